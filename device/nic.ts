@@ -1,0 +1,666 @@
+import { CLOCK_SLOTS, type Clock, EEPROM_END, NOW, newClock, RESET_END, RX_END, TX_END } from './clock.ts';
+import { EepromReader } from './eeprom.ts';
+import { AddressFilter } from './filter.ts';
+import { CAUSE_LSC, CAUSE_RST, Interrupts } from './irq.ts';
+import { PageRing } from './packet-memory.ts';
+import type { Dma, Eeprom, FrameSink, IrqLine, PacketMemory, Station, Timed, ViolationSink, Wire } from './ports.ts';
+import { allOnes, type OpTable, RegFile, type RegOps } from './regfile.ts';
+import {
+  FIRST_PAGE,
+  NIC,
+  NIC_BAR_SIZE,
+  NIC_DEVICE_ID,
+  NIC_REVISION,
+  NIC_VENDOR_ID,
+  type NicSpecs,
+  PAGE_SIZE,
+  QUEUES,
+} from './regs/nic.ts';
+import type { Rule } from './regs/rules.ts';
+import { RemoteDma } from './remote.ts';
+import { Reporter } from './reporter.ts';
+import { Receiver } from './rx.ts';
+import { RxEngine, RxQueue } from './rx-engine.ts';
+import {
+  ALGNERR,
+  BPRC,
+  CRCERR,
+  FILT,
+  GIANT,
+  GORC,
+  GOTC,
+  GPRC,
+  GPTC,
+  MPC,
+  RNBC,
+  RUNT,
+  RXDISC,
+  RXDMAE,
+  RXOFF,
+  Stats,
+  TXERR,
+  TXLOST,
+} from './stats.ts';
+import { NicTrace } from './trace.ts';
+import { Transmitter, TxQueue } from './tx.ts';
+
+/** How long things take, in ns. What is left out has the default of datasheet §8. */
+export interface NicTiming {
+  readonly resetNs?: number;
+  readonly eepromNs?: number;
+  /** A bus-master transfer: set-up, and per byte. Defaults 0 and 0 on an instant wire. */
+  readonly dmaSetupNs?: number;
+  readonly dmaNsPerByte?: number;
+}
+
+export interface NicOptions {
+  readonly memory: PacketMemory;
+  readonly dma: Dma;
+  readonly irq: IrqLine;
+  readonly wire: Wire;
+  readonly eeprom: Eeprom;
+  readonly violations: ViolationSink;
+  /** Link rate in bit/s, or 'instant': frames and DMA take no time (register vectors, throughput). */
+  readonly rate: number | 'instant';
+  readonly timing?: NicTiming;
+}
+
+/** A window that the card asks its bus for. Its number is its place in the list. */
+export interface BarSpec {
+  readonly kind: 'memory' | 'io';
+  /** Bytes, a power of two. */
+  readonly size: number;
+}
+
+/** What PCI configuration space tells of a card. */
+export interface CardIdentity {
+  readonly vendor: number;
+  readonly device: number;
+  readonly revision: number;
+  /** Base class, subclass, programming interface: 020000h is an Ethernet controller. */
+  readonly classCode: number;
+  readonly bars: readonly BarSpec[];
+}
+
+const IDENTITY: CardIdentity = Object.freeze({
+  vendor: NIC_VENDOR_ID,
+  device: NIC_DEVICE_ID,
+  revision: NIC_REVISION,
+  classCode: 0x020000,
+  bars: Object.freeze([Object.freeze({ kind: 'memory', size: NIC_BAR_SIZE })]),
+});
+
+const RESET_NS = 10_000;
+const EEPROM_NS = 20_000;
+const DMA_SETUP_NS = 200;
+const DMA_NS_PER_BYTE = 0.25;
+const BITS_PER_BYTE = 8;
+const NS_PER_S = 1e9;
+
+const RST = NIC.CTRL.RST.mask;
+const RXE = NIC.CTRL.RXE.mask;
+const TXE = NIC.CTRL.TXE.mask;
+const PIO = NIC.CTRL.PIO.mask;
+const RQ_EN = NIC.RDCTL.EN.mask;
+const RQ_DROP = NIC.RDCTL.DROP.mask;
+const TQ_EN = NIC.TDCTL.EN.mask;
+const GO = NIC.PTX.GO.mask;
+const RESET_PSTART = NIC.PSTART.reset;
+const RESET_TPSR = NIC.TPSR.reset;
+const RESET_MAXLEN = NIC.MAXLEN.reset;
+
+/**
+ * The native card: the engines, and the registers of regs/nic.ts laid over them. It knows nothing of who embeds it.
+ *
+ * The embedder calls `advance(now)` before every `read`, `write` and `receive`, and looks at `deadline` after it.
+ * Nothing here throws for what a driver or a wire does: misuse is defined in the datasheet and goes to `violations`.
+ */
+export class Nic implements Station, FrameSink, Timed {
+  readonly identity: CardIdentity;
+  readonly trace: NicTrace;
+  /** For inspectors: read-only, please. */
+  readonly ring: PageRing;
+  readonly stats: Stats;
+  private readonly clock: Clock;
+  private readonly reporter: Reporter;
+  private readonly registers: RegFile<NicSpecs>;
+  private readonly interrupts: Interrupts;
+  private readonly filter: AddressFilter;
+  private readonly receiver: Receiver;
+  private readonly rxEngine: RxEngine;
+  private readonly rxQueues: readonly RxQueue[];
+  private readonly transmitter: Transmitter;
+  private readonly txQueues: readonly TxQueue[];
+  private readonly eeprom: EepromReader;
+  private readonly remote: RemoteDma;
+  private readonly resetNs: number;
+  /** STATUS.SPEED while the link is up. */
+  private readonly speed: number;
+  private resetting: boolean;
+  private linkUp: boolean;
+  private programmed: boolean;
+  /** PTX.COUNT as last written. */
+  private sendCount: number;
+
+  constructor(options: NicOptions) {
+    const { rate, timing = {} } = options;
+    const instant = rate === 'instant';
+    if (!instant && !(rate > 0)) throw new Error(`link rate ${rate}: bits per second or 'instant' expected`);
+    const setupNs = timing.dmaSetupNs ?? (instant ? 0 : DMA_SETUP_NS);
+    const nsPerByte = timing.dmaNsPerByte ?? (instant ? 0 : DMA_NS_PER_BYTE);
+    const wireNsPerByte = instant ? 0 : (BITS_PER_BYTE * NS_PER_S) / rate;
+    this.identity = IDENTITY;
+    this.trace = new NicTrace();
+    this.clock = newClock();
+    this.reporter = new Reporter(options.violations, this.clock);
+    this.interrupts = new Interrupts(options.irq, this.trace);
+    this.stats = new Stats(this.interrupts);
+    this.ring = new PageRing(options.memory);
+    this.filter = new AddressFilter();
+    this.rxQueues = Array.from({ length: QUEUES }, () => new RxQueue(this.reporter));
+    this.rxEngine = new RxEngine(
+      this.rxQueues,
+      this.ring,
+      options.dma,
+      this.clock,
+      this.stats,
+      this.interrupts,
+      this.reporter,
+      this.trace,
+      setupNs,
+      nsPerByte,
+    );
+    this.receiver = new Receiver(this.ring, this.filter, this.rxEngine, this.stats, this.interrupts, this.trace);
+    this.txQueues = Array.from({ length: QUEUES }, () => new TxQueue(this.reporter));
+    this.transmitter = new Transmitter(
+      this.txQueues,
+      this.ring,
+      options.dma,
+      options.wire,
+      this.clock,
+      this.stats,
+      this.interrupts,
+      this.reporter,
+      this.trace,
+      setupNs,
+      nsPerByte,
+      wireNsPerByte,
+    );
+    this.eeprom = new EepromReader(options.eeprom, this.clock, this.reporter, timing.eepromNs ?? EEPROM_NS);
+    this.remote = new RemoteDma(this.ring, this.interrupts, this.reporter);
+    this.resetNs = timing.resetNs ?? RESET_NS;
+    this.speed = instant ? NIC.STATUS.SPEED.max : Math.min(Math.round(rate / 10e6), NIC.STATUS.SPEED.max - 1);
+    this.resetting = false;
+    this.linkUp = false;
+    this.programmed = false;
+    this.sendCount = 0;
+    this.registers = new RegFile(NIC, NIC_BAR_SIZE, this.operations(), this.reporter);
+    this.toResetState();
+    this.interrupts.raise(CAUSE_RST);
+    this.changeLink(true);
+  }
+
+  /** The card's present, ns. */
+  get time(): number {
+    return this.clock[NOW] as number;
+  }
+
+  /** When the card next wants `advance`, ns; Infinity for never. */
+  get deadline(): number {
+    const clock = this.clock;
+    let least = clock[RESET_END] as number;
+    for (let slot = RESET_END + 1; slot < CLOCK_SLOTS; slot++) {
+      const at = clock[slot] as number;
+      if (at < least) least = at;
+    }
+    return least;
+  }
+
+  /** Does what is due up to and including `now`, in order of time. */
+  advance(now: number): void {
+    const clock = this.clock;
+    for (let at = this.deadline; at <= now && at !== Infinity; at = this.deadline) {
+      let slot = RESET_END;
+      while (clock[slot] !== at) slot++;
+      clock[slot] = Infinity;
+      if (at > (clock[NOW] as number)) clock[NOW] = at;
+      this.due(slot);
+    }
+    if (now > (clock[NOW] as number)) clock[NOW] = now;
+  }
+
+  private due(slot: number): void {
+    if (slot === RX_END) this.rxEngine.due();
+    else if (slot === TX_END) this.transmitter.due();
+    else if (slot === EEPROM_END) this.eeprom.due();
+    else this.resetDone();
+  }
+
+  /** Reads `width` bits (8, 16, 32) at byte `offset` of a BAR. Unsigned; all-ones where there is nothing. */
+  read(bar: number, offset: number, width: number): number {
+    if (bar !== 0) {
+      this.reporter.report('unmapped', offset, allOnes(width));
+      return allOnes(width);
+    }
+    return this.registers.read(offset, width);
+  }
+
+  /** Writes `width` bits (8, 16, 32) at byte `offset` of a BAR. */
+  write(bar: number, offset: number, width: number, value: number): void {
+    if (bar !== 0) this.reporter.report('unmapped', offset, value);
+    else if (this.resetting) this.reporter.report('write-in-reset', offset, value);
+    else this.registers.write(offset, width, value);
+  }
+
+  /** The 32-bit value at byte `offset` of BAR 0, without side effects: for inspectors. */
+  peek(offset: number): number {
+    return this.registers.peek(offset);
+  }
+
+  /** PCI function reset: as CTRL.RST, whatever the card is doing. */
+  functionReset(): void {
+    this.beginReset();
+  }
+
+  /** A frame's last bit has arrived at `time`. `length` is without FCS; `fcs` is FCS_GOOD or the value received. */
+  receive(bytes: Uint8Array, at: number, length: number, fcs: number, id: number): void {
+    this.receiver.receive(bytes, at, length, fcs, id, 0);
+  }
+
+  /** As `receive`, with what the medium noticed: ERROR_DRIBBLE, the frame did not end on a byte boundary. */
+  receiveErrored(bytes: Uint8Array, at: number, length: number, fcs: number, id: number, errors: number): void {
+    this.receiver.receive(bytes, at, length, fcs, id, errors);
+  }
+
+  /**
+   * Whether a frame of `length` bytes would be stored, for embedders that can hold frames back. True as well while the
+   * receiver is off: such a frame is counted and gone, and holding it back would hold it for ever.
+   */
+  room(length: number): boolean {
+    return !this.receiver.on || !this.ring.usable || this.ring.room(length);
+  }
+
+  /** The cable is plugged in or pulled: STATUS.LU, ISR.LSC. */
+  setLink(up: boolean): void {
+    if (up === this.linkUp) return;
+    this.changeLink(up);
+    this.interrupts.raise(CAUSE_LSC);
+  }
+
+  /** Computes every FCS in packet memory that is still to be computed: before an inspector reads its bytes. */
+  settle(): void {
+    this.ring.settle();
+  }
+
+  private changeLink(up: boolean): void {
+    this.linkUp = up;
+    this.receiver.linkUp = up;
+    this.transmitter.linkUp = up;
+  }
+
+  private beginReset(): void {
+    this.toResetState();
+    if (this.resetNs === 0) {
+      this.interrupts.raise(CAUSE_RST);
+      return;
+    }
+    this.resetting = true;
+    this.clock[RESET_END] = (this.clock[NOW] as number) + this.resetNs;
+  }
+
+  private resetDone(): void {
+    this.resetting = false;
+    this.interrupts.raise(CAUSE_RST);
+  }
+
+  /** Every unit to its reset state. Packet memory keeps its contents, the link its state, the clock its time. */
+  private toResetState(): void {
+    const ring = this.ring;
+    ring.close();
+    this.receiver.reset(RESET_MAXLEN);
+    this.rxEngine.reset();
+    this.transmitter.reset(RESET_TPSR);
+    this.filter.reset();
+    this.eeprom.reset();
+    this.remote.reset();
+    ring.pstart = RESET_PSTART;
+    ring.pstop = ring.endPage;
+    ring.curr = RESET_PSTART;
+    ring.bnry = ring.endPage - 1;
+    this.programmed = false;
+    this.sendCount = 0;
+    this.registers.reset();
+    this.stats.reset();
+    this.interrupts.reset();
+  }
+
+  private report(rule: Rule, offset: number, value: number): void {
+    this.reporter.report(rule, offset, value);
+  }
+
+  private operations(): OpTable<NicSpecs> {
+    const { filter, interrupts, receiver, transmitter, remote, ring } = this;
+    return {
+      CTRL: { read: () => this.readCtrl(), write: (_, value) => this.writeCtrl(value) },
+      STATUS: { read: () => this.readStatus() },
+      EERD: { read: () => this.readEerd(), write: (_, value) => this.writeEerd(value) },
+      MAC0: {
+        read: () => filter.stationLow,
+        write: (_, value) => {
+          filter.stationLow = value | 0;
+        },
+      },
+      MAC1: {
+        read: () => filter.stationHigh,
+        write: (_, value) => {
+          filter.stationHigh = value;
+        },
+      },
+      MAR0: {
+        read: () => filter.hashLow,
+        write: (_, value) => {
+          filter.hashLow = value | 0;
+        },
+      },
+      MAR1: {
+        read: () => filter.hashHigh,
+        write: (_, value) => {
+          filter.hashHigh = value | 0;
+        },
+      },
+      RCR: { read: () => this.readRcr(), write: (_, value) => this.writeRcr(value) },
+      TCR: {
+        read: () => (transmitter.inhibitFcs ? NIC.TCR.CRCI.mask : 0) | (transmitter.pad ? NIC.TCR.PAD.mask : 0),
+        write: (_, value) => {
+          transmitter.inhibitFcs = (value & NIC.TCR.CRCI.mask) !== 0;
+          transmitter.pad = (value & NIC.TCR.PAD.mask) !== 0;
+        },
+      },
+      MAXLEN: {
+        read: () => receiver.maxLength,
+        write: (_, value) => {
+          receiver.maxLength = value;
+        },
+      },
+      ISR: { read: () => interrupts.status, write: (_, value) => interrupts.acknowledge(value) },
+      IMS: { read: () => interrupts.mask, write: (_, value) => interrupts.enable(value) },
+      IMC: { write: (_, value) => interrupts.disable(value) },
+      ICS: { write: (_, value) => interrupts.raise(value) },
+      PSTART: {
+        read: () => ring.pstart,
+        write: (_, value) => {
+          if (!this.ringMayChange(NIC.PSTART.offset, value)) return;
+          ring.close();
+          ring.pstart = value;
+        },
+      },
+      PSTOP: {
+        read: () => ring.pstop,
+        write: (_, value) => {
+          if (!this.ringMayChange(NIC.PSTOP.offset, value)) return;
+          ring.close();
+          ring.pstop = value;
+        },
+      },
+      CURR: { read: () => ring.curr },
+      BNRY: { read: () => ring.bnry, write: (_, value) => this.writeBnry(value) },
+      TPSR: {
+        read: () => transmitter.tpsr,
+        write: (_, value) => {
+          if (transmitter.busy) this.report('tpsr-busy', NIC.TPSR.offset, value);
+          else transmitter.tpsr = value;
+        },
+      },
+      PMSZ: { read: () => (FIRST_PAGE * PAGE_SIZE) | ((ring.endPage - ring.firstPage) << 16) },
+      PTX: {
+        read: () => this.sendCount | (transmitter.sending ? GO : 0),
+        write: (_, value) => this.writePtx(value),
+      },
+      RSAR: {
+        read: () => remote.address,
+        write: (_, value) => {
+          remote.address = value;
+        },
+      },
+      RBCR: {
+        read: () => remote.count,
+        write: (_, value) => {
+          remote.count = value;
+        },
+      },
+      DATA: {
+        read: (_, width) => remote.read(width >> 3, NIC.DATA.offset),
+        peek: () => remote.peek(),
+        write: (_, value, width) => this.writeData(value, width),
+      },
+      ...this.queueOperations(),
+      ...this.statisticsOperations(),
+    };
+  }
+
+  private queueOperations(): OpTable<NicSpecs> {
+    const rx = (index: number): RxQueue => this.rxQueues[index] as RxQueue;
+    const tx = (index: number): TxQueue => this.txQueues[index] as TxQueue;
+    return {
+      RDBA: {
+        read: index => rx(index).base,
+        write: (index, value) => {
+          if (this.queueMayChange(rx(index).on, rx(index).base, value, NIC.RDBA.offset)) rx(index).base = value;
+        },
+      },
+      RDLEN: {
+        read: index => rx(index).count,
+        write: (index, value) => {
+          if (this.queueMayChange(rx(index).on, rx(index).count, value, NIC.RDLEN.offset)) rx(index).count = value;
+        },
+      },
+      RDH: { read: index => rx(index).head },
+      RDT: {
+        read: index => rx(index).tail,
+        write: (index, value) => {
+          if (rx(index).setTail(value, NIC.RDT.offset)) this.rxEngine.kick(false);
+        },
+      },
+      RDCTL: { read: index => this.readRdctl(index), write: (index, value) => this.writeRdctl(index, value) },
+      TDBA: {
+        read: index => tx(index).base,
+        write: (index, value) => {
+          if (this.queueMayChange(tx(index).on, tx(index).base, value, NIC.TDBA.offset)) tx(index).base = value;
+        },
+      },
+      TDLEN: {
+        read: index => tx(index).count,
+        write: (index, value) => {
+          if (this.queueMayChange(tx(index).on, tx(index).count, value, NIC.TDLEN.offset)) tx(index).count = value;
+        },
+      },
+      TDH: { read: index => tx(index).head },
+      TDT: {
+        read: index => tx(index).tail,
+        write: (index, value) => {
+          if (tx(index).setTail(value, NIC.TDT.offset)) this.transmitter.kick();
+        },
+      },
+      TDCTL: { read: index => (tx(index).on ? TQ_EN : 0), write: (index, value) => this.writeTdctl(index, value) },
+    };
+  }
+
+  private statisticsOperations(): OpTable<NicSpecs> {
+    const { stats } = this;
+    const counter = (index: number): RegOps => ({
+      read: () => stats.take(index),
+      peek: () => stats.counts[index] as number,
+    });
+    return {
+      GPRC: counter(GPRC),
+      GORC: counter(GORC),
+      GPTC: counter(GPTC),
+      GOTC: counter(GOTC),
+      MPC: counter(MPC),
+      RNBC: counter(RNBC),
+      FILT: counter(FILT),
+      CRCERR: counter(CRCERR),
+      ALGNERR: counter(ALGNERR),
+      RUNT: counter(RUNT),
+      GIANT: counter(GIANT),
+      RXOFF: counter(RXOFF),
+      TXERR: counter(TXERR),
+      RXDMAE: counter(RXDMAE),
+      TXLOST: counter(TXLOST),
+      BPRC: counter(BPRC),
+      RXDISC: counter(RXDISC),
+    };
+  }
+
+  private readCtrl(): number {
+    if (this.resetting) return RST;
+    return (this.receiver.on ? RXE : 0) | (this.transmitter.on ? TXE : 0) | (this.programmed ? PIO : 0);
+  }
+
+  private writeCtrl(value: number): void {
+    if ((value & RST) !== 0) {
+      this.beginReset();
+      return;
+    }
+    const wasOn = this.receiver.on;
+    const on = (value & RXE) !== 0;
+    const programmed = (value & PIO) !== 0;
+    if (programmed !== this.programmed) {
+      if (wasOn) this.report('mode-changed-enabled', NIC.CTRL.offset, value);
+      else this.programmed = programmed;
+    }
+    this.receiver.programmed = this.programmed;
+    this.transmitter.programmed = this.programmed;
+    this.rxEngine.on = on && !this.programmed;
+    if (!on) this.receiver.on = false;
+    else if (!wasOn && !this.receiver.start()) this.report('page-ring-bounds', NIC.CTRL.offset, this.ring.pstart);
+    this.transmitter.on = (value & TXE) !== 0;
+    this.transmitter.kick();
+  }
+
+  private readStatus(): number {
+    if (this.resetting) return this.linkBits();
+    const busy = this.transmitter.busy ? NIC.STATUS.TXB.mask : 0;
+    const waiting = this.rxEngine.waiting ? NIC.STATUS.RXW.mask : 0;
+    return NIC.STATUS.RDY.mask | busy | waiting | this.linkBits();
+  }
+
+  private linkBits(): number {
+    return this.linkUp ? NIC.STATUS.LU.mask | NIC.STATUS.FD.mask | (this.speed << NIC.STATUS.SPEED.lsb) : 0;
+  }
+
+  private readEerd(): number {
+    const { eeprom } = this;
+    return (
+      (eeprom.done ? NIC.EERD.DONE.mask : 0) |
+      (eeprom.address << NIC.EERD.ADDR.lsb) |
+      (eeprom.data << NIC.EERD.DATA.lsb)
+    );
+  }
+
+  private writeEerd(value: number): void {
+    const address = (value & NIC.EERD.ADDR.mask) >>> NIC.EERD.ADDR.lsb;
+    if ((value & NIC.EERD.START.mask) !== 0) this.eeprom.start(address, NIC.EERD.offset, value);
+    else if (!this.eeprom.reading) this.eeprom.address = address;
+  }
+
+  private readRcr(): number {
+    const { filter, receiver } = this;
+    return (
+      (receiver.saveErrored ? NIC.RCR.SEP.mask : 0) |
+      (receiver.acceptRunts ? NIC.RCR.AR.mask : 0) |
+      (filter.broadcast ? NIC.RCR.AB.mask : 0) |
+      (filter.multicast ? NIC.RCR.AM.mask : 0) |
+      (filter.promiscuous ? NIC.RCR.PRO.mask : 0) |
+      (filter.allMulticast ? NIC.RCR.AMA.mask : 0) |
+      (this.rxEngine.keepFcs ? NIC.RCR.KEEP.mask : 0)
+    );
+  }
+
+  private writeRcr(value: number): void {
+    const { filter, receiver } = this;
+    receiver.saveErrored = (value & NIC.RCR.SEP.mask) !== 0;
+    receiver.acceptRunts = (value & NIC.RCR.AR.mask) !== 0;
+    filter.broadcast = (value & NIC.RCR.AB.mask) !== 0;
+    filter.multicast = (value & NIC.RCR.AM.mask) !== 0;
+    filter.promiscuous = (value & NIC.RCR.PRO.mask) !== 0;
+    filter.allMulticast = (value & NIC.RCR.AMA.mask) !== 0;
+    this.rxEngine.keepFcs = (value & NIC.RCR.KEEP.mask) !== 0;
+  }
+
+  private ringMayChange(offset: number, value: number): boolean {
+    if (!this.receiver.on) return true;
+    this.report('page-ring-changed-enabled', offset, value);
+    return false;
+  }
+
+  private writeBnry(value: number): void {
+    const { ring } = this;
+    if (!this.programmed) {
+      this.report('bnry-owned', NIC.BNRY.offset, value);
+    } else if (!ring.usable) {
+      ring.bnry = value;
+    } else if (!ring.contains(value)) {
+      this.report('bnry-outside-ring', NIC.BNRY.offset, value);
+    } else {
+      if (!ring.unread(value)) this.report('bnry-past-curr', NIC.BNRY.offset, value);
+      ring.giveBack(value);
+    }
+  }
+
+  private writePtx(value: number): void {
+    const { transmitter } = this;
+    if (!this.programmed || !transmitter.on) {
+      this.report('ptx-mode', NIC.PTX.offset, value);
+    } else if (transmitter.busy) {
+      this.report('ptx-busy', NIC.PTX.offset, value);
+    } else {
+      this.sendCount = value & NIC.PTX.COUNT.mask;
+      if ((value & GO) !== 0) transmitter.send(this.sendCount, NIC.PTX.offset);
+    }
+  }
+
+  private writeData(value: number, width: number): void {
+    if (this.transmitter.busy && this.transmitter.occupies(this.remote.address)) {
+      this.report('tx-pages-busy', NIC.DATA.offset, this.remote.address);
+    }
+    this.remote.write(width >> 3, value, NIC.DATA.offset);
+  }
+
+  private queueMayChange(on: boolean, before: number, value: number, offset: number): boolean {
+    if (!on) return true;
+    if (before !== value) this.report('ring-changed-enabled', offset, value);
+    return false;
+  }
+
+  private readRdctl(index: number): number {
+    const queue = this.rxQueues[index] as RxQueue;
+    return (queue.on ? RQ_EN : 0) | (queue.drop ? RQ_DROP : 0) | (queue.bufferSize << NIC.RDCTL.BSIZE.lsb);
+  }
+
+  private writeRdctl(index: number, value: number): void {
+    const queue = this.rxQueues[index] as RxQueue;
+    const size = (value & NIC.RDCTL.BSIZE.mask) >>> NIC.RDCTL.BSIZE.lsb;
+    const on = (value & RQ_EN) !== 0;
+    queue.drop = (value & RQ_DROP) !== 0;
+    if (queue.on && on) {
+      if (size !== queue.bufferSize) this.report('ring-changed-enabled', NIC.RDCTL.offset, value);
+    } else {
+      queue.bufferSize = size;
+      if (!on) queue.on = false;
+      else if (size === 0) this.report('buffer-size', NIC.RDCTL.offset, value);
+      else queue.start(NIC.RDCTL.offset, value);
+    }
+    this.rxEngine.kick(false);
+  }
+
+  private writeTdctl(index: number, value: number): void {
+    const queue = this.txQueues[index] as TxQueue;
+    if ((value & TQ_EN) === 0) {
+      queue.on = false;
+      this.transmitter.stopped(index);
+    } else if (!queue.on) {
+      if (queue.start(NIC.TDCTL.offset, value)) this.transmitter.kick();
+    }
+  }
+}

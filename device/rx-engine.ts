@@ -1,0 +1,253 @@
+import { type Clock, NOW, RX_END } from './clock.ts';
+import { CAUSE_DMAE, CAUSE_RX, CAUSE_RXDU, type CauseSink } from './irq.ts';
+import { FRAME_BROADCAST, FRAME_MULTICAST, type PageRing } from './packet-memory.ts';
+import type { Dma } from './ports.ts';
+import { DESCRIPTOR_BYTES, DescriptorRing } from './queue.ts';
+import { PAGE_HEADER, RXD } from './regs/desc.ts';
+import type { Reporter } from './reporter.ts';
+import { RNBC, RXDMAE, type Stats } from './stats.ts';
+import type { NicTrace, RxDropReason } from './trace.ts';
+
+const DONE = RXD.STATUS.DD.mask | RXD.STATUS.EOP.mask;
+const H_CRC = PAGE_HEADER.STATUS.CRC.mask;
+const H_FAE = PAGE_HEADER.STATUS.FAE.mask;
+const H_RUNT = PAGE_HEADER.STATUS.RUNT.mask;
+const FCS_BYTES = 4;
+const IDLE = 0;
+
+/** A receive queue: a descriptor ring and what belongs to it alone. */
+export class RxQueue extends DescriptorRing {
+  /** Discard frames that find no descriptor. */
+  drop: boolean;
+  /** Bytes of each buffer. */
+  bufferSize: number;
+
+  constructor(reporter: Reporter) {
+    super(reporter);
+    this.drop = false;
+    this.bufferSize = 0;
+  }
+
+  override reset(): void {
+    super.reset();
+    this.drop = false;
+    this.bufferSize = 0;
+  }
+}
+
+/**
+ * The receive engine: moves frames, one at a time and in order, from the page ring into the buffers that descriptors
+ * name (datasheet §5.3). Payload first, then the descriptor in one 16-byte write, then BNRY, then ISR.RX.
+ */
+export class RxEngine {
+  readonly queues: readonly RxQueue[];
+  /** Takes new frames from the ring; a frame being moved is finished either way. */
+  on: boolean;
+  keepFcs: boolean;
+  private readonly ring: PageRing;
+  private readonly dma: Dma;
+  private readonly clock: Clock;
+  private readonly stats: Stats;
+  private readonly causes: CauseSink;
+  private readonly reporter: Reporter;
+  private readonly trace: NicTrace;
+  private readonly setupNs: number;
+  private readonly nsPerByte: number;
+  private readonly descriptor: Uint8Array;
+  private readonly view: DataView;
+  /** The frame being moved: its page (0: none, -1: the ring was emptied meanwhile), and where its result goes. */
+  private page: number;
+  private moving: boolean;
+  private queue: number;
+  private index: number;
+  private starts: number;
+  private resultAddress: number;
+  private id: number;
+
+  constructor(
+    queues: readonly RxQueue[],
+    ring: PageRing,
+    dma: Dma,
+    clock: Clock,
+    stats: Stats,
+    causes: CauseSink,
+    reporter: Reporter,
+    trace: NicTrace,
+    setupNs: number,
+    nsPerByte: number,
+  ) {
+    this.queues = queues;
+    this.ring = ring;
+    this.dma = dma;
+    this.clock = clock;
+    this.stats = stats;
+    this.causes = causes;
+    this.reporter = reporter;
+    this.trace = trace;
+    this.setupNs = setupNs;
+    this.nsPerByte = nsPerByte;
+    this.descriptor = new Uint8Array(DESCRIPTOR_BYTES);
+    this.view = new DataView(this.descriptor.buffer);
+    this.on = false;
+    this.keepFcs = false;
+    this.page = IDLE;
+    this.moving = false;
+    this.queue = 0;
+    this.index = 0;
+    this.starts = 0;
+    this.resultAddress = 0;
+    this.id = 0;
+  }
+
+  reset(): void {
+    if (this.moving) this.dropped(this.id, 'reset');
+    this.clock[RX_END] = Infinity;
+    this.on = false;
+    this.keepFcs = false;
+    this.page = IDLE;
+    this.moving = false;
+    for (let i = 0; i < this.queues.length; i++) (this.queues[i] as RxQueue).reset();
+  }
+
+  /** A frame waits for a descriptor. */
+  get waiting(): boolean {
+    return this.on && !this.moving && this.ring.oldest() !== 0;
+  }
+
+  /** The ring is being emptied: the frame on its way to the host no longer gives back pages. Its page, 0 for none. */
+  detach(): number {
+    const page = this.moving && this.page > 0 ? this.page : 0;
+    this.page = -1;
+    return page;
+  }
+
+  /** Moves what can be moved. `arrived`: because of a new frame, so that RXDU is raised if it has to wait. */
+  kick(arrived: boolean): void {
+    while (this.on && !this.moving) {
+      const page = this.ring.oldest();
+      if (page === 0) return;
+      const queue = this.queues[0] as RxQueue;
+      if (!queue.on || queue.head === queue.tail) {
+        if (!queue.drop) {
+          if (arrived) this.causes.raise(CAUSE_RXDU);
+          return;
+        }
+        this.stats.add(RNBC, 1);
+        this.dropped(this.ring.frameId[page] as number, 'no_descriptor');
+        this.ring.release(page);
+        continue;
+      }
+      this.begin(page, queue);
+    }
+  }
+
+  /** The time of the frame being moved is over. */
+  due(): void {
+    this.finish();
+    this.kick(false);
+  }
+
+  private begin(page: number, queue: RxQueue): void {
+    const ring = this.ring;
+    const descriptor = this.descriptor;
+    const view = this.view;
+    const id = ring.frameId[page] as number;
+    const from = queue.base + queue.head * DESCRIPTOR_BYTES;
+    if (!this.dma.read(from, descriptor, 0, DESCRIPTOR_BYTES)) {
+      this.fault(page, id, from);
+      return;
+    }
+    const address = view.getUint32(RXD.ADDR.offset, true);
+    if (view.getInt32(RXD.STATUS.offset, true) !== 0) this.reporter.report('descriptor-done', -1, queue.head);
+    if (address === 0 || view.getInt32(RXD.ADDR_HI.offset, true) !== 0) {
+      this.reporter.report('descriptor-address', -1, address);
+      this.lose(page, id);
+      return;
+    }
+    let length = ring.frameLength[page] as number;
+    if (this.keepFcs) {
+      ring.materialise(page);
+      length += FCS_BYTES;
+    }
+    let result = DONE;
+    if (length > queue.bufferSize) {
+      length = queue.bufferSize;
+      result |= RXD.STATUS.TRUNC.mask;
+    }
+    if (!this.payload(page, address, length)) {
+      this.fault(page, id, address);
+      return;
+    }
+    const status = ring.frameStatus[page] as number;
+    if ((status & FRAME_MULTICAST) !== 0) result |= RXD.STATUS.MC.mask;
+    if ((status & FRAME_BROADCAST) !== 0) result |= RXD.STATUS.BC.mask;
+    if ((status & (H_CRC | H_FAE | H_RUNT)) !== 0) result |= errorsOf(status);
+    if (this.trace.rx_dma !== null) this.trace.rx_dma(id, 0, queue.head, address, length);
+    view.setInt32(RXD.ADDR.offset, 0, true);
+    view.setInt32(RXD.LEN.offset, length, true);
+    view.setInt32(RXD.STATUS.offset, result, true);
+    this.page = page;
+    this.id = id;
+    this.queue = 0;
+    this.index = queue.head;
+    this.starts = queue.starts;
+    this.resultAddress = from;
+    this.moving = true;
+    const cost = Math.ceil(this.setupNs + (length + 2 * DESCRIPTOR_BYTES) * this.nsPerByte);
+    if (cost === 0) this.finish();
+    else this.clock[RX_END] = (this.clock[NOW] as number) + cost;
+  }
+
+  private payload(page: number, address: number, length: number): boolean {
+    const ring = this.ring;
+    const from = ring.indexOf(page) + PAGE_HEADER.bytes;
+    const straight = ring.indexOf(ring.pstop) - from;
+    if (length <= straight) return this.dma.write(address, ring.bytes, from, length);
+    return (
+      this.dma.write(address, ring.bytes, from, straight) &&
+      this.dma.write(address + straight, ring.bytes, ring.indexOf(ring.pstart), length - straight)
+    );
+  }
+
+  private finish(): void {
+    const page = this.page;
+    this.moving = false;
+    this.page = IDLE;
+    if (!this.dma.write(this.resultAddress, this.descriptor, 0, DESCRIPTOR_BYTES)) {
+      this.fault(page, this.id, this.resultAddress);
+      return;
+    }
+    const queue = this.queues[this.queue] as RxQueue;
+    // A queue that was switched off and on meanwhile starts at 0 again: its head is not ours to move.
+    if (queue.starts === this.starts) queue.head = queue.after(this.index);
+    if (page > 0) this.ring.release(page);
+    if (this.trace.rx_done !== null) this.trace.rx_done(this.id, this.queue, this.index);
+    this.causes.raise(CAUSE_RX);
+  }
+
+  private fault(page: number, id: number, address: number): void {
+    this.reporter.report('dma-fault', -1, address);
+    this.lose(page, id);
+  }
+
+  /** The frame is lost; the descriptor stays the card's, and the next frame tries it again. */
+  private lose(page: number, id: number): void {
+    this.stats.add(RXDMAE, 1);
+    this.dropped(id, 'dma_fault');
+    if (page > 0) this.ring.release(page);
+    this.causes.raise(CAUSE_DMAE);
+  }
+
+  private dropped(id: number, reason: RxDropReason): void {
+    const trace = this.trace.rx_dropped;
+    if (trace !== null) trace(id, reason);
+  }
+}
+
+function errorsOf(status: number): number {
+  let bits = 0;
+  if ((status & H_CRC) !== 0) bits |= RXD.STATUS.CRC.mask;
+  if ((status & H_FAE) !== 0) bits |= RXD.STATUS.ALN.mask;
+  if ((status & H_RUNT) !== 0) bits |= RXD.STATUS.RUNT.mask;
+  return bits;
+}

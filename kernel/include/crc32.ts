@@ -1,0 +1,1 @@
+export { ether_crc } from '../lib/crc32.ts';

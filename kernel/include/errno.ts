@@ -1,0 +1,1 @@
+export { EBUSY, EINVAL, EIO, ENODEV, ENOMEM, ETIMEDOUT } from '../errno.ts';

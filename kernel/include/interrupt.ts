@@ -1,0 +1,1 @@
+export { disable_irq, enable_irq, free_irq, IRQ_HANDLED, IRQ_NONE, IRQF_SHARED, type irqreturn_t, request_irq } from '../irq/manage.ts';

@@ -1,0 +1,1 @@
+export { HZ, timer_list } from '../time/timer.ts';

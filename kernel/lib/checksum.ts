@@ -1,0 +1,103 @@
+/**
+ * The Internet checksum (RFC 1071, lib/checksum.c). Sums are kept as numbers below 2^48 while they are added up, and
+ * folded once; the byte order is the machine's (little-endian), which the one's complement sum does not mind.
+ */
+import type { Ram } from '../arch.ts';
+
+/** Folds a sum to 16 bits. */
+export function csum_from_partial(sum: number): number {
+  // Sums of a 64 KiB packet stay below 2^32: two folds suffice.
+  sum = (sum & 0xffff) + (sum >>> 16);
+  sum = (sum & 0xffff) + (sum >>> 16);
+  return sum;
+}
+
+/**
+ * csum_partial: the sum of the 16-bit words in [at, at + length), added to `sum` (below 2^31). Little-endian: the
+ * folded, complemented result is stored with put_csum.
+ */
+export function csum_partial(ram: Ram, at: number, length: number, sum: number): number {
+  const { u8, u16, i32 } = ram;
+  const end = at + length;
+  if ((at & 1) !== 0) {
+    // Odd start: sum the bytes as if shifted by one and swap at the end.
+    let odd = 0;
+    let p = at;
+    odd += (u8[p++] as number) << 8;
+    const inner = csum_partial(ram, p, length - 1, 0);
+    const folded = csum_from_partial(inner);
+    odd += ((folded & 0xff) << 8) | (folded >> 8);
+    // The bytes after the first one were summed with the wrong parity: swapping corrects it.
+    const total = csum_from_partial(odd);
+    return csum_from_partial(sum) + (((total & 0xff) << 8) | (total >> 8));
+  }
+  let p = at;
+  if ((p & 2) !== 0 && p + 2 <= end) {
+    sum += u16[p >> 1] as number;
+    p += 2;
+  }
+  let low = 0;
+  let high = 0;
+  let w = p >> 2;
+  const words_end = end >> 2;
+  const unrolled_end = words_end - 7;
+  while (w < unrolled_end) {
+    const a = i32[w] as number;
+    const b = i32[w + 1] as number;
+    const c = i32[w + 2] as number;
+    const d = i32[w + 3] as number;
+    const e = i32[w + 4] as number;
+    const f = i32[w + 5] as number;
+    const g = i32[w + 6] as number;
+    const h = i32[w + 7] as number;
+    low += (a & 0xffff) + (b & 0xffff) + (c & 0xffff) + (d & 0xffff) + (e & 0xffff) + (f & 0xffff) + (g & 0xffff) + (h & 0xffff);
+    high += (a >>> 16) + (b >>> 16) + (c >>> 16) + (d >>> 16) + (e >>> 16) + (f >>> 16) + (g >>> 16) + (h >>> 16);
+    w += 8;
+  }
+  while (w < words_end) {
+    const a = i32[w++] as number;
+    low += a & 0xffff;
+    high += a >>> 16;
+  }
+  if (w << 2 > p) p = w << 2;
+  if (p + 2 <= end) {
+    low += u16[p >> 1] as number;
+    p += 2;
+  }
+  if (p < end) low += u8[p] as number;
+  return csum_from_partial(low) + csum_from_partial(high) + csum_from_partial(sum);
+}
+
+/** csum_fold: the checksum that makes the words summed so far add up to zero; 16 bits, machine order. */
+export function csum_fold(sum: number): number {
+  return ~csum_from_partial(sum) & 0xffff;
+}
+
+/** Stores a folded checksum (machine order) at `at`. */
+export function put_csum(ram: Ram, at: number, csum: number): void {
+  ram.u8[at] = csum & 0xff;
+  ram.u8[at + 1] = csum >> 8;
+}
+
+/** The sum over an IPv4 pseudo header: addresses in host order (int32), protocol, length of the segment. */
+export function csum_tcpudp_nofold(saddr: number, daddr: number, length: number, protocol: number): number {
+  // Words of the pseudo header as a little-endian machine reads them.
+  return swap16(saddr >>> 16) + swap16(saddr & 0xffff) + swap16(daddr >>> 16) + swap16(daddr & 0xffff) + swap16(protocol) + swap16(length & 0xffff);
+}
+
+function swap16(value: number): number {
+  return ((value & 0xff) << 8) | (value >>> 8);
+}
+
+/** ip_fast_csum: over an IPv4 header of `ihl` 32-bit words; 0 when its checksum is right. */
+export function ip_fast_csum(ram: Ram, at: number, ihl: number): number {
+  const { u16, u8 } = ram;
+  let sum = 0;
+  if ((at & 1) === 0) {
+    const end = (at >> 1) + ihl * 2;
+    for (let w = at >> 1; w < end; w++) sum += u16[w] as number;
+  } else {
+    for (let p = at; p < at + ihl * 4; p += 2) sum += (u8[p] as number) | ((u8[p + 1] as number) << 8);
+  }
+  return csum_fold(sum);
+}

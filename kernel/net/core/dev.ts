@@ -1,0 +1,648 @@
+/** The path between drivers and protocols, both ways (net/core/dev.c). */
+import { EEXIST, EINVAL, ENETDOWN, ENODEV, EOPNOTSUPP } from '../../errno.ts';
+import type { Kernel } from '../../kernel.ts';
+import type { Cpu } from '../../sched/cpu.ts';
+import { NET_RX_SOFTIRQ, NET_TX_SOFTIRQ, open_softirq, raise_softirq } from '../../softirq.ts';
+import { dev_activate, dev_deactivate, noqueue_qdisc, type Qdisc, qdisc_run } from '../sched/sch_generic.ts';
+import { loopback_init } from './loopback.ts';
+import {
+  NETDEV_CHANGE,
+  NETDEV_CHANGEADDR,
+  NETDEV_CHANGEMTU,
+  NETDEV_DOWN,
+  NETDEV_REGISTER,
+  NETDEV_UNREGISTER,
+  NETDEV_UP,
+  type net,
+  type packet_type,
+} from './net_namespace.ts';
+import {
+  IFF_ALLMULTI,
+  IFF_PROMISC,
+  IFF_RUNNING,
+  IFF_UP,
+  NAPI_POLL_WEIGHT,
+  NAPI_STATE_DISABLE,
+  NAPI_STATE_MISSED,
+  NAPI_STATE_SCHED,
+  NETDEV_TX_OK,
+  NETIF_F_HW_CSUM,
+  type napi_poll_t,
+  napi_struct,
+  net_device,
+  type netdev_queue,
+  type netdev_tx_t,
+} from './netdevice.ts';
+import { skb_checksum_help } from './skb_checksum.ts';
+import {
+  CHECKSUM_PARTIAL,
+  consume_skb,
+  kfree_skb_reason,
+  PACKET_OUTGOING,
+  SKB_DROP_REASON,
+  type sk_buff,
+  sk_buff_head,
+  skb_clone,
+  skb_get,
+  skb_reset_mac_header,
+  skb_reset_network_header,
+} from './skbuff.ts';
+
+/** Results of dev_queue_xmit beside 0 and negative errnos (linux/netdevice.h). */
+export const NET_XMIT_SUCCESS = 0;
+export const NET_XMIT_DROP = 1;
+export const NET_XMIT_CN = 2;
+export const NET_RX_SUCCESS = 0;
+export const NET_RX_DROP = 1;
+
+/** One CPU's receive and transmit work (struct softnet_data). */
+export class softnet_data {
+  readonly kernel: Kernel;
+  readonly cpu: Cpu;
+  readonly poll_list = new napi_list();
+  /** The list that the running net_rx_action works on, and what it has to poll again. */
+  readonly list = new napi_list();
+  readonly repoll = new napi_list();
+  in_action = false;
+  budget = 0;
+  time_limit = 0;
+  /** netif_rx queue and the one process_backlog works on. */
+  readonly input_pkt_queue = new sk_buff_head();
+  readonly backlog: napi_struct;
+  /** Qdiscs that NET_TX_SOFTIRQ shall run. */
+  output_queue: Qdisc[] = [];
+  /** /proc/net/softnet_stat */
+  processed = 0;
+  dropped = 0;
+  time_squeeze = 0;
+  /** Depth of dev_queue_xmit within a device without a queue (XMIT_RECURSION_LIMIT). */
+  xmit_recursion = 0;
+
+  constructor(kernel: Kernel, cpu: Cpu) {
+    this.kernel = kernel;
+    this.cpu = cpu;
+    // The backlog belongs to no device; the loopback stands in once it exists.
+    this.backlog = new napi_struct(null as unknown as net_device, process_backlog, 64);
+    this.backlog.state = 0;
+    this.backlog.context = this;
+  }
+}
+
+/** NAPI contexts, first in first out. */
+class napi_list {
+  first: napi_struct | null = null;
+  private last: napi_struct | null = null;
+
+  push(napi: napi_struct): void {
+    napi.listed = true;
+    napi.next = null;
+    if (this.last !== null) this.last.next = napi;
+    else this.first = napi;
+    this.last = napi;
+  }
+
+  unshift(napi: napi_struct): void {
+    napi.listed = true;
+    napi.next = this.first;
+    this.first = napi;
+    if (this.last === null) this.last = napi;
+  }
+
+  shift(): napi_struct | null {
+    const napi = this.first;
+    if (napi === null) return null;
+    this.first = napi.next;
+    if (this.first === null) this.last = null;
+    napi.next = null;
+    napi.listed = false;
+    return napi;
+  }
+
+  /** Moves everything from `other` behind what is here. */
+  splice(other: napi_list): void {
+    for (let napi = other.shift(); napi !== null; napi = other.shift()) this.push(napi);
+  }
+
+  remove(napi: napi_struct): boolean {
+    let previous: napi_struct | null = null;
+    for (let entry = this.first; entry !== null; previous = entry, entry = entry.next) {
+      if (entry !== napi) continue;
+      if (previous === null) this.first = entry.next;
+      else previous.next = entry.next;
+      if (this.last === entry) this.last = previous;
+      entry.next = null;
+      entry.listed = false;
+      return true;
+    }
+    return false;
+  }
+}
+
+export function net_dev_init(kernel: Kernel): void {
+  open_softirq(kernel, NET_TX_SOFTIRQ, net_tx_action);
+  open_softirq(kernel, NET_RX_SOFTIRQ, net_rx_action);
+  loopback_init(kernel.init_net);
+}
+
+// ---- devices --------------------------------------------------------------------------------------------------
+
+/** alloc_netdev; `name` may contain %d, which register_netdev replaces by the first free number. */
+export function alloc_netdev(
+  kernel: Kernel,
+  name: string,
+  ops: net_device['netdev_ops'],
+  setup: (dev: net_device) => void,
+  queues = 1,
+): net_device {
+  const dev = new net_device(kernel, name, ops, queues);
+  setup(dev);
+  return dev;
+}
+
+/** register_netdev: gives the device its name and index and shows it to the stack. 0, or -EEXIST/-EINVAL. */
+export function register_netdev(dev: net_device): number {
+  const net = dev.nd_net;
+  if (dev.registered) return -EINVAL;
+  if (dev.name.includes('%d')) {
+    let unit = 0;
+    while (net.dev_get_by_name(dev.name.replace('%d', String(unit))) !== null) unit++;
+    dev.name = dev.name.replace('%d', String(unit));
+  } else if (net.dev_get_by_name(dev.name) !== null) {
+    return -EEXIST;
+  }
+  dev.ifindex = net.next_ifindex();
+  dev.registered = true;
+  net.devices.push(dev);
+  net.call_netdevice_notifiers(NETDEV_REGISTER, dev);
+  return 0;
+}
+
+/** unregister_netdev: closes the device and takes it out of the stack. */
+export function unregister_netdev(dev: net_device): void {
+  if (!dev.registered) return;
+  dev_close(dev);
+  const net = dev.nd_net;
+  net.call_netdevice_notifiers(NETDEV_UNREGISTER, dev);
+  net.devices.splice(net.devices.indexOf(dev), 1);
+  dev.registered = false;
+}
+
+/** dev_open: `ip link set up`. 0 or a negative errno. */
+export function dev_open(dev: net_device): number {
+  if (dev.running) return 0;
+  if (!dev.present) return -ENODEV;
+  const result = dev.netdev_ops.ndo_open(dev);
+  if (result !== 0) return result;
+  dev.running = true;
+  dev.flags |= IFF_UP;
+  dev_set_rx_mode(dev);
+  dev_activate(dev);
+  if (dev.carrier) dev.flags |= IFF_RUNNING;
+  dev.nd_net.call_netdevice_notifiers(NETDEV_UP, dev);
+  return 0;
+}
+
+/** dev_close: `ip link set down`. */
+export function dev_close(dev: net_device): void {
+  if (!dev.running) return;
+  dev_deactivate(dev);
+  dev.running = false;
+  dev.netdev_ops.ndo_stop(dev);
+  dev.flags &= ~(IFF_UP | IFF_RUNNING);
+  dev.nd_net.call_netdevice_notifiers(NETDEV_DOWN, dev);
+}
+
+/** dev_set_mtu: 0, -EINVAL outside the device's limits, or what the driver says. */
+export function dev_set_mtu(dev: net_device, mtu: number): number {
+  if (mtu < dev.min_mtu || mtu > dev.max_mtu) return -EINVAL;
+  const result = dev.netdev_ops.ndo_change_mtu?.(dev, mtu) ?? 0;
+  if (result !== 0) return result;
+  dev.mtu = mtu;
+  dev.nd_net.call_netdevice_notifiers(NETDEV_CHANGEMTU, dev);
+  return 0;
+}
+
+/** dev_set_mac_address: 0, -EINVAL for an address that is no unicast address, or what the driver says. */
+export function dev_set_mac_address(dev: net_device, address: Uint8Array): number {
+  const zero = address.every(byte => byte === 0);
+  if (address.length !== 6 || zero || ((address[0] as number) & 1) !== 0) return -EINVAL;
+  const set = dev.netdev_ops.ndo_set_mac_address;
+  if (set === undefined) return -EOPNOTSUPP;
+  const result = set(dev, address);
+  if (result !== 0) return result;
+  dev.nd_net.call_netdevice_notifiers(NETDEV_CHANGEADDR, dev);
+  return 0;
+}
+
+/** dev_set_promiscuity: counts who wants everything. */
+export function dev_set_promiscuity(dev: net_device, increment: number): void {
+  dev.promiscuity += increment;
+  dev.flags = dev.promiscuity > 0 ? dev.flags | IFF_PROMISC : dev.flags & ~IFF_PROMISC;
+  dev_set_rx_mode(dev);
+}
+
+/** dev_set_allmulti */
+export function dev_set_allmulti(dev: net_device, increment: number): void {
+  dev.allmulti += increment;
+  dev.flags = dev.allmulti > 0 ? dev.flags | IFF_ALLMULTI : dev.flags & ~IFF_ALLMULTI;
+  dev_set_rx_mode(dev);
+}
+
+/** dev_mc_add; `address` as a 48-bit number. */
+export function dev_mc_add(dev: net_device, address: number): void {
+  dev.mc.set(address, (dev.mc.get(address) ?? 0) + 1);
+  dev_set_rx_mode(dev);
+}
+
+/** dev_mc_del */
+export function dev_mc_del(dev: net_device, address: number): void {
+  const users = dev.mc.get(address) ?? 0;
+  if (users > 1) dev.mc.set(address, users - 1);
+  else dev.mc.delete(address);
+  dev_set_rx_mode(dev);
+}
+
+function dev_set_rx_mode(dev: net_device): void {
+  if ((dev.flags & IFF_UP) !== 0 && dev.present) dev.netdev_ops.ndo_set_rx_mode?.(dev);
+}
+
+/** netif_carrier_on: the link is there. */
+export function netif_carrier_on(dev: net_device): void {
+  if (dev.carrier) return;
+  dev.carrier = true;
+  if (!dev.running) return;
+  dev.flags |= IFF_RUNNING;
+  dev_activate(dev);
+  dev.nd_net.call_netdevice_notifiers(NETDEV_CHANGE, dev);
+}
+
+/** netif_carrier_off */
+export function netif_carrier_off(dev: net_device): void {
+  if (!dev.carrier) return;
+  dev.carrier = false;
+  dev.flags &= ~IFF_RUNNING;
+  if (!dev.running) return;
+  dev_deactivate(dev);
+  dev.nd_net.call_netdevice_notifiers(NETDEV_CHANGE, dev);
+}
+
+/** netif_device_detach: the hardware is gone; nothing more is given to the driver. */
+export function netif_device_detach(dev: net_device): void {
+  dev.present = false;
+  netif_tx_stop_all_queues(dev);
+}
+
+export function netif_running(dev: net_device): boolean {
+  return dev.running;
+}
+
+export function netif_carrier_ok(dev: net_device): boolean {
+  return dev.carrier;
+}
+
+// ---- transmit queues ------------------------------------------------------------------------------------------
+
+export function netif_start_queue(dev: net_device): void {
+  for (const txq of dev._tx) txq.stopped = false;
+}
+
+export function netif_tx_stop_all_queues(dev: net_device): void {
+  for (const txq of dev._tx) txq.stopped = true;
+}
+
+/** netif_stop_queue: the driver has no room; nothing is given to it until it wakes the queue. */
+export function netif_stop_queue(dev: net_device, queue = 0): void {
+  (dev._tx[queue] as netdev_queue).stopped = true;
+}
+
+/** netif_wake_queue: room again; NET_TX_SOFTIRQ runs what waits. */
+export function netif_wake_queue(dev: net_device, queue = 0): void {
+  const txq = dev._tx[queue] as netdev_queue;
+  if (!txq.stopped) return;
+  txq.stopped = false;
+  if (txq.qdisc !== null) netif_schedule(txq.qdisc);
+}
+
+export function netif_queue_stopped(dev: net_device, queue = 0): boolean {
+  return (dev._tx[queue] as netdev_queue).stopped;
+}
+
+/** __netif_schedule: NET_TX_SOFTIRQ shall run this qdisc. */
+export function netif_schedule(q: Qdisc): void {
+  if (q.scheduled) return;
+  q.scheduled = true;
+  const kernel = q.dev_queue.dev.kernel;
+  const sd = kernel.softnet[kernel.cpu.id] as softnet_data;
+  sd.output_queue.push(q);
+  raise_softirq(kernel.cpu, NET_TX_SOFTIRQ);
+}
+
+/** net_tx_action: runs the qdiscs that asked for it, one a slice. */
+function net_tx_action(cpu: Cpu): boolean {
+  const sd = cpu.kernel.softnet[cpu.id] as softnet_data;
+  const q = sd.output_queue.shift();
+  if (q === undefined) return false;
+  q.scheduled = false;
+  qdisc_run(q);
+  return sd.output_queue.length > 0;
+}
+
+// ---- transmit -------------------------------------------------------------------------------------------------
+
+/**
+ * dev_queue_xmit: hands a packet with its link-layer header to the device's queue. Takes the skb in every case.
+ * @returns NET_XMIT_SUCCESS, NET_XMIT_DROP, NET_XMIT_CN, or a negative errno.
+ */
+export function dev_queue_xmit(skb: sk_buff): number {
+  const dev = skb.dev as net_device;
+  const kernel = dev.kernel;
+  kernel.clock.now += kernel.cost.dev_queue_xmit;
+  skb_reset_mac_header(skb);
+  const tp = kernel.trace.dev_queue_xmit;
+  if (tp !== null) tp(skb);
+  const txq = dev._tx[skb.queue_mapping < dev._tx.length ? skb.queue_mapping : 0] as netdev_queue;
+  const q = txq.qdisc;
+  if (q !== null && q !== noqueue_qdisc) return q.xmit(skb, txq);
+  // A device without a queue (loopback, tunnels): straight in, as long as it does not come back here too often.
+  const sd = kernel.softnet[kernel.cpu.id] as softnet_data;
+  if ((dev.flags & IFF_UP) === 0 || q === null || sd.xmit_recursion > 8) {
+    kfree_skb_reason(skb, SKB_DROP_REASON.DEV_READY);
+    return -ENETDOWN;
+  }
+  sd.xmit_recursion++;
+  const result = dev_hard_start_xmit(skb, dev, txq);
+  sd.xmit_recursion--;
+  if (result !== NETDEV_TX_OK) {
+    kfree_skb_reason(skb, SKB_DROP_REASON.DEV_READY);
+    return -ENETDOWN;
+  }
+  return NET_XMIT_SUCCESS;
+}
+
+/** dev_hard_start_xmit: taps, what the card cannot do in software, then the driver. */
+export function dev_hard_start_xmit(skb: sk_buff, dev: net_device, txq: netdev_queue): netdev_tx_t {
+  const kernel = dev.kernel;
+  if (skb.ip_summed === CHECKSUM_PARTIAL && (dev.features & NETIF_F_HW_CSUM) === 0) skb_checksum_help(skb);
+  const net = dev.nd_net;
+  if (net.ptype_all.length > 0) dev_queue_xmit_nit(net, skb, dev);
+  const length = skb.len;
+  const start = kernel.trace.dev_hard_start_xmit;
+  if (start !== null) start(skb);
+  const result = dev.netdev_ops.ndo_start_xmit(skb, dev);
+  if (result === NETDEV_TX_OK) txq.trans_start = kernel.clock.now;
+  const tp = kernel.trace.net_dev_xmit;
+  if (tp !== null) tp(skb, length, result);
+  return result;
+}
+
+/** Copies for the taps of what goes out. */
+function dev_queue_xmit_nit(net: net, skb: sk_buff, dev: net_device): void {
+  for (let i = 0; i < net.ptype_all.length; i++) {
+    const pt = net.ptype_all[i] as packet_type;
+    if (pt.dev !== null && pt.dev !== dev) continue;
+    if (pt.af_packet_priv !== null && pt.af_packet_priv === skb.sk) continue;
+    const clone = skb_clone(skb);
+    if (clone === null) return;
+    skb_reset_mac_header(clone);
+    clone.network_header = skb.network_header !== 0 ? skb.network_header : clone.data;
+    clone.pkt_type = PACKET_OUTGOING;
+    clone.tstamp = net.kernel.clock.now;
+    pt.func(clone, dev, pt, dev);
+  }
+}
+
+// ---- NAPI -----------------------------------------------------------------------------------------------------
+
+/** netif_napi_add: the context starts disabled. */
+export function netif_napi_add(dev: net_device, poll: napi_poll_t, weight = NAPI_POLL_WEIGHT): napi_struct {
+  const napi = new napi_struct(dev, poll, weight);
+  dev.napis.push(napi);
+  return napi;
+}
+
+/** netif_napi_del: the context must be disabled. */
+export function netif_napi_del(napi: napi_struct): void {
+  if ((napi.state & NAPI_STATE_DISABLE) === 0) napi.dev.kernel.arch.report('napi', `${napi.dev.name}: netif_napi_del while enabled`);
+  const index = napi.dev.napis.indexOf(napi);
+  if (index >= 0) napi.dev.napis.splice(index, 1);
+}
+
+/** napi_enable */
+export function napi_enable(napi: napi_struct): void {
+  if ((napi.state & NAPI_STATE_DISABLE) === 0) napi.dev.kernel.arch.report('napi', `${napi.dev.name}: napi_enable twice`);
+  napi.state = 0;
+}
+
+/** napi_disable: no poll runs afterwards. A poll between two slices is cut off, which no driver can tell from its end. */
+export function napi_disable(napi: napi_struct): void {
+  if ((napi.state & NAPI_STATE_DISABLE) !== 0) {
+    napi.dev.kernel.arch.report('napi', `${napi.dev.name}: napi_disable twice would wait for ever`);
+    return;
+  }
+  napi.state = NAPI_STATE_SCHED | NAPI_STATE_DISABLE;
+  napi.work = 0;
+  if (!napi.listed) return;
+  for (const sd of napi.dev.kernel.softnet) {
+    if (sd.poll_list.remove(napi) || sd.list.remove(napi) || sd.repoll.remove(napi)) return;
+  }
+}
+
+/** napi_schedule_prep: true when the caller shall schedule; when it is scheduled already, the miss is remembered. */
+export function napi_schedule_prep(napi: napi_struct): boolean {
+  if ((napi.state & NAPI_STATE_DISABLE) !== 0) return false;
+  const was = napi.state;
+  napi.state |= (was & NAPI_STATE_SCHED) !== 0 ? NAPI_STATE_MISSED : NAPI_STATE_SCHED;
+  return (was & NAPI_STATE_SCHED) === 0;
+}
+
+/** __napi_schedule: on this CPU's poll list, NET_RX_SOFTIRQ raised. */
+export function __napi_schedule(napi: napi_struct): void {
+  const kernel = napi.dev.kernel;
+  const tp = kernel.trace.napi_schedule;
+  if (tp !== null) tp(napi.dev);
+  const sd = kernel.softnet[kernel.cpu.id] as softnet_data;
+  sd.poll_list.push(napi);
+  raise_softirq(kernel.cpu, NET_RX_SOFTIRQ);
+}
+
+/** napi_schedule: true when it was not scheduled before. */
+export function napi_schedule(napi: napi_struct): boolean {
+  if (!napi_schedule_prep(napi)) return false;
+  __napi_schedule(napi);
+  return true;
+}
+
+/**
+ * napi_complete_done: the poll found less than its budget. True: the driver shall enable its interrupt. False: the
+ * interrupt stays off, because somebody scheduled in the meantime and the poll runs again.
+ */
+export function napi_complete_done(napi: napi_struct, work: number): boolean {
+  if ((napi.state & NAPI_STATE_DISABLE) !== 0) return false;
+  const tp = napi.dev.kernel.trace.napi_complete;
+  if (tp !== null) tp(napi.dev, napi.work + work);
+  const missed = (napi.state & NAPI_STATE_MISSED) !== 0;
+  napi.state &= ~(NAPI_STATE_SCHED | NAPI_STATE_MISSED);
+  if (!missed) return true;
+  napi.state |= NAPI_STATE_SCHED;
+  __napi_schedule(napi);
+  return false;
+}
+
+/**
+ * net_rx_action: polls the listed contexts until the budget or the time is used up. One slice is one call of a poll,
+ * with costs on a call with budget 1: one packet's way up is one context. What a poll does in all is bounded by its
+ * weight, over its slices.
+ */
+function net_rx_action(cpu: Cpu): boolean {
+  const kernel = cpu.kernel;
+  const clock = kernel.clock;
+  const sd = kernel.softnet[cpu.id] as softnet_data;
+  if (!sd.in_action) {
+    const { sysctl } = kernel.init_net;
+    sd.in_action = true;
+    sd.budget = sysctl.netdev_budget;
+    sd.time_limit = clock.now + sysctl.netdev_budget_usecs * 1000;
+    sd.list.splice(sd.poll_list);
+  }
+  const napi = sd.list.first;
+  if (napi !== null) {
+    if (napi_poll_slice(sd, napi)) return true;
+    if (sd.budget > 0 && clock.now < sd.time_limit) {
+      if (sd.list.first !== null) return true;
+    } else if (sd.list.first !== null || sd.repoll.first !== null) {
+      sd.time_squeeze++;
+    }
+  }
+  sd.in_action = false;
+  // Left over and newly scheduled, in the order Linux keeps: rest of the list, new ones, those to be polled again.
+  sd.list.splice(sd.poll_list);
+  sd.list.splice(sd.repoll);
+  sd.poll_list.splice(sd.list);
+  if (sd.poll_list.first !== null) raise_softirq(cpu, NET_RX_SOFTIRQ);
+  return false;
+}
+
+/** One call of a poll. True: the same poll has more slices to come. */
+function napi_poll_slice(sd: softnet_data, napi: napi_struct): boolean {
+  const kernel = sd.kernel;
+  if (napi.work === 0) kernel.clock.now += kernel.cost.napi_poll;
+  const slice = kernel.sliced ? 1 : napi.weight - napi.work;
+  const enabled = (napi.state & NAPI_STATE_SCHED) !== 0;
+  // Off the list while it runs, as in Linux: napi_complete_done may list it anew.
+  sd.list.shift();
+  const work = enabled ? napi.poll(napi, slice) : 0;
+  if (work > slice) kernel.arch.report('napi', `${name_of(napi)}: poll did ${work} packets with a budget of ${slice}`);
+  napi.work += work;
+  napi.packets += work;
+  sd.budget -= work;
+  const still_scheduled = (napi.state & (NAPI_STATE_SCHED | NAPI_STATE_DISABLE)) === NAPI_STATE_SCHED && !napi.listed;
+  if (work >= slice && napi.work < napi.weight && still_scheduled) {
+    sd.list.unshift(napi);
+    return true;
+  }
+  const tp = kernel.trace.napi_poll;
+  if (tp !== null && napi !== sd.backlog) tp(napi.dev, napi.work, napi.weight);
+  napi.polls++;
+  napi.work = 0;
+  if (work >= slice && still_scheduled) sd.repoll.push(napi);
+  return false;
+}
+
+function name_of(napi: napi_struct): string {
+  return (napi.dev as net_device | null)?.name ?? 'backlog';
+}
+
+// ---- receive --------------------------------------------------------------------------------------------------
+
+/** napi_gro_receive: from a driver's poll; takes the skb. */
+export function napi_gro_receive(_napi: napi_struct, skb: sk_buff): void {
+  const tp = skb.kernel.trace.napi_gro_receive;
+  if (tp !== null) tp(skb);
+  netif_receive_skb(skb);
+}
+
+/** netif_rx: the old way in, for drivers without NAPI and the loopback: the CPU's backlog. Takes the skb. */
+export function netif_rx(skb: sk_buff): number {
+  const kernel = skb.kernel;
+  kernel.clock.now += kernel.cost.netif_rx;
+  const tp = kernel.trace.netif_rx;
+  if (tp !== null) tp(skb);
+  const sd = kernel.softnet[kernel.cpu.id] as softnet_data;
+  // enqueue_to_backlog
+  if (sd.input_pkt_queue.qlen > kernel.init_net.sysctl.netdev_max_backlog) {
+    sd.dropped++;
+    (skb.dev as net_device).stats.rx_dropped++;
+    kfree_skb_reason(skb, SKB_DROP_REASON.CPU_BACKLOG);
+    return NET_RX_DROP;
+  }
+  sd.input_pkt_queue.push(skb);
+  const napi = sd.backlog;
+  if ((napi.state & NAPI_STATE_SCHED) === 0) {
+    napi.state |= NAPI_STATE_SCHED;
+    sd.poll_list.push(napi);
+    raise_softirq(kernel.cpu, NET_RX_SOFTIRQ);
+  }
+  return NET_RX_SUCCESS;
+}
+
+/** process_backlog: the poll of the backlog. */
+function process_backlog(napi: napi_struct, budget: number): number {
+  const sd = napi.context as softnet_data;
+  let work = 0;
+  while (work < budget) {
+    const skb = sd.input_pkt_queue.shift();
+    if (skb === null) {
+      napi.state &= ~NAPI_STATE_SCHED;
+      break;
+    }
+    netif_receive_skb(skb);
+    work++;
+  }
+  return work;
+}
+
+/** netif_receive_skb: a packet with its MAC header pulled, on its way to taps and network layers. Takes the skb. */
+export function netif_receive_skb(skb: sk_buff): void {
+  const kernel = skb.kernel;
+  kernel.clock.now += kernel.cost.netif_receive_skb;
+  const tp = kernel.trace.netif_receive_skb;
+  if (tp !== null) tp(skb);
+  __netif_receive_skb_core(skb);
+}
+
+function __netif_receive_skb_core(skb: sk_buff): void {
+  const dev = skb.dev as net_device;
+  const kernel = skb.kernel;
+  const net = dev.nd_net;
+  (kernel.softnet[kernel.cpu.id] as softnet_data).processed++;
+  skb.skb_iif = dev.ifindex;
+  skb_reset_network_header(skb);
+  skb.transport_header = skb.data;
+  skb.mac_len = skb.network_header - skb.mac_header;
+  const { ptype_all } = net;
+  if (ptype_all.length > 0 && skb.tstamp === 0) skb.tstamp = kernel.clock.now;
+  for (let i = 0; i < ptype_all.length; i++) {
+    const pt = ptype_all[i] as packet_type;
+    if (pt.dev === null || pt.dev === dev) pt.func(skb_get(skb), dev, pt, dev);
+  }
+  // Each taker but the last gets a reference of its own.
+  const list = net.ptype_base[skb.protocol & 15] as packet_type[];
+  let previous: packet_type | null = null;
+  for (let i = 0; i < list.length; i++) {
+    const pt = list[i] as packet_type;
+    if (pt.type !== skb.protocol || (pt.dev !== null && pt.dev !== dev)) continue;
+    if (previous !== null) previous.func(skb_get(skb), dev, previous, dev);
+    previous = pt;
+  }
+  if (previous !== null) {
+    previous.func(skb, dev, previous, dev);
+    return;
+  }
+  dev.stats.rx_nohandler++;
+  kfree_skb_reason(skb, SKB_DROP_REASON.UNHANDLED_PROTO);
+}
+
+/** dev_kfree_skb_any for a transmitted skb in a NAPI poll. */
+export function napi_consume_skb(skb: sk_buff, _budget: number): void {
+  consume_skb(skb);
+}

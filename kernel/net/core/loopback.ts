@@ -1,0 +1,41 @@
+/** The loopback device: what is sent comes back in through netif_rx (drivers/net/loopback.c). */
+import { eth_header_ops, eth_type_trans } from '../ethernet/eth.ts';
+import { alloc_netdev, netif_rx, register_netdev } from './dev.ts';
+import type { net } from './net_namespace.ts';
+import { ARPHRD_LOOPBACK, IFF_LOOPBACK, NETDEV_TX_OK, NETIF_F_HW_CSUM, NETIF_F_RXCSUM, type net_device_ops } from './netdevice.ts';
+import { CHECKSUM_PARTIAL, CHECKSUM_UNNECESSARY, skb_orphan } from './skbuff.ts';
+
+const loopback_ops: net_device_ops = {
+  ndo_open: () => 0,
+  ndo_stop: () => 0,
+  ndo_start_xmit(skb, dev) {
+    skb_orphan(skb);
+    const length = skb.len;
+    skb.protocol = eth_type_trans(skb, dev);
+    // Nothing can have happened to it on the way: a checksum still to be made counts as right.
+    if (skb.ip_summed === CHECKSUM_PARTIAL) skb.ip_summed = CHECKSUM_UNNECESSARY;
+    dev.stats.tx_packets++;
+    dev.stats.tx_bytes += length;
+    dev.stats.rx_packets++;
+    dev.stats.rx_bytes += length;
+    netif_rx(skb);
+    return NETDEV_TX_OK;
+  },
+};
+
+export function loopback_init(net: net): void {
+  const dev = alloc_netdev(net.kernel, 'lo', loopback_ops, lo => {
+    lo.type = ARPHRD_LOOPBACK;
+    lo.mtu = 65536;
+    lo.max_mtu = 65536;
+    lo.min_mtu = 0;
+    lo.hard_header_len = 14;
+    lo.header_ops = eth_header_ops;
+    lo.flags = IFF_LOOPBACK;
+    lo.features = NETIF_F_HW_CSUM | NETIF_F_RXCSUM;
+    lo.tx_queue_len = 0;
+    lo.carrier = true;
+  });
+  register_netdev(dev);
+  net.loopback_dev = dev;
+}

@@ -1,0 +1,100 @@
+/** struct net: everything a host's network stack knows (include/net/net_namespace.h). */
+import type { Kernel } from '../../kernel.ts';
+import type { netns_ipv4 } from '../ipv4/netns.ts';
+import { NR_DROP_REASONS } from './dropreason.ts';
+import type { net_device } from './netdevice.ts';
+import type { sk_buff } from './skbuff.ts';
+import type { sock } from './sock.ts';
+
+export const ETH_P_ALL = 0x0003;
+const PTYPE_HASH_MASK = 15;
+
+/** A network layer's, or a tap's, wish to see packets. `func` takes the skb. */
+export interface packet_type {
+  readonly type: number;
+  /** Only this device; null for all. */
+  readonly dev: net_device | null;
+  func(skb: sk_buff, dev: net_device, pt: packet_type, orig_dev: net_device): number;
+  /** The socket behind a tap: it does not see what it sent itself. */
+  readonly af_packet_priv: sock | null;
+}
+
+export const NETDEV_UP = 1;
+export const NETDEV_DOWN = 2;
+export const NETDEV_CHANGE = 4;
+export const NETDEV_REGISTER = 5;
+export const NETDEV_UNREGISTER = 6;
+export const NETDEV_CHANGEMTU = 7;
+export const NETDEV_CHANGEADDR = 8;
+
+export class net {
+  readonly kernel: Kernel;
+  readonly devices: net_device[] = [];
+  private last_ifindex = 0;
+  loopback_dev: net_device | null = null;
+  /** Taps on everything (ETH_P_ALL), and the network layers by EtherType. */
+  readonly ptype_all: packet_type[] = [];
+  readonly ptype_base: packet_type[][] = Array.from({ length: PTYPE_HASH_MASK + 1 }, () => []);
+  private readonly netdev_chain: ((event: number, dev: net_device) => void)[] = [];
+  readonly drops = new Float64Array(NR_DROP_REASONS);
+  /** IPv4's part; set by inet_init. */
+  ipv4!: netns_ipv4;
+  /** net.core.* */
+  readonly sysctl = {
+    netdev_budget: 300,
+    netdev_budget_usecs: 2000,
+    netdev_max_backlog: 1000,
+    dev_weight: 64,
+    rmem_default: 212992,
+    rmem_max: 212992,
+    wmem_default: 212992,
+    wmem_max: 212992,
+  };
+
+  constructor(kernel: Kernel) {
+    this.kernel = kernel;
+  }
+
+  next_ifindex(): number {
+    return ++this.last_ifindex;
+  }
+
+  count_drop(reason: number): void {
+    this.drops[reason] = (this.drops[reason] as number) + 1;
+  }
+
+  /** dev_add_pack */
+  dev_add_pack(pt: packet_type): void {
+    this.list_of(pt).push(pt);
+  }
+
+  /** dev_remove_pack */
+  dev_remove_pack(pt: packet_type): void {
+    const list = this.list_of(pt);
+    const index = list.indexOf(pt);
+    if (index >= 0) list.splice(index, 1);
+  }
+
+  private list_of(pt: packet_type): packet_type[] {
+    if (pt.type === ETH_P_ALL) return this.ptype_all;
+    return this.ptype_base[pt.type & PTYPE_HASH_MASK] as packet_type[];
+  }
+
+  /** register_netdevice_notifier */
+  register_netdevice_notifier(callback: (event: number, dev: net_device) => void): void {
+    this.netdev_chain.push(callback);
+  }
+
+  /** call_netdevice_notifiers */
+  call_netdevice_notifiers(event: number, dev: net_device): void {
+    for (const callback of this.netdev_chain) callback(event, dev);
+  }
+
+  dev_get_by_name(name: string): net_device | null {
+    return this.devices.find(dev => dev.name === name) ?? null;
+  }
+
+  dev_get_by_index(ifindex: number): net_device | null {
+    return this.devices.find(dev => dev.ifindex === ifindex) ?? null;
+  }
+}

@@ -1,0 +1,170 @@
+/** Network devices and their queues (include/linux/netdevice.h). */
+import type { Kernel } from '../../kernel.ts';
+import { timer_list } from '../../time/timer.ts';
+import { dev_watchdog, type Qdisc } from '../sched/sch_generic.ts';
+import type { net } from './net_namespace.ts';
+import type { sk_buff } from './skbuff.ts';
+
+export const NETDEV_TX_OK = 0x00;
+export const NETDEV_TX_BUSY = 0x10;
+export type netdev_tx_t = typeof NETDEV_TX_OK | typeof NETDEV_TX_BUSY;
+
+/** Interface flags (linux/if.h). */
+export const IFF_UP = 0x1;
+export const IFF_BROADCAST = 0x2;
+export const IFF_LOOPBACK = 0x8;
+export const IFF_RUNNING = 0x40;
+export const IFF_NOARP = 0x80;
+export const IFF_PROMISC = 0x100;
+export const IFF_ALLMULTI = 0x200;
+export const IFF_MULTICAST = 0x1000;
+
+/** Hardware types (linux/if_arp.h). */
+export const ARPHRD_ETHER = 1;
+export const ARPHRD_LOOPBACK = 772;
+
+/** Device features (linux/netdev_features.h), the bits in use. */
+export const NETIF_F_SG = 1;
+export const NETIF_F_HW_CSUM = 8;
+export const NETIF_F_RXCSUM = 1 << 17;
+
+export const NAPI_POLL_WEIGHT = 64;
+
+/** What a driver provides. Each is called with the device. */
+export interface net_device_ops {
+  /** Interface up: 0 or a negative errno. */
+  ndo_open(dev: net_device): number;
+  ndo_stop(dev: net_device): number;
+  /** Takes the skb (NETDEV_TX_OK: it is the driver's to free) or leaves it with the caller (NETDEV_TX_BUSY). */
+  ndo_start_xmit(skb: sk_buff, dev: net_device): netdev_tx_t;
+  ndo_set_rx_mode?(dev: net_device): void;
+  /** `address`: six bytes, already checked to be a unicast address. */
+  ndo_set_mac_address?(dev: net_device, address: Uint8Array): number;
+  ndo_tx_timeout?(dev: net_device, queue: number): void;
+  /** Brings `dev.stats` up to date with what the hardware counts. */
+  ndo_get_stats?(dev: net_device): void;
+  ndo_change_mtu?(dev: net_device, mtu: number): number;
+}
+
+/** How a device's link-layer header is made. */
+export interface header_ops {
+  /** Pushes the header; returns its length, negative when the destination is unknown. `daddr`, `saddr`: null for the device's own. */
+  create(skb: sk_buff, dev: net_device, type: number, daddr: Uint8Array | null, saddr: Uint8Array | null): number;
+}
+
+/** One transmit queue. */
+export class netdev_queue {
+  readonly dev: net_device;
+  readonly index: number;
+  qdisc: Qdisc | null = null;
+  /** netif_stop_queue: the driver takes no more for now. */
+  stopped = false;
+  /** When the driver last took a packet, in ns. */
+  trans_start = 0;
+  trans_timeout = 0;
+
+  constructor(dev: net_device, index: number) {
+    this.dev = dev;
+    this.index = index;
+  }
+}
+
+export class net_device_stats {
+  rx_packets = 0;
+  tx_packets = 0;
+  rx_bytes = 0;
+  tx_bytes = 0;
+  rx_errors = 0;
+  tx_errors = 0;
+  rx_dropped = 0;
+  tx_dropped = 0;
+  multicast = 0;
+  rx_length_errors = 0;
+  rx_over_errors = 0;
+  rx_crc_errors = 0;
+  rx_frame_errors = 0;
+  rx_fifo_errors = 0;
+  rx_missed_errors = 0;
+  rx_nohandler = 0;
+}
+
+/** State bits of a NAPI context. */
+export const NAPI_STATE_SCHED = 1;
+export const NAPI_STATE_MISSED = 2;
+export const NAPI_STATE_DISABLE = 4;
+
+/** poll: handles at most `budget` received packets, returns how many; below budget it has called napi_complete_done. */
+export type napi_poll_t = (napi: napi_struct, budget: number) => number;
+
+export class napi_struct {
+  readonly dev: net_device;
+  readonly poll: napi_poll_t;
+  readonly weight: number;
+  /** Created disabled, as netif_napi_add leaves it. */
+  state = NAPI_STATE_SCHED | NAPI_STATE_DISABLE;
+  /** Packets done so far in the present poll, over its slices. */
+  work = 0;
+  /** On a CPU's poll list. */
+  listed = false;
+  next: napi_struct | null = null;
+  /** What the context belongs to, where that is not the device (the backlog: its softnet_data). */
+  context: unknown = null;
+  /** Polls and packets, for `ringside` to show. */
+  polls = 0;
+  packets = 0;
+
+  constructor(dev: net_device, poll: napi_poll_t, weight: number) {
+    this.dev = dev;
+    this.poll = poll;
+    this.weight = weight;
+  }
+}
+
+export class net_device {
+  readonly kernel: Kernel;
+  nd_net: net;
+  name: string;
+  ifindex = 0;
+  readonly netdev_ops: net_device_ops;
+  header_ops: header_ops | null = null;
+  type = ARPHRD_ETHER;
+  mtu = 1500;
+  min_mtu = 68;
+  max_mtu = 1500;
+  hard_header_len = 0;
+  /** Six bytes; all zero for a loopback. */
+  readonly dev_addr = new Uint8Array(6);
+  readonly broadcast = new Uint8Array(6);
+  flags = 0;
+  features = 0;
+  /** netif_running: between open and stop. */
+  running = false;
+  carrier = false;
+  /** netif_device_detach: the hardware is gone or asleep. */
+  present = true;
+  registered = false;
+  promiscuity = 0;
+  allmulti = 0;
+  /** Multicast addresses listened to, as numbers (48 bits), with reference counts. */
+  readonly mc = new Map<number, number>();
+  readonly _tx: netdev_queue[];
+  tx_queue_len = 1000;
+  readonly napis: napi_struct[] = [];
+  readonly stats = new net_device_stats();
+  /** ns without progress after which a stopped queue counts as hung. */
+  watchdog_timeo = 5_000_000_000;
+  readonly watchdog_timer: timer_list;
+  /** The driver's own state (netdev_priv). */
+  priv: unknown = null;
+  /** in_device: IPv4's per-device state. */
+  ip_ptr: unknown = null;
+
+  constructor(kernel: Kernel, name: string, ops: net_device_ops, queues = 1) {
+    this.kernel = kernel;
+    this.nd_net = kernel.init_net;
+    this.name = name;
+    this.netdev_ops = ops;
+    this._tx = Array.from({ length: queues }, (_, index) => new netdev_queue(this, index));
+    this.watchdog_timer = new timer_list(kernel, () => dev_watchdog(this));
+  }
+}

@@ -1,0 +1,535 @@
+/**
+ * sk_buff: one packet on its way (include/linux/skbuff.h, net/core/skbuff.c).
+ *
+ *     head          data                 tail            end
+ *      |  headroom   |  len bytes         |  tailroom     |
+ *
+ * All four are addresses in the host's RAM. The data belongs to every sk_buff whose `head` is the same: a clone
+ * shares it by count and must not write to it. Ownership: whoever takes an skb ends it, with `consume_skb` when it
+ * has done its duty and with `kfree_skb_reason` when it is dropped. Nobody touches an skb it has handed on.
+ */
+import type { Ram } from '../../arch.ts';
+import type { Kernel } from '../../kernel.ts';
+import { assert } from '../../lib/assert.ts';
+import { Slab } from '../../mm/slab.ts';
+import { SKB_CONSUMED, SKB_DROP_REASON } from './dropreason.ts';
+import type { dst_entry } from './dst.ts';
+import type { net_device } from './netdevice.ts';
+import type { sock } from './sock.ts';
+
+export { SKB_DROP_REASON } from './dropreason.ts';
+
+/** pkt_type: whom the frame is for (if_packet.h). */
+export const PACKET_HOST = 0;
+export const PACKET_BROADCAST = 1;
+export const PACKET_MULTICAST = 2;
+export const PACKET_OTHERHOST = 3;
+export const PACKET_OUTGOING = 4;
+
+/** ip_summed: who has made, or must make, the transport checksum. */
+export const CHECKSUM_NONE = 0;
+export const CHECKSUM_UNNECESSARY = 1;
+export const CHECKSUM_COMPLETE = 2;
+export const CHECKSUM_PARTIAL = 3;
+
+/** Room before the frame in a receive buffer, and the two bytes that align the IP header. */
+export const NET_SKB_PAD = 64;
+export const NET_IP_ALIGN = 2;
+/** Headroom that transmit paths reserve for the link-layer header (LL_MAX_HEADER and alignment). */
+export const MAX_HEADER = 128;
+
+/** What the sizes of Linux's structures are on a 64-bit machine: they decide how many packets a socket buffer holds. */
+const SIZEOF_SK_BUFF = 256;
+const SIZEOF_SHARED_INFO = 320;
+
+const NO_HEADER = 0;
+
+export class sk_buff {
+  readonly kernel: Kernel;
+  readonly ram: Ram;
+  /** Identity for tracing: unique in its host. A clone has its own, with `parent` the original's. */
+  id = 0;
+  parent = 0;
+  head = 0;
+  data = 0;
+  tail = 0;
+  end = 0;
+  len = 0;
+  truesize = 0;
+  mac_header = NO_HEADER;
+  network_header = NO_HEADER;
+  transport_header = NO_HEADER;
+  mac_len = 0;
+  /** EtherType, in host order. */
+  protocol = 0;
+  pkt_type = 0;
+  ip_summed = 0;
+  /** CHECKSUM_COMPLETE: the sum over the packet, folded. CHECKSUM_PARTIAL: where to start and where to store. */
+  csum = 0;
+  csum_start = 0;
+  csum_offset = 0;
+  csum_valid = 0;
+  hash = 0;
+  queue_mapping = 0;
+  priority = 0;
+  mark = 0;
+  vlan_tci = 0;
+  vlan_present = 0;
+  /** Index of the device it came in by. */
+  skb_iif = 0;
+  /** ns of the simulated clock, 0 for none. */
+  tstamp = 0;
+  users = 0;
+  cloned = 0;
+  dev: net_device | null = null;
+  sk: sock | null = null;
+  destructor: ((skb: sk_buff) => void) | null = null;
+  /** The route, once there is one. */
+  dst: dst_entry | null = null;
+  next: sk_buff | null = null;
+  prev: sk_buff | null = null;
+  /** Queue it hangs in, for the assertion that it hangs in one only. */
+  list: sk_buff_head | null = null;
+  /** Control block: each layer uses these words as it likes while it holds the skb. */
+  cb0 = 0;
+  cb1 = 0;
+  cb2 = 0;
+  cb3 = 0;
+  cb4 = 0;
+  cb5 = 0;
+
+  constructor(kernel: Kernel) {
+    this.kernel = kernel;
+    this.ram = kernel.ram;
+  }
+}
+
+/** The cache of sk_buffs of one host, and who is alive. */
+export class skb_pool {
+  private readonly kernel: Kernel;
+  private readonly free: sk_buff[] = [];
+  /** Every sk_buff ever made; those with `users` > 0 are alive. */
+  private readonly all: sk_buff[] = [];
+  private ids = 0;
+  alive = 0;
+  /** Fault injection and memory limits: when set and true for a size, the allocation fails. */
+  fail_alloc: ((size: number) => boolean) | null = null;
+
+  constructor(kernel: Kernel) {
+    this.kernel = kernel;
+  }
+
+  /** An sk_buff without data, all fields as new. */
+  take(): sk_buff {
+    let skb = this.free.pop();
+    if (skb === undefined) {
+      skb = new sk_buff(this.kernel);
+      this.all.push(skb);
+    }
+    this.alive++;
+    this.ids = (this.ids + 1) | 0;
+    skb.id = this.ids;
+    skb.parent = 0;
+    skb.users = 1;
+    return skb;
+  }
+
+  give(skb: sk_buff): void {
+    this.alive--;
+    this.free.push(skb);
+  }
+
+  /** The living, for the leak check at the end of a run. */
+  living(): sk_buff[] {
+    return this.all.filter(skb => skb.users > 0);
+  }
+}
+
+function reset(skb: sk_buff): void {
+  skb.mac_header = NO_HEADER;
+  skb.network_header = NO_HEADER;
+  skb.transport_header = NO_HEADER;
+  skb.mac_len = 0;
+  skb.protocol = 0;
+  skb.pkt_type = PACKET_HOST;
+  skb.ip_summed = CHECKSUM_NONE;
+  skb.csum = 0;
+  skb.csum_start = 0;
+  skb.csum_offset = 0;
+  skb.csum_valid = 0;
+  skb.hash = 0;
+  skb.queue_mapping = 0;
+  skb.priority = 0;
+  skb.mark = 0;
+  skb.vlan_tci = 0;
+  skb.vlan_present = 0;
+  skb.skb_iif = 0;
+  skb.tstamp = 0;
+  skb.cloned = 0;
+  skb.dev = null;
+  skb.sk = null;
+  skb.destructor = null;
+  skb.dst = null;
+  skb.cb0 = 0;
+  skb.cb1 = 0;
+  skb.cb2 = 0;
+  skb.cb3 = 0;
+  skb.cb4 = 0;
+  skb.cb5 = 0;
+}
+
+/** alloc_skb: an empty skb with room for `size` bytes, or null when there is no memory. The caller owns it. */
+export function alloc_skb(kernel: Kernel, size: number): sk_buff | null {
+  const fail = kernel.skbs.fail_alloc;
+  if (fail !== null && fail(size)) return null;
+  const bucket = Slab.roundup(size + SIZEOF_SHARED_INFO);
+  const head = bucket === 0 ? 0 : kernel.slab.kmalloc(bucket);
+  if (head === 0) return null;
+  kernel.clock.now += kernel.cost.alloc_skb;
+  const skb = kernel.skbs.take();
+  reset(skb);
+  skb.head = head;
+  skb.data = head;
+  skb.tail = head;
+  skb.end = head + bucket - SIZEOF_SHARED_INFO;
+  skb.len = 0;
+  skb.truesize = bucket + SIZEOF_SK_BUFF;
+  const tp = kernel.trace.skb_alloc;
+  if (tp !== null) tp(skb);
+  return skb;
+}
+
+/** netdev_alloc_skb: for a receive ring; NET_SKB_PAD bytes of headroom. The caller owns it; null without memory. */
+export function netdev_alloc_skb(dev: net_device, length: number): sk_buff | null {
+  const skb = alloc_skb(dev.kernel, length + NET_SKB_PAD);
+  if (skb !== null) {
+    skb_reserve(skb, NET_SKB_PAD);
+    skb.dev = dev;
+  }
+  return skb;
+}
+
+/** netdev_alloc_skb_ip_align: two bytes more headroom, so that the IP header is aligned. */
+export function netdev_alloc_skb_ip_align(dev: net_device, length: number): sk_buff | null {
+  const skb = netdev_alloc_skb(dev, length + NET_IP_ALIGN);
+  if (skb !== null) skb_reserve(skb, NET_IP_ALIGN);
+  return skb;
+}
+
+/** skb_clone: a second skb over the same data, read-only for both. The caller owns it; null without memory. */
+export function skb_clone(skb: sk_buff): sk_buff | null {
+  const kernel = skb.kernel;
+  const fail = kernel.skbs.fail_alloc;
+  if (fail !== null && fail(0)) return null;
+  const clone = kernel.skbs.take();
+  kernel.slab.get(skb.head);
+  skb.cloned = 1;
+  clone.cloned = 1;
+  clone.parent = skb.id;
+  clone.head = skb.head;
+  clone.data = skb.data;
+  clone.tail = skb.tail;
+  clone.end = skb.end;
+  clone.len = skb.len;
+  clone.truesize = skb.truesize;
+  copy_skb_header(clone, skb);
+  clone.mac_header = skb.mac_header;
+  clone.network_header = skb.network_header;
+  clone.transport_header = skb.transport_header;
+  clone.csum_start = skb.csum_start;
+  clone.sk = null;
+  clone.destructor = null;
+  const tp = kernel.trace.skb_clone;
+  if (tp !== null) tp(skb, clone);
+  return clone;
+}
+
+/** skb_copy: a private copy of data and headers. The caller owns it; null without memory. */
+export function skb_copy(skb: sk_buff): sk_buff | null {
+  const size = skb.end - skb.head;
+  const copy = alloc_skb(skb.kernel, size);
+  if (copy === null) return null;
+  const shift = copy.head - skb.head;
+  copy.parent = skb.id;
+  copy.data = skb.data + shift;
+  copy.tail = skb.tail + shift;
+  copy.len = skb.len;
+  skb.ram.u8.copyWithin(copy.data, skb.data, skb.tail);
+  copy_skb_header(copy, skb);
+  copy.mac_header = skb.mac_header === 0 ? 0 : skb.mac_header + shift;
+  copy.network_header = skb.network_header === 0 ? 0 : skb.network_header + shift;
+  copy.transport_header = skb.transport_header === 0 ? 0 : skb.transport_header + shift;
+  copy.csum_start = skb.csum_start === 0 ? 0 : skb.csum_start + shift;
+  // Headers below `data` belong to the packet too.
+  const from = skb.mac_header === 0 ? skb.data : Math.min(skb.mac_header, skb.data);
+  skb.ram.u8.copyWithin(from + shift, from, skb.data);
+  return copy;
+}
+
+function copy_skb_header(to: sk_buff, from: sk_buff): void {
+  to.mac_len = from.mac_len;
+  to.protocol = from.protocol;
+  to.pkt_type = from.pkt_type;
+  to.ip_summed = from.ip_summed;
+  to.csum = from.csum;
+  to.csum_offset = from.csum_offset;
+  to.csum_valid = from.csum_valid;
+  to.hash = from.hash;
+  to.queue_mapping = from.queue_mapping;
+  to.priority = from.priority;
+  to.mark = from.mark;
+  to.vlan_tci = from.vlan_tci;
+  to.vlan_present = from.vlan_present;
+  to.skb_iif = from.skb_iif;
+  to.tstamp = from.tstamp;
+  to.dev = from.dev;
+  to.dst = from.dst;
+  to.cb0 = from.cb0;
+  to.cb1 = from.cb1;
+  to.cb2 = from.cb2;
+  to.cb3 = from.cb3;
+  to.cb4 = from.cb4;
+  to.cb5 = from.cb5;
+}
+
+/** skb_get: one more owner of the same sk_buff. */
+export function skb_get(skb: sk_buff): sk_buff {
+  skb.users++;
+  return skb;
+}
+
+/** skb_shared: somebody else holds this very sk_buff. */
+export function skb_shared(skb: sk_buff): boolean {
+  return skb.users !== 1;
+}
+
+/** skb_share_check: an skb that is only ours; consumes `skb`. Null without memory. */
+export function skb_share_check(skb: sk_buff): sk_buff | null {
+  if (skb.users === 1) return skb;
+  const clone = skb_clone(skb);
+  if (clone !== null) consume_skb(skb);
+  else kfree_skb_reason(skb, SKB_DROP_REASON.NOMEM);
+  return clone;
+}
+
+/** skb_cloned: the data has another owner, so it must not be written to. */
+export function skb_cloned(skb: sk_buff): boolean {
+  return skb.cloned !== 0 && skb.kernel.slab.count(skb.head) > 1;
+}
+
+/** skb_cow_head: makes the headers writable, with at least `headroom` bytes before data. 0 or a negative errno. */
+export function skb_cow_head(skb: sk_buff, headroom: number): number {
+  if (!skb_cloned(skb) && skb_headroom(skb) >= headroom) return 0;
+  return pskb_expand_head(skb, Math.max(headroom, skb_headroom(skb)), 0);
+}
+
+/** pskb_expand_head: private data with `headroom` bytes in front and `extra_tail` more behind. 0 or -ENOMEM. */
+export function pskb_expand_head(skb: sk_buff, headroom: number, extra_tail: number): number {
+  const { slab, ram } = skb.kernel;
+  const keep = skb.mac_header === 0 ? skb.data : Math.min(skb.mac_header, skb.data);
+  const front = Math.max(headroom, skb.data - keep);
+  const bucket = Slab.roundup(front + (skb.end - skb.data) + extra_tail + SIZEOF_SHARED_INFO);
+  const head = bucket === 0 ? 0 : slab.kmalloc(bucket);
+  if (head === 0) return -12;
+  const shift = head + front - skb.data;
+  ram.u8.copyWithin(keep + shift, keep, skb.tail);
+  put_head(skb);
+  skb.head = head;
+  skb.end = head + bucket - SIZEOF_SHARED_INFO;
+  skb.data += shift;
+  skb.tail += shift;
+  if (skb.mac_header !== 0) skb.mac_header += shift;
+  if (skb.network_header !== 0) skb.network_header += shift;
+  if (skb.transport_header !== 0) skb.transport_header += shift;
+  if (skb.csum_start !== 0) skb.csum_start += shift;
+  skb.cloned = 0;
+  return 0;
+}
+
+export function skb_headroom(skb: sk_buff): number {
+  return skb.data - skb.head;
+}
+
+export function skb_tailroom(skb: sk_buff): number {
+  return skb.end - skb.tail;
+}
+
+/** skb_reserve: headroom in an empty skb. */
+export function skb_reserve(skb: sk_buff, length: number): void {
+  assert(skb.len === 0 && skb.data + length <= skb.end, 'skb_reserve beyond end');
+  skb.data += length;
+  skb.tail += length;
+}
+
+/** skb_put: `length` more bytes at the tail. Returns the address of the first one. */
+export function skb_put(skb: sk_buff, length: number): number {
+  const at = skb.tail;
+  skb.tail = at + length;
+  skb.len += length;
+  assert(skb.tail <= skb.end, 'skb_over_panic');
+  return at;
+}
+
+/** skb_push: `length` bytes in front. Returns the new data address. */
+export function skb_push(skb: sk_buff, length: number): number {
+  skb.data -= length;
+  skb.len += length;
+  assert(skb.data >= skb.head, 'skb_under_panic');
+  return skb.data;
+}
+
+/** skb_pull: takes `length` bytes off the front. False, and nothing done, when there are not that many. */
+export function skb_pull(skb: sk_buff, length: number): boolean {
+  if (length > skb.len) return false;
+  skb.len -= length;
+  skb.data += length;
+  return true;
+}
+
+/** pskb_may_pull: are there `length` bytes of linear data? */
+export function pskb_may_pull(skb: sk_buff, length: number): boolean {
+  return length <= skb.len;
+}
+
+/** skb_trim: cuts the tail so that `length` bytes are left. */
+export function skb_trim(skb: sk_buff, length: number): void {
+  if (skb.len > length) {
+    skb.len = length;
+    skb.tail = skb.data + length;
+  }
+}
+
+export function skb_reset_mac_header(skb: sk_buff): void {
+  skb.mac_header = skb.data;
+}
+
+export function skb_reset_network_header(skb: sk_buff): void {
+  skb.network_header = skb.data;
+}
+
+export function skb_reset_transport_header(skb: sk_buff): void {
+  skb.transport_header = skb.data;
+}
+
+/** skb_put_data: appends `length` bytes from RAM at `address` (a copy, charged; the identity of the source follows). */
+export function skb_put_data(skb: sk_buff, address: number, length: number): void {
+  const to = skb_put(skb, length);
+  const kernel = skb.kernel;
+  kernel.clock.now += length * kernel.cost.copy_byte;
+  skb.ram.u8.copyWithin(to, address, address + length);
+  const tp = kernel.trace.skb_copy_from;
+  if (tp !== null) tp(skb, address, length);
+}
+
+/** skb_orphan: takes the skb off its socket's books. */
+export function skb_orphan(skb: sk_buff): void {
+  const destructor = skb.destructor;
+  if (destructor !== null) destructor(skb);
+  skb.destructor = null;
+  skb.sk = null;
+}
+
+/** consume_skb: the packet has done its duty. */
+export function consume_skb(skb: sk_buff): void {
+  if (!unref(skb)) return;
+  const tp = skb.kernel.trace.consume_skb;
+  if (tp !== null) tp(skb);
+  release(skb);
+}
+
+/** kfree_skb_reason (sk_skb_reason_drop): the packet is dropped, and why (SKB_DROP_REASON). */
+export function kfree_skb_reason(skb: sk_buff, reason: number): void {
+  if (!unref(skb)) return;
+  const kernel = skb.kernel;
+  if (reason === SKB_CONSUMED) {
+    const tp = kernel.trace.consume_skb;
+    if (tp !== null) tp(skb);
+  } else {
+    kernel.init_net.count_drop(reason);
+    const tp = kernel.trace.kfree_skb;
+    if (tp !== null) tp(skb, reason);
+  }
+  release(skb);
+}
+
+function unref(skb: sk_buff): boolean {
+  if (skb.users <= 0) {
+    skb.kernel.arch.report('skb', `double free of sk_buff ${skb.id}`);
+    return false;
+  }
+  return --skb.users === 0;
+}
+
+function release(skb: sk_buff): void {
+  const kernel = skb.kernel;
+  kernel.clock.now += kernel.cost.free_skb;
+  if (skb.list !== null) kernel.arch.report('skb', `sk_buff ${skb.id} freed while it hangs in a queue`);
+  const destructor = skb.destructor;
+  if (destructor !== null) destructor(skb);
+  put_head(skb);
+  skb.sk = null;
+  skb.dev = null;
+  skb.dst = null;
+  skb.destructor = null;
+  kernel.skbs.give(skb);
+}
+
+function put_head(skb: sk_buff): void {
+  if (!skb.kernel.slab.put(skb.head)) skb.kernel.arch.report('skb', `data of sk_buff ${skb.id} freed twice`);
+}
+
+/** A doubly linked queue of skbs (struct sk_buff_head). */
+export class sk_buff_head {
+  first: sk_buff | null = null;
+  last: sk_buff | null = null;
+  qlen = 0;
+
+  /** __skb_queue_tail */
+  push(skb: sk_buff): void {
+    assert(skb.list === null, 'sk_buff queued twice');
+    skb.list = this;
+    skb.next = null;
+    skb.prev = this.last;
+    if (this.last !== null) this.last.next = skb;
+    else this.first = skb;
+    this.last = skb;
+    this.qlen++;
+  }
+
+  /** __skb_queue_head */
+  unshift(skb: sk_buff): void {
+    assert(skb.list === null, 'sk_buff queued twice');
+    skb.list = this;
+    skb.prev = null;
+    skb.next = this.first;
+    if (this.first !== null) this.first.prev = skb;
+    else this.last = skb;
+    this.first = skb;
+    this.qlen++;
+  }
+
+  /** __skb_dequeue */
+  shift(): sk_buff | null {
+    const skb = this.first;
+    if (skb !== null) this.unlink(skb);
+    return skb;
+  }
+
+  /** __skb_unlink */
+  unlink(skb: sk_buff): void {
+    assert(skb.list === this, 'sk_buff is not in this queue');
+    if (skb.prev !== null) skb.prev.next = skb.next;
+    else this.first = skb.next;
+    if (skb.next !== null) skb.next.prev = skb.prev;
+    else this.last = skb.prev;
+    skb.list = null;
+    skb.next = null;
+    skb.prev = null;
+    this.qlen--;
+  }
+
+  /** skb_queue_purge_reason */
+  purge(reason: number): void {
+    for (let skb = this.shift(); skb !== null; skb = this.shift()) kfree_skb_reason(skb, reason);
+  }
+}

@@ -1,0 +1,153 @@
+/** The scheduler: a run queue per CPU, round robin, preemption between system call slices (kernel/sched/core.c). */
+import { assert } from '../lib/assert.ts';
+import type { Kernel } from '../kernel.ts';
+import type { Cpu } from './cpu.ts';
+import { finish_wait, type Program, TASK_DEAD, TASK_RUNNING, task_struct } from './task.ts';
+
+/** How long a task runs before another runnable one gets its turn, in ns (base_slice_ns of EEVDF). */
+const BASE_SLICE_NS = 3_000_000;
+
+/** Runnable tasks, first in first out. */
+export class run_queue {
+  private first: task_struct | null = null;
+  private last: task_struct | null = null;
+  nr_running = 0;
+
+  enqueue(task: task_struct): void {
+    if (task.on_rq) return;
+    task.on_rq = true;
+    task.next = null;
+    if (this.last !== null) this.last.next = task;
+    else this.first = task;
+    this.last = task;
+    this.nr_running++;
+  }
+
+  dequeue(): task_struct | null {
+    const task = this.first;
+    if (task === null) return null;
+    this.first = task.next;
+    if (this.first === null) this.last = null;
+    task.next = null;
+    task.on_rq = false;
+    this.nr_running--;
+    return task;
+  }
+}
+
+/** Runs one slice of the task whose turn it is. False: nothing is runnable. */
+export function run_task(cpu: Cpu): boolean {
+  const kernel = cpu.kernel;
+  const clock = kernel.clock;
+  let task = cpu.current;
+  // ksoftirqd cannot be preempted while a softirq session of its own runs (bottom halves are disabled), and gives
+  // way after it (cond_resched).
+  const keep =
+    task !== null &&
+    task.state === TASK_RUNNING &&
+    task.on_rq === false &&
+    (cpu.ksoftirqd_session ||
+      cpu.rq.nr_running === 0 ||
+      (task !== cpu.ksoftirqd && clock.now - task.vruntime_start < BASE_SLICE_NS));
+  if (!keep) {
+    if (task !== null && task.state === TASK_RUNNING) cpu.rq.enqueue(task);
+    const next = cpu.rq.dequeue();
+    if (next === null) {
+      cpu.current = null;
+      return false;
+    }
+    if (next !== task) clock.now += kernel.cost.context_switch;
+    next.vruntime_start = clock.now;
+    cpu.current = next;
+    task = next;
+  }
+  assert(task !== null, 'run_task without a task');
+  if (task.thread !== null) {
+    if (!task.thread(cpu)) task.state = 1;
+    return true;
+  }
+  kernel.sched.resume(task);
+  return true;
+}
+
+export class Scheduler {
+  private readonly kernel: Kernel;
+  readonly tasks = new Map<number, task_struct>();
+  private next_pid = 1;
+  /** Called when a task has ended, with what ended it: a leftover error is the program's bug. */
+  on_exit: ((task: task_struct) => void) | null = null;
+
+  constructor(kernel: Kernel) {
+    this.kernel = kernel;
+  }
+
+  private create(comm: string, cpu: Cpu): task_struct {
+    const task = new task_struct(this.kernel, this.next_pid++, comm, cpu);
+    this.tasks.set(task.pid, task);
+    return task;
+  }
+
+  /** Starts a user program; `make` gets its task and returns the generator. It first runs at the clock's `now`. */
+  spawn(comm: string, make: (task: task_struct) => Program, cpu = 0): task_struct {
+    const task = this.create(comm, this.kernel.cpus[cpu] as Cpu);
+    task.program = make(task);
+    task.cpu.rq.enqueue(task);
+    task.cpu.kick();
+    return task;
+  }
+
+  /** kthread_create: a body that runs one slice at a time. It sleeps until woken. */
+  kthread(comm: string, cpu: Cpu, thread: (cpu: Cpu) => boolean): task_struct {
+    const task = this.create(comm, cpu);
+    task.thread = thread;
+    task.state = 1;
+    return task;
+  }
+
+  /** Makes a sleeping task runnable on its CPU. False when it was not asleep. */
+  try_to_wake_up(task: task_struct): boolean {
+    if (task.state === TASK_RUNNING || task.state === TASK_DEAD) return false;
+    const kernel = this.kernel;
+    kernel.clock.now += kernel.cost.wakeup;
+    task.state = TASK_RUNNING;
+    const tp = kernel.trace.sched_wakeup;
+    if (tp !== null) tp(task);
+    // Still the CPU's current task (it has not been switched out yet): it just goes on.
+    if (task.cpu.current !== task) task.cpu.rq.enqueue(task);
+    task.cpu.kick();
+    return true;
+  }
+
+  /** Runs a user program to its next suspension. */
+  resume(task: task_struct): void {
+    assert(task.program !== null, 'resume of a kernel thread');
+    let result: IteratorResult<undefined, number | undefined>;
+    try {
+      result = task.program.next();
+    } catch (error) {
+      this.do_exit(task, 1, error);
+      return;
+    }
+    if (result.done === true) this.do_exit(task, result.value ?? 0, null);
+  }
+
+  /** Ends a task: closes its files, gives back its memory, tells who waits. */
+  do_exit(task: task_struct, code: number, error: unknown): void {
+    if (task.state === TASK_DEAD) return;
+    task.exit_code = code;
+    task.exit_error = error;
+    finish_wait(task);
+    task.poll?.free();
+    task.state = TASK_DEAD;
+    task.files.close_all();
+    task.mm.exit();
+    this.tasks.delete(task.pid);
+    for (const waiter of task.exit_wait) waiter(task);
+    this.on_exit?.(task);
+  }
+
+  /** Kills every task (the host is being torn down). */
+  kill_all(): void {
+    for (const task of [...this.tasks.values()]) if (task.program !== null) this.do_exit(task, 137, null);
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * Tracepoints: nullable function slots with positional arguments. `const tp = kernel.trace.ip_rcv; if (tp !== null)
+ * tp(skb);` costs a load and a test when nobody looks. Declared once, here, with what they mean.
+ */
+import type { dma_region } from '../dma/mapping.ts';
+import type { net_device } from '../net/core/netdevice.ts';
+import type { sk_buff } from '../net/core/skbuff.ts';
+import type { sock } from '../net/core/sock.ts';
+import type { task_struct } from '../sched/task.ts';
+
+type Slot<A extends unknown[]> = ((...args: A) => void) | null;
+type SkbSlot = Slot<[skb: sk_buff]>;
+
+export class Tracepoints {
+  // Interrupts, softirqs, timers, tasks.
+  irq_handler_entry: Slot<[irq: number, name: string]> = null;
+  irq_handler_exit: Slot<[irq: number, handled: number]> = null;
+  softirq_raise: Slot<[nr: number]> = null;
+  softirq_entry: Slot<[nr: number]> = null;
+  softirq_exit: Slot<[nr: number]> = null;
+  timer_expire: Slot<[expires: number]> = null;
+  sched_wakeup: Slot<[task: task_struct]> = null;
+  sys_exit: Slot<[task: task_struct, name: string, result: number]> = null;
+
+  // DMA: the driver stores into a coherent block (a descriptor).
+  dma_coherent_store: Slot<[region: dma_region, offset: number, value: number]> = null;
+
+  // NAPI.
+  napi_schedule: Slot<[dev: net_device]> = null;
+  napi_poll: Slot<[dev: net_device, work: number, budget: number]> = null;
+  napi_complete: Slot<[dev: net_device, work: number]> = null;
+
+  // sk_buff life. `skb_copy_from`: bytes came from `address` (a DMA buffer) into the skb: its identity follows.
+  skb_alloc: SkbSlot = null;
+  skb_clone: Slot<[skb: sk_buff, clone: sk_buff]> = null;
+  skb_copy_from: Slot<[skb: sk_buff, address: number, length: number]> = null;
+  consume_skb: SkbSlot = null;
+  kfree_skb: Slot<[skb: sk_buff, reason: number]> = null;
+
+  // Receive.
+  napi_gro_receive: SkbSlot = null;
+  netif_rx: SkbSlot = null;
+  netif_receive_skb: SkbSlot = null;
+  packet_rcv: Slot<[skb: sk_buff, sk: sock]> = null;
+  arp_rcv: SkbSlot = null;
+  ip_rcv: SkbSlot = null;
+  ip_rcv_finish: SkbSlot = null;
+  ip_local_deliver: SkbSlot = null;
+  ip_forward: SkbSlot = null;
+  icmp_rcv: SkbSlot = null;
+  udp_rcv: SkbSlot = null;
+  sock_queue_rcv_skb: Slot<[skb: sk_buff, sk: sock]> = null;
+  sk_data_ready: Slot<[sk: sock]> = null;
+  /** Bytes of `skb` reached a user's buffer: `recvfrom` and its kin. */
+  skb_copy_datagram: Slot<[skb: sk_buff, length: number]> = null;
+
+  // Transmit.
+  udp_sendmsg: Slot<[sk: sock, length: number]> = null;
+  ping_sendmsg: Slot<[sk: sock, length: number]> = null;
+  icmp_send: Slot<[skb: sk_buff, type: number, code: number]> = null;
+  arp_send: SkbSlot = null;
+  ip_local_out: SkbSlot = null;
+  ip_output: SkbSlot = null;
+  ip_finish_output2: SkbSlot = null;
+  neigh_queue: Slot<[skb: sk_buff, queued: number]> = null;
+  dev_queue_xmit: SkbSlot = null;
+  qdisc_enqueue: SkbSlot = null;
+  qdisc_requeue: SkbSlot = null;
+  dev_hard_start_xmit: SkbSlot = null;
+  /** The driver has taken the skb (ndo_start_xmit returned NETDEV_TX_OK). */
+  net_dev_xmit: Slot<[skb: sk_buff, length: number, result: number]> = null;
+  netdev_tx_timeout: Slot<[dev: net_device]> = null;
+  neigh_update: Slot<[ip: number, from: number, to: number]> = null;
+}

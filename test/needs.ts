@@ -1,0 +1,13 @@
+/** The only place where tests are skipped: see the tidy test. */
+
+import { test } from 'vitest';
+import { findTool } from '../harness/ci/tools.mjs';
+
+/**
+ * `test`, but skipped where a program is missing that harness/ci/tools.mjs lists. `npm test` has said so loudly before,
+ * and has tried to install it; with CI set, a missing program makes the test fail.
+ */
+export function testWith(tool: string): typeof test {
+  if (process.env.CI) return test;
+  return test.skipIf(findTool(tool) === undefined) as typeof test;
+}
