@@ -12,7 +12,11 @@ interface Cost {
 }
 
 export const COST_TABLE = {
-  irq_entry: { ns: 400, source: 'estimate: vector, register save, handle_irq_event, within the 0.5–1 µs usually measured for an empty handler' },
+  irq_entry: {
+    ns: 400,
+    source:
+      'estimate: vector, register save, handle_irq_event, within the 0.5–1 µs usually measured for an empty handler',
+  },
   irq_exit: { ns: 150, source: 'estimate: eoi, register restore, irq_exit_rcu' },
   softirq_entry: { ns: 80, source: 'estimate: handle_softirqs set-up and one action dispatch' },
   timer_irq: { ns: 300, source: 'estimate: hrtimer_interrupt with nothing expired' },

@@ -4,9 +4,9 @@ import { type Costs, make_costs } from './costs.ts';
 import { init_irqs, type irq_desc } from './irq/manage.ts';
 import { assert } from './lib/assert.ts';
 import { Slab } from './mm/slab.ts';
-import { net_dev_init, softnet_data } from './net/core/dev.ts';
+import { net_dev_init, softnet_data, unregister_netdev } from './net/core/dev.ts';
 import { net } from './net/core/net_namespace.ts';
-import { skb_pool } from './net/core/skbuff.ts';
+import { SKB_DROP_REASON, skb_pool } from './net/core/skbuff.ts';
 import { inet_init } from './net/ipv4/af_inet.ts';
 import { packet_init } from './net/packet/af_packet.ts';
 import { type pci_dev, pci_scan } from './pci.ts';
@@ -112,6 +112,14 @@ export class Kernel {
   local_timer(cpu: Cpu): void {
     cpu.timer_pending = true;
     cpu.kick();
+  }
+
+  /** Takes the network stack down: every device, then what each layer registered for this moment. */
+  shutdown(): void {
+    const { init_net } = this;
+    for (const dev of [...init_net.devices].reverse()) unregister_netdev(dev);
+    for (const sd of this.softnet) sd.input_pkt_queue.purge(SKB_DROP_REASON.DEV_READY);
+    for (const exit of init_net.pernet_exit) exit();
   }
 
   printk(message: string): void {

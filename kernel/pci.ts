@@ -140,7 +140,8 @@ export function pci_iomap(pdev: pci_dev, bar: number): iomem | null {
   const resource = pdev.resources[bar];
   if (resource === undefined || resource.size === 0) return null;
   const { bus } = pdev.kernel.arch;
-  const window = resource.ports ? bus.mapPorts(resource.start, resource.size) : bus.mapMemory(resource.start, resource.size);
+  const window = resource.ports
+    ? bus.mapPorts(resource.start, resource.size)
+    : bus.mapMemory(resource.start, resource.size);
   return new iomem(pdev.kernel, window);
 }
-

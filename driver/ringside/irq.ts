@@ -3,15 +3,22 @@ import { NIC } from '../../device/regs/nic.ts';
 import { IRQ_HANDLED, IRQ_NONE, type irqreturn_t } from '../../kernel/include/interrupt.ts';
 import {
   __napi_schedule,
-  type napi_struct,
   napi_complete_done,
   napi_schedule_prep,
+  type napi_struct,
   netif_carrier_off,
   netif_carrier_on,
   netif_device_detach,
 } from '../../kernel/include/netdevice.ts';
 import { field, readl, writel } from '../lib/io.ts';
-import { netdev_priv, POLL_CAUSES_IMC, POLL_CAUSES_IMS, POLL_CAUSES_ISR, type ring, type ringside_adapter } from './ringside.ts';
+import {
+  netdev_priv,
+  POLL_CAUSES_IMC,
+  POLL_CAUSES_IMS,
+  POLL_CAUSES_ISR,
+  type ring,
+  type ringside_adapter,
+} from './ringside.ts';
 import { clean_rx_irq, refill_rx } from './rx.ts';
 import { clean_tx_irq } from './tx.ts';
 

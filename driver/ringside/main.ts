@@ -2,7 +2,7 @@
 import { RXD, TXD } from '../../device/regs/desc.ts';
 import { FIRST_PAGE, NIC, NIC_DEVICE_ID, NIC_ID, NIC_VENDOR_ID, PAGE_SIZE } from '../../device/regs/nic.ts';
 import { ether_crc } from '../../kernel/include/crc32.ts';
-import { type dma_region, dma_alloc_coherent, dma_free_coherent } from '../../kernel/include/dma-mapping.ts';
+import { dma_alloc_coherent, dma_free_coherent, type dma_region } from '../../kernel/include/dma-mapping.ts';
 import { EIO, ENODEV, ENOMEM, ETIMEDOUT } from '../../kernel/include/errno.ts';
 import { ETH_HLEN, ether_setup, is_valid_ether_addr } from '../../kernel/include/etherdevice.ts';
 import { free_irq, IRQF_SHARED, request_irq } from '../../kernel/include/interrupt.ts';
@@ -11,10 +11,10 @@ import {
   alloc_netdev,
   IFF_ALLMULTI,
   IFF_PROMISC,
-  type net_device,
-  type net_device_ops,
   napi_disable,
   napi_enable,
+  type net_device,
+  type net_device_ops,
   netif_carrier_off,
   netif_napi_add,
   netif_napi_del,
@@ -26,8 +26,8 @@ import {
 } from '../../kernel/include/netdevice.ts';
 import {
   type pci_dev,
-  type pci_driver,
   pci_disable_device,
+  type pci_driver,
   pci_enable_device,
   pci_iomap,
   pci_set_master,

@@ -2,10 +2,10 @@
 import { NIC } from '../../device/regs/nic.ts';
 import type { dma_region } from '../../kernel/include/dma-mapping.ts';
 import type { iomem } from '../../kernel/include/io.ts';
-import { type napi_struct, type net_device, napi_schedule } from '../../kernel/include/netdevice.ts';
+import { napi_schedule, type napi_struct, type net_device } from '../../kernel/include/netdevice.ts';
 import type { pci_dev } from '../../kernel/include/pci.ts';
-import { timer_list } from '../../kernel/include/timer.ts';
 import type { sk_buff } from '../../kernel/include/skbuff.ts';
+import { timer_list } from '../../kernel/include/timer.ts';
 import { bits } from '../lib/io.ts';
 
 export const DRIVER_NAME = 'ringside';

@@ -10,7 +10,13 @@ import {
 } from '../../kernel/include/dma-mapping.ts';
 import { eth_type_trans } from '../../kernel/include/etherdevice.ts';
 import { napi_gro_receive } from '../../kernel/include/netdevice.ts';
-import { consume_skb, netdev_alloc_skb_ip_align, type sk_buff, skb_put, skb_put_data } from '../../kernel/include/skbuff.ts';
+import {
+  consume_skb,
+  netdev_alloc_skb_ip_align,
+  type sk_buff,
+  skb_put,
+  skb_put_data,
+} from '../../kernel/include/skbuff.ts';
 import { writel } from '../lib/io.ts';
 import { COPYBREAK, RX_BUFFER_WRITE, type ring, type ringside_adapter } from './ringside.ts';
 

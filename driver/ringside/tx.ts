@@ -1,13 +1,18 @@
 /** Transmit: skbs into descriptors, and back when the card has sent them. */
 import { TXD } from '../../device/regs/desc.ts';
 import { NIC } from '../../device/regs/nic.ts';
-import { DMA_TO_DEVICE, dma_map_single, dma_mapping_error, dma_unmap_single } from '../../kernel/include/dma-mapping.ts';
+import {
+  DMA_TO_DEVICE,
+  dma_map_single,
+  dma_mapping_error,
+  dma_unmap_single,
+} from '../../kernel/include/dma-mapping.ts';
 import {
   NETDEV_TX_BUSY,
   NETDEV_TX_OK,
+  napi_consume_skb,
   type net_device,
   type netdev_tx_t,
-  napi_consume_skb,
   netif_queue_stopped,
   netif_stop_queue,
   netif_wake_queue,

@@ -25,7 +25,8 @@ export class HostBus implements Bus {
   private flushing = false;
 
   constructor(clock: Clock, postedNs: number) {
-    if (!(postedNs >= 0 && postedNs <= POSTED_MAX_NS)) throw new Error(`posted writes take 0 to ${POSTED_MAX_NS} ns, not ${postedNs}`);
+    if (!(postedNs >= 0 && postedNs <= POSTED_MAX_NS))
+      throw new Error(`posted writes take 0 to ${POSTED_MAX_NS} ns, not ${postedNs}`);
     this.clock = clock;
     this.postedNs = postedNs;
     this.event = clock.event('posted', () => this.deliverDue());

@@ -1,4 +1,7 @@
-/** A link with what is plugged into its ends, tied to the simulation: each part's deadline is an event. */
+/**
+ * What hangs together on one wire (cards, the link between them, a sender queue), tied to the simulation: each part's
+ * deadline is an event. A card without a cable is such a group of its own.
+ */
 import type { Link } from '../../device/wire/link.ts';
 import type { ClockEvent } from '../../kernel/arch.ts';
 import type { Sim } from '../sim/sim.ts';
@@ -10,15 +13,15 @@ interface Part {
 }
 
 export class Cable {
-  readonly link: Link;
+  readonly link: Link | null;
   private readonly sim: Sim;
   private readonly parts: Part[] = [];
   private readonly events: ClockEvent[] = [];
 
-  constructor(sim: Sim, link: Link, name: string) {
+  constructor(sim: Sim, link: Link | null, name: string) {
     this.sim = sim;
     this.link = link;
-    this.add(link, name);
+    if (link !== null) this.add(link, name);
   }
 
   /** Ties a part's deadlines to the simulation. */
@@ -30,6 +33,16 @@ export class Cable {
         this.refresh();
       }),
     );
+  }
+
+  /** Takes over the parts of another group. */
+  adopt(other: Cable): void {
+    other.parts.forEach((part, i) => {
+      this.sim.cancel(other.events[i] as ClockEvent);
+      this.add(part, (other.events[i] as ClockEvent).name);
+    });
+    other.parts.length = 0;
+    other.events.length = 0;
   }
 
   /** After anything that may have moved a deadline: arms the events anew. */

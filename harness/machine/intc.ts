@@ -77,7 +77,8 @@ export class LevelInterruptController implements InterruptController {
   }
 
   private deliver(line: number): void {
-    if (this.asserted[line] === 0 || this.masked[line] === 1 || this.inService[line] === 1 || this.sink === null) return;
+    if (this.asserted[line] === 0 || this.masked[line] === 1 || this.inService[line] === 1 || this.sink === null)
+      return;
     this.inService[line] = 1;
     this.delivered[line] = (this.delivered[line] as number) + 1;
     this.sink.interrupt(this.affinity[line] as number, line);

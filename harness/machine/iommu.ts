@@ -64,11 +64,17 @@ export class DeviceIommu implements Iommu {
   unmap(iova: number, length: number, direction: number, coherent: boolean): boolean {
     const first = (iova - IOVA_BASE) >> PAGE_SHIFT;
     if ((iova & (PAGE - 1)) !== 0 || this.owner[first] !== first + 1) {
-      this.report('dma', `${this.name}: device driver tries to free DMA memory it has not allocated [address ${hex(iova)}]`);
+      this.report(
+        'dma',
+        `${this.name}: device driver tries to free DMA memory it has not allocated [address ${hex(iova)}]`,
+      );
       return false;
     }
     if (this.bytes[first] !== length) {
-      this.report('dma', `${this.name}: device driver frees DMA memory with different size [map ${this.bytes[first]}, unmap ${length}]`);
+      this.report(
+        'dma',
+        `${this.name}: device driver frees DMA memory with different size [map ${this.bytes[first]}, unmap ${length}]`,
+      );
     }
     if (this.direction[first] !== direction) {
       this.report(
@@ -100,7 +106,8 @@ export class DeviceIommu implements Iommu {
     if (owner === 0) return this.fault(iova, length, write, 'no mapping');
     const first = owner - 1;
     const offset = iova - IOVA_BASE - first * PAGE;
-    if (length < 0 || offset + length > (this.bytes[first] as number)) return this.fault(iova, length, write, 'beyond the end of the mapping');
+    if (length < 0 || offset + length > (this.bytes[first] as number))
+      return this.fault(iova, length, write, 'beyond the end of the mapping');
     const direction = this.direction[first] as number;
     if (direction !== DMA_BIDIRECTIONAL && direction !== (write ? DMA_FROM_DEVICE : DMA_TO_DEVICE)) {
       return this.fault(iova, length, write, `mapped ${NAMES[direction]}`);
@@ -116,7 +123,10 @@ export class DeviceIommu implements Iommu {
 
   private fault(iova: number, length: number, write: boolean, why: string): number {
     this.faults++;
-    this.report('iommu', `${this.name}: DMA ${write ? 'write' : 'read'} of ${length} bytes at ${hex(iova)} faulted: ${why}`);
+    this.report(
+      'iommu',
+      `${this.name}: DMA ${write ? 'write' : 'read'} of ${length} bytes at ${hex(iova)} faulted: ${why}`,
+    );
     return -1;
   }
 

@@ -3,7 +3,7 @@
  * IOMMU, an interrupt line), and the tie between the card's own time and the simulation's.
  */
 import type { CardIdentity } from '../../device/nic.ts';
-import type { Dma, IrqLine, Station } from '../../device/ports.ts';
+import type { Dma, IrqLine, Station, Wire } from '../../device/ports.ts';
 import type { PciFunction } from '../../kernel/arch.ts';
 import type { Arena } from '../sim/arena.ts';
 import type { Sim } from '../sim/sim.ts';
@@ -45,7 +45,9 @@ export class CardSlot implements PciFunction, IrqLine {
   private command = 0;
   private asserted = false;
   private card!: Card;
-  cable: Cable | null = null;
+  cable!: Cable;
+  /** What the card's transmitter is plugged into. */
+  wire: Wire | null = null;
   /** Pulled out: nobody answers. */
   removed = false;
 
@@ -141,12 +143,13 @@ export class CardSlot implements PciFunction, IrqLine {
 
   private bringUp(): void {
     const { now } = this.sim;
-    if (this.cable !== null) this.cable.link.advance(now);
+    const { link } = this.cable;
+    if (link !== null) link.advance(now);
     this.card.advance(now);
   }
 
   private settle(): void {
-    if (this.cable !== null) this.cable.refresh();
+    this.cable.refresh();
   }
 
   // ---- from the card ------------------------------------------------------------------------------------------

@@ -4,6 +4,11 @@
  */
 import type { Ram } from '../../kernel/arch.ts';
 
+/** What is used of the global that Node's types leave out. */
+const { WebAssembly: Wasm } = globalThis as unknown as {
+  WebAssembly: { Memory: new (pages: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer } };
+};
+
 const PAGE = 65536;
 const pool: Arena[] = [];
 
@@ -19,7 +24,7 @@ export class Arena {
   private constructor(size: number) {
     this.size = size;
     const pages = size / PAGE;
-    this.buffer = new WebAssembly.Memory({ initial: pages, maximum: pages }).buffer as ArrayBuffer;
+    this.buffer = new Wasm.Memory({ initial: pages, maximum: pages }).buffer;
     this.u8 = new Uint8Array(this.buffer);
     this.u16 = new Uint16Array(this.buffer);
     this.i32 = new Int32Array(this.buffer);

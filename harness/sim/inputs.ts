@@ -85,7 +85,8 @@ export interface LogHeader {
 /** A log as text: a header line, then one line per input. */
 export function formatLog(header: LogHeader, inputs: readonly Input[]): string {
   const lines = [JSON.stringify({ format: FORMAT, ...header })];
-  for (const { time, port, data } of inputs) lines.push(JSON.stringify({ time, port, data: Buffer.from(data).toString('base64') }));
+  for (const { time, port, data } of inputs)
+    lines.push(JSON.stringify({ time, port, data: Buffer.from(data).toString('base64') }));
   return `${lines.join('\n')}\n`;
 }
 
@@ -96,13 +97,16 @@ export function parseLog(text: string): { header: LogHeader; inputs: Input[] } {
   const header = parseLine(lines[0] ?? '', 1);
   if (header['format'] !== FORMAT) throw new InputLogError(`line 1: not a ${FORMAT} log`);
   const { scenario, seed } = header;
-  if (typeof scenario !== 'string' || typeof seed !== 'number') throw new InputLogError('line 1: scenario or seed is missing');
+  if (typeof scenario !== 'string' || typeof seed !== 'number')
+    throw new InputLogError('line 1: scenario or seed is missing');
   let last = 0;
   const inputs = lines.slice(1).map((line, index) => {
     const number = index + 2;
     const { time, port, data } = parseLine(line, number);
-    if (typeof time !== 'number' || !Number.isSafeInteger(time) || time < last) throw new InputLogError(`line ${number}: bad time`);
-    if (typeof port !== 'string' || typeof data !== 'string') throw new InputLogError(`line ${number}: port or data is missing`);
+    if (typeof time !== 'number' || !Number.isSafeInteger(time) || time < last)
+      throw new InputLogError(`line ${number}: bad time`);
+    if (typeof port !== 'string' || typeof data !== 'string')
+      throw new InputLogError(`line ${number}: port or data is missing`);
     last = time;
     return { time, port, data: new Uint8Array(Buffer.from(data, 'base64')) };
   });

@@ -4,6 +4,15 @@
  */
 import type { RandomStream } from '../../kernel/arch.ts';
 
+/** The finaliser of splitmix32: every bit of the input moves about half of the output's. */
+function spread(value: number): number {
+  let z = value ^ (value >>> 16);
+  z = Math.imul(z, 0x21f0aaad);
+  z ^= z >>> 15;
+  z = Math.imul(z, 0x735a2d97);
+  return z ^ (z >>> 15);
+}
+
 export class Random implements RandomStream {
   private a: number;
   private b: number;
@@ -11,15 +20,12 @@ export class Random implements RandomStream {
   private counter = 1;
 
   constructor(seed: number, name: string) {
-    let h = (seed | 0) ^ Math.imul(Math.floor(seed / 2 ** 32), 0x9e3779b1);
-    for (let i = 0; i < name.length; i++) h = Math.imul(h ^ name.charCodeAt(i), 0x01000193);
+    // The seed is spread over all bits before the name is mixed in: (1, 'b') and (2, 'a') must not meet.
+    let h = spread((seed | 0) ^ Math.imul(Math.floor(seed / 2 ** 32), 0x9e3779b1));
+    for (let i = 0; i < name.length; i++) h = spread(h ^ name.charCodeAt(i)) + i;
     const next = (): number => {
       h = (h + 0x9e3779b9) | 0;
-      let z = h ^ (h >>> 16);
-      z = Math.imul(z, 0x21f0aaad);
-      z ^= z >>> 15;
-      z = Math.imul(z, 0x735a2d97);
-      return z ^ (z >>> 15);
+      return spread(h);
     };
     this.a = next();
     this.b = next();

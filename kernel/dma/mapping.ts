@@ -56,7 +56,10 @@ export class dma_region {
   }
 
   private stray(offset: number): number {
-    this.kernel.arch.report('dma', `${this.dev.name}: access at ${offset} outside a coherent block of ${this.size} bytes`);
+    this.kernel.arch.report(
+      'dma',
+      `${this.dev.name}: access at ${offset} outside a coherent block of ${this.size} bytes`,
+    );
     return -1;
   }
 }

@@ -1,1 +1,10 @@
-export { disable_irq, enable_irq, free_irq, IRQ_HANDLED, IRQ_NONE, IRQF_SHARED, type irqreturn_t, request_irq } from '../irq/manage.ts';
+export {
+  disable_irq,
+  enable_irq,
+  free_irq,
+  IRQ_HANDLED,
+  IRQ_NONE,
+  IRQF_SHARED,
+  type irqreturn_t,
+  request_irq,
+} from '../irq/manage.ts';

@@ -1,4 +1,5 @@
 export {
+  __napi_schedule,
   alloc_netdev,
   napi_complete_done,
   napi_consume_skb,
@@ -7,7 +8,6 @@ export {
   napi_gro_receive,
   napi_schedule,
   napi_schedule_prep,
-  __napi_schedule,
   netif_carrier_off,
   netif_carrier_ok,
   netif_carrier_on,
@@ -26,10 +26,10 @@ export {
 export {
   IFF_ALLMULTI,
   IFF_PROMISC,
+  NETDEV_TX_BUSY,
+  NETDEV_TX_OK,
   type napi_struct,
   type net_device,
   type net_device_ops,
-  NETDEV_TX_BUSY,
-  NETDEV_TX_OK,
   type netdev_tx_t,
 } from '../net/core/netdevice.ts';

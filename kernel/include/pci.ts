@@ -1,8 +1,8 @@
 export {
   type pci_dev,
   type pci_device_id,
-  type pci_driver,
   pci_disable_device,
+  type pci_driver,
   pci_enable_device,
   pci_iomap,
   pci_register_driver,

@@ -1,6 +1,7 @@
 /** Interrupt lines, their handlers, and the watch for lines that nobody serves (kernel/irq/{manage,handle,spurious}.c). */
-import type { Kernel } from '../kernel.ts';
+
 import { EBUSY, EINVAL } from '../errno.ts';
+import type { Kernel } from '../kernel.ts';
 
 export const IRQ_NONE = 0;
 export const IRQ_HANDLED = 1;

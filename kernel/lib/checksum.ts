@@ -50,7 +50,15 @@ export function csum_partial(ram: Ram, at: number, length: number, sum: number):
     const f = i32[w + 5] as number;
     const g = i32[w + 6] as number;
     const h = i32[w + 7] as number;
-    low += (a & 0xffff) + (b & 0xffff) + (c & 0xffff) + (d & 0xffff) + (e & 0xffff) + (f & 0xffff) + (g & 0xffff) + (h & 0xffff);
+    low +=
+      (a & 0xffff) +
+      (b & 0xffff) +
+      (c & 0xffff) +
+      (d & 0xffff) +
+      (e & 0xffff) +
+      (f & 0xffff) +
+      (g & 0xffff) +
+      (h & 0xffff);
     high += (a >>> 16) + (b >>> 16) + (c >>> 16) + (d >>> 16) + (e >>> 16) + (f >>> 16) + (g >>> 16) + (h >>> 16);
     w += 8;
   }
@@ -82,7 +90,14 @@ export function put_csum(ram: Ram, at: number, csum: number): void {
 /** The sum over an IPv4 pseudo header: addresses in host order (int32), protocol, length of the segment. */
 export function csum_tcpudp_nofold(saddr: number, daddr: number, length: number, protocol: number): number {
   // Words of the pseudo header as a little-endian machine reads them.
-  return swap16(saddr >>> 16) + swap16(saddr & 0xffff) + swap16(daddr >>> 16) + swap16(daddr & 0xffff) + swap16(protocol) + swap16(length & 0xffff);
+  return (
+    swap16(saddr >>> 16) +
+    swap16(saddr & 0xffff) +
+    swap16(daddr >>> 16) +
+    swap16(daddr & 0xffff) +
+    swap16(protocol) +
+    swap16(length & 0xffff)
+  );
 }
 
 function swap16(value: number): number {

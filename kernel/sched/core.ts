@@ -1,6 +1,7 @@
 /** The scheduler: a run queue per CPU, round robin, preemption between system call slices (kernel/sched/core.c). */
-import { assert } from '../lib/assert.ts';
+
 import type { Kernel } from '../kernel.ts';
+import { assert } from '../lib/assert.ts';
 import type { Cpu } from './cpu.ts';
 import { finish_wait, type Program, TASK_DEAD, TASK_RUNNING, task_struct } from './task.ts';
 
@@ -121,6 +122,8 @@ export class Scheduler {
   /** Runs a user program to its next suspension. */
   resume(task: task_struct): void {
     assert(task.program !== null, 'resume of a kernel thread');
+    // It was killed while it waited for its turn.
+    if (task.state === TASK_DEAD) return;
     let result: IteratorResult<undefined, number | undefined>;
     try {
       result = task.program.next();

@@ -422,14 +422,16 @@ export function netif_napi_add(dev: net_device, poll: napi_poll_t, weight = NAPI
 
 /** netif_napi_del: the context must be disabled. */
 export function netif_napi_del(napi: napi_struct): void {
-  if ((napi.state & NAPI_STATE_DISABLE) === 0) napi.dev.kernel.arch.report('napi', `${napi.dev.name}: netif_napi_del while enabled`);
+  if ((napi.state & NAPI_STATE_DISABLE) === 0)
+    napi.dev.kernel.arch.report('napi', `${napi.dev.name}: netif_napi_del while enabled`);
   const index = napi.dev.napis.indexOf(napi);
   if (index >= 0) napi.dev.napis.splice(index, 1);
 }
 
 /** napi_enable */
 export function napi_enable(napi: napi_struct): void {
-  if ((napi.state & NAPI_STATE_DISABLE) === 0) napi.dev.kernel.arch.report('napi', `${napi.dev.name}: napi_enable twice`);
+  if ((napi.state & NAPI_STATE_DISABLE) === 0)
+    napi.dev.kernel.arch.report('napi', `${napi.dev.name}: napi_enable twice`);
   napi.state = 0;
 }
 

@@ -60,6 +60,8 @@ const REASONS = [
   'LOCAL_MAC',
   'PACKET_SOCK_ERROR',
   'DEV_UNREGISTERED',
+  'QUEUE_PURGE',
+  'QUEUE_PURGE',
 ] as const;
 
 type ReasonName = (typeof REASONS)[number];

@@ -2,7 +2,14 @@
 import { eth_header_ops, eth_type_trans } from '../ethernet/eth.ts';
 import { alloc_netdev, netif_rx, register_netdev } from './dev.ts';
 import type { net } from './net_namespace.ts';
-import { ARPHRD_LOOPBACK, IFF_LOOPBACK, NETDEV_TX_OK, NETIF_F_HW_CSUM, NETIF_F_RXCSUM, type net_device_ops } from './netdevice.ts';
+import {
+  ARPHRD_LOOPBACK,
+  IFF_LOOPBACK,
+  NETDEV_TX_OK,
+  NETIF_F_HW_CSUM,
+  NETIF_F_RXCSUM,
+  type net_device_ops,
+} from './netdevice.ts';
 import { CHECKSUM_PARTIAL, CHECKSUM_UNNECESSARY, skb_orphan } from './skbuff.ts';
 
 const loopback_ops: net_device_ops = {

@@ -4,7 +4,7 @@ import type { netns_ipv4 } from '../ipv4/netns.ts';
 import { NR_DROP_REASONS } from './dropreason.ts';
 import type { net_device } from './netdevice.ts';
 import type { sk_buff } from './skbuff.ts';
-import type { sock } from './sock.ts';
+import { netns_core, type sock } from './sock.ts';
 
 export const ETH_P_ALL = 0x0003;
 const PTYPE_HASH_MASK = 15;
@@ -37,8 +37,12 @@ export class net {
   readonly ptype_base: packet_type[][] = Array.from({ length: PTYPE_HASH_MASK + 1 }, () => []);
   private readonly netdev_chain: ((event: number, dev: net_device) => void)[] = [];
   readonly drops = new Float64Array(NR_DROP_REASONS);
+  /** What sockets of every family share. */
+  readonly core = new netns_core();
   /** IPv4's part; set by inet_init. */
   ipv4!: netns_ipv4;
+  /** Run when the host shuts down, after its devices are gone (pernet_operations.exit). */
+  readonly pernet_exit: (() => void)[] = [];
   /** net.core.* */
   readonly sysctl = {
     netdev_budget: 300,

@@ -1,6 +1,7 @@
 /** Network devices and their queues (include/linux/netdevice.h). */
 import type { Kernel } from '../../kernel.ts';
 import { timer_list } from '../../time/timer.ts';
+import type { in_device } from '../ipv4/devinet.ts';
 import { dev_watchdog, type Qdisc } from '../sched/sch_generic.ts';
 import type { net } from './net_namespace.ts';
 import type { sk_buff } from './skbuff.ts';
@@ -50,6 +51,8 @@ export interface net_device_ops {
 export interface header_ops {
   /** Pushes the header; returns its length, negative when the destination is unknown. `daddr`, `saddr`: null for the device's own. */
   create(skb: sk_buff, dev: net_device, type: number, daddr: Uint8Array | null, saddr: Uint8Array | null): number;
+  /** Writes the header to a neighbour's cache, `hh`, to be copied before each packet; returns its length. */
+  cache?(hh: Uint8Array, dev: net_device, type: number, daddr: Uint8Array): number;
 }
 
 /** One transmit queue. */
@@ -157,7 +160,7 @@ export class net_device {
   /** The driver's own state (netdev_priv). */
   priv: unknown = null;
   /** in_device: IPv4's per-device state. */
-  ip_ptr: unknown = null;
+  ip_ptr: in_device | null = null;
 
   constructor(kernel: Kernel, name: string, ops: net_device_ops, queues = 1) {
     this.kernel = kernel;

@@ -25,6 +25,8 @@ export const PACKET_BROADCAST = 1;
 export const PACKET_MULTICAST = 2;
 export const PACKET_OTHERHOST = 3;
 export const PACKET_OUTGOING = 4;
+/** A copy of what this host sent to a group or to all, for its own sockets. */
+export const PACKET_LOOPBACK = 5;
 
 /** ip_summed: who has made, or must make, the transport checksum. */
 export const CHECKSUM_NONE = 0;

@@ -1,6 +1,13 @@
 /** Ethernet framing (net/ethernet/eth.c). */
 import { type header_ops, IFF_BROADCAST, IFF_MULTICAST, type net_device } from '../core/netdevice.ts';
-import { PACKET_BROADCAST, PACKET_HOST, PACKET_MULTICAST, PACKET_OTHERHOST, type sk_buff, skb_push } from '../core/skbuff.ts';
+import {
+  PACKET_BROADCAST,
+  PACKET_HOST,
+  PACKET_MULTICAST,
+  PACKET_OTHERHOST,
+  type sk_buff,
+  skb_push,
+} from '../core/skbuff.ts';
 
 export const ETH_ALEN = 6;
 export const ETH_HLEN = 14;
@@ -41,7 +48,13 @@ export function eth_type_trans(skb: sk_buff, dev: net_device): number {
   } else if (((u8[at] as number) & 1) === 0) {
     skb.pkt_type = PACKET_OTHERHOST;
   } else {
-    const all = (u8[at] as number) & (u8[at + 1] as number) & (u8[at + 2] as number) & (u8[at + 3] as number) & (u8[at + 4] as number) & (u8[at + 5] as number);
+    const all =
+      (u8[at] as number) &
+      (u8[at + 1] as number) &
+      (u8[at + 2] as number) &
+      (u8[at + 3] as number) &
+      (u8[at + 4] as number) &
+      (u8[at + 5] as number);
     skb.pkt_type = all === 0xff ? PACKET_BROADCAST : PACKET_MULTICAST;
   }
   const type = ((u8[at + 12] as number) << 8) | (u8[at + 13] as number);
@@ -76,7 +89,16 @@ export function eth_header(
   return ETH_HLEN;
 }
 
-export const eth_header_ops: header_ops = { create: eth_header };
+/** eth_header_cache: the same header, for a neighbour's cache. */
+export function eth_header_cache(hh: Uint8Array, dev: net_device, type: number, daddr: Uint8Array): number {
+  put_address(hh, 0, daddr);
+  put_address(hh, 6, dev.dev_addr);
+  hh[12] = type >> 8;
+  hh[13] = type & 0xff;
+  return ETH_HLEN;
+}
+
+export const eth_header_ops: header_ops = { create: eth_header, cache: eth_header_cache };
 
 /** ether_setup: what every Ethernet device starts from. */
 export function ether_setup(dev: net_device): void {
@@ -93,4 +115,3 @@ export function ether_setup(dev: net_device): void {
 export function is_valid_ether_addr(address: Uint8Array): boolean {
   return address.length === ETH_ALEN && ((address[0] as number) & 1) === 0 && address.some(byte => byte !== 0);
 }
-

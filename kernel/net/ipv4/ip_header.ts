@@ -44,7 +44,9 @@ export function put16(ram: Ram, at: number, value: number): void {
 /** A 32-bit field in network order as a signed integer. */
 export function get32(ram: Ram, at: number): number {
   const { u8 } = ram;
-  return ((u8[at] as number) << 24) | ((u8[at + 1] as number) << 16) | ((u8[at + 2] as number) << 8) | (u8[at + 3] as number);
+  return (
+    ((u8[at] as number) << 24) | ((u8[at + 1] as number) << 16) | ((u8[at + 2] as number) << 8) | (u8[at + 3] as number)
+  );
 }
 
 export function put32(ram: Ram, at: number, value: number): void {

@@ -1,10 +1,14 @@
 /** IPv4's part of a struct net: its sysctls, tables and counters (include/net/netns/ipv4.h). */
+import { int_map } from '../../lib/int_map.ts';
 import { HZ } from '../../time/timer.ts';
 import type { neigh_table } from '../core/neighbour.ts';
 import type { net } from '../core/net_namespace.ts';
 import type { sk_buff } from '../core/skbuff.ts';
 import { ipv4_devconf } from './devconf.ts';
+import type { in_ifaddr } from './devinet.ts';
 import type { fib_tables } from './fib.ts';
+import type { icmp_state } from './icmp.ts';
+import type { ip_idents } from './ip_output.ts';
 import type { ping_table } from './ping.ts';
 import type { net_protocol } from './protocol.ts';
 import type { route_cache } from './route.ts';
@@ -15,7 +19,6 @@ export class netns_ipv4 {
   readonly net: net;
   // net.ipv4.*, each by the name that sysctl(8) shows.
   ip_default_ttl = 64;
-  ip_forward = 0;
   ip_no_pmtu_disc = 0;
   /** First and last port for autobind. */
   readonly ip_local_port_range = [32768, 60999];
@@ -41,10 +44,20 @@ export class netns_ipv4 {
 
   readonly mib = new ipv4_mib();
   readonly protos: (net_protocol | null)[] = new Array<net_protocol | null>(256).fill(null);
+  /** The addresses of all devices (inet_addr_lst). */
+  readonly inet_addr_lst = new int_map<in_ifaddr>();
+  /** Changes with every address: what was chosen by address before is stale. */
+  dev_addr_genid = 0;
+  /** Changes with everything that routing looks at: a route made under another number is stale (rt_cache_flush). */
+  rt_genid = 0;
   /** The routing tables; set by fib_init. */
   fib!: fib_tables;
-  /** Routes that hang at no next hop, and the number that says which are still good; set by ip_rt_init. */
+  /** Routes of input that hang at no next hop; set by ip_rt_init. */
   rt!: route_cache;
+  /** What ICMP keeps between two messages; set by icmp_init. */
+  icmp!: icmp_state;
+  /** Identifications (ip_idents); set by ip_init. */
+  idents!: ip_idents;
   /** arp_tbl; set by arp_init. */
   arp!: neigh_table;
   /** Set by udp_init and ping_init. */
@@ -62,5 +75,18 @@ export class netns_ipv4 {
 
   constructor(net: net) {
     this.net = net;
+  }
+
+  /** net.ipv4.ip_forward: the same as conf.all.forwarding; setting it sets every device's (inet_forward_change). */
+  get ip_forward(): number {
+    return this.devconf_all.forwarding;
+  }
+
+  set ip_forward(on: number) {
+    this.devconf_all.forwarding = on;
+    this.devconf_dflt.forwarding = on;
+    this.devconf_all.accept_redirects = on === 0 ? 1 : 0;
+    for (const dev of this.net.devices) if (dev.ip_ptr !== null) dev.ip_ptr.cnf.forwarding = on;
+    this.rt_genid = (this.rt_genid + 1) | 0;
   }
 }

@@ -1,0 +1,31 @@
+/** Detectors for the end of a run: whatever a host that has shut down still holds was leaked. */
+import type { Host } from '../machine/host.ts';
+
+export function findLeaks(host: Host): void {
+  const { kernel, world, name } = host;
+  for (const skb of kernel.skbs.living()) {
+    world.report(
+      'leak',
+      `${name}: sk_buff ${skb.id} (${skb.len} bytes, protocol ${skb.protocol.toString(16)}h) was never freed`,
+    );
+  }
+  if (kernel.slab.objects_used > 0) {
+    world.report(
+      'leak',
+      `${name}: ${kernel.slab.objects_used} objects (${kernel.slab.bytes_used} bytes) of kernel memory were never freed`,
+    );
+  }
+  for (const { slot, line } of host.cards) {
+    const { iommu } = slot;
+    if (iommu.streaming > 0)
+      world.report('leak', `${name}: ${iommu.streaming} DMA mappings of ${slot.slot} were never unmapped`);
+    if (iommu.coherents > 0)
+      world.report('leak', `${name}: ${iommu.coherents} coherent blocks of ${slot.slot} were never freed`);
+    if (host.intc.level(line)) world.report('irq', `${name}: ${slot.slot} still asserts irq ${line}`);
+  }
+  for (const desc of kernel.irqs) {
+    if (desc.spurious > 0) world.report('irq', `${name}: ${desc.spurious} interrupts on irq ${desc.irq} were nobody's`);
+    if (desc.actions.length > 0) world.report('leak', `${name}: irq ${desc.irq} was never freed`);
+  }
+  if (kernel.timers.pending > 0) world.report('leak', `${name}: ${kernel.timers.pending} timers still run`);
+}

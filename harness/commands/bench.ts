@@ -1,0 +1,77 @@
+/** `ringside bench`: how fast it is, as multiples of the floor measured in the same run. */
+import { readFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import type { Result } from '../bench/runner.ts';
+import { benchUdp } from '../bench/udp.ts';
+import { UsageError } from '../cli/errors.ts';
+import { countBetween } from '../cli/options.ts';
+
+interface Bench {
+  readonly name: string;
+  readonly what: string;
+  run(runs: number): Result[];
+}
+
+const benches: readonly Bench[] = [
+  { name: 'udp64', what: 'UDP, 64-byte frames, wire to recvfrom', run: runs => benchUdp(64, runs) },
+  { name: 'udp1514', what: 'UDP, 1514-byte frames, 4 KiB of packet memory', run: runs => benchUdp(1514, runs) },
+  { name: 'udp1514-16k', what: 'the same with 16 KiB', run: runs => benchUdp(1514, runs, 16384) },
+];
+
+const BASELINE = new URL('../bench/baseline.json', import.meta.url);
+const DEFAULT_RUNS = 7;
+
+export function registerBench(program: Command): void {
+  program
+    .command('bench')
+    .description('measure speed and allocation, beside the floor of the same work')
+    .argument('[name...]', `what to measure: ${benches.map(bench => bench.name).join(', ')} (all when left out)`)
+    .option('--json', 'print a list of {name, unit, median, min, max, runs}')
+    .option('--runs <n>', 'measured runs of each, 1 to 99', countBetween(1, 99), DEFAULT_RUNS)
+    .addHelpText(
+      'after',
+      `
+Each figure is the median of the runs, after a warm-up. "floor" is the same path with nothing but its copies, sums and
+look-up; "multiple" is our time over the floor's, measured in turn in this run: compare that, not frames per second,
+between machines. Checksums are verified; the FCS is right by construction and computed only where it is looked at.
+The recorded baseline is harness/bench/baseline.json.
+
+Measured:
+${benches.map(bench => `  ${bench.name.padEnd(14)}${bench.what}`).join('\n')}`,
+    )
+    .action((names: string[], options: { json?: boolean; runs: number }) => {
+      const unknown = names.find(name => !benches.some(bench => bench.name === name));
+      if (unknown !== undefined) {
+        throw new UsageError(`no benchmark is called ${unknown}; there are ${benches.map(bench => bench.name).join(', ')}`);
+      }
+      const chosen = names.length === 0 ? benches : benches.filter(bench => names.includes(bench.name));
+      const results: Result[] = [];
+      for (const bench of chosen) {
+        if (process.stderr.isTTY) process.stderr.write(`\r\x1b[Kmeasuring ${bench.name} …`);
+        results.push(...bench.run(options.runs));
+      }
+      if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
+      process.stdout.write(options.json === true ? `${JSON.stringify(results, null, 1)}\n` : table(results));
+    });
+}
+
+function table(results: readonly Result[]): string {
+  const baseline = readBaseline();
+  const lines = [`${'name'.padEnd(24)}${'median'.padStart(12)}${'min'.padStart(12)}${'max'.padStart(12)}  ${'unit'.padEnd(14)}${'baseline'.padStart(12)}`];
+  for (const { name, unit, median, min, max } of results) {
+    const before = baseline.find(result => result.name === name);
+    lines.push(
+      `${name.padEnd(24)}${show(median)}${show(min)}${show(max)}  ${unit.padEnd(14)}${before === undefined ? '' : show(before.median)}`,
+    );
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function show(value: number): string {
+  const digits = value >= 1000 ? 0 : value >= 100 ? 1 : 2;
+  return value.toFixed(digits).padStart(12);
+}
+
+function readBaseline(): readonly Result[] {
+  return (JSON.parse(readFileSync(BASELINE, 'utf8')) as { results: Result[] }).results;
+}

@@ -1,0 +1,334 @@
+/** epoll (fs/eventpoll.c): level and edge triggered, one-shot, exclusive, nested. */
+import { EBADF, EEXIST, EINVAL, ELOOP, ENOENT } from '../errno.ts';
+import { ERESTARTSYS, schedule_hrtimeout, type task_struct } from '../sched/task.ts';
+import { prepare_to_wait_exclusive, wait_queue_entry, wait_queue_head } from '../sched/wait.ts';
+import { file, type file_operations, type file_watch, O_RDWR, type poll_table } from './file.ts';
+import {
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  POLLOUT,
+  POLLPRI,
+  POLLRDBAND,
+  POLLRDHUP,
+  POLLRDNORM,
+  POLLWRBAND,
+  POLLWRNORM,
+} from './select.ts';
+
+export const EPOLLIN = POLLIN;
+export const EPOLLPRI = POLLPRI;
+export const EPOLLOUT = POLLOUT;
+export const EPOLLERR = POLLERR;
+export const EPOLLHUP = POLLHUP;
+export const EPOLLRDNORM = POLLRDNORM;
+export const EPOLLRDBAND = POLLRDBAND;
+export const EPOLLWRNORM = POLLWRNORM;
+export const EPOLLWRBAND = POLLWRBAND;
+export const EPOLLRDHUP = POLLRDHUP;
+export const EPOLLEXCLUSIVE = 1 << 28;
+export const EPOLLWAKEUP = 1 << 29;
+export const EPOLLONESHOT = 1 << 30;
+export const EPOLLET = 1 << 31;
+
+export const EPOLL_CTL_ADD = 1;
+export const EPOLL_CTL_DEL = 2;
+export const EPOLL_CTL_MOD = 3;
+
+/** What is left of an item's events when a one-shot has fired. */
+const EP_PRIVATE_BITS = EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE;
+const EPOLLEXCLUSIVE_OK_BITS =
+  EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLRDNORM | EPOLLWRNORM | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE;
+/** How deep epoll instances may watch each other. */
+const EP_MAX_NESTS = 4;
+
+/** struct epoll_event: what is watched, and what came of it. `data` is the program's own. Reusable. */
+export class epoll_event {
+  events: number;
+  data: number;
+
+  constructor(events = 0, data = 0) {
+    this.events = events;
+    this.data = data;
+  }
+}
+
+/** One file an instance watches (struct epitem). */
+class epitem implements file_watch, poll_table {
+  readonly ep: eventpoll;
+  readonly file: file;
+  readonly fd: number;
+  events: number;
+  data: number;
+  /** The entries on the file's wait queues: one, as a rule. */
+  readonly pwqlist: wait_queue_entry[] = [];
+  /** Links of the ready list. */
+  ready = false;
+  prev: epitem | null = null;
+  next: epitem | null = null;
+  next_watch: file_watch | null = null;
+  /** Another item of the instance under the same descriptor, whose file is still open elsewhere. */
+  same_fd: epitem | null = null;
+
+  constructor(ep: eventpoll, open: file, fd: number, events: number, data: number) {
+    this.ep = ep;
+    this.file = open;
+    this.fd = fd;
+    this.events = events;
+    this.data = data;
+  }
+
+  /** ep_ptable_queue_proc */
+  poll_wait(_file: file, queue: wait_queue_head): void {
+    const entry = new wait_queue_entry(ep_poll_callback, this);
+    this.pwqlist.push(entry);
+    if ((this.events & EPOLLEXCLUSIVE) !== 0) queue.add_exclusive(entry);
+    else queue.add(entry);
+  }
+
+  /** eventpoll_release_file */
+  file_released(): void {
+    this.ep.remove(this, false);
+  }
+}
+
+/** An epoll instance (struct eventpoll). */
+class eventpoll {
+  /** Tasks in epoll_wait, and those that watch the instance itself. */
+  readonly wq = new wait_queue_head();
+  readonly poll_wait = new wait_queue_head();
+  readonly items = new Map<number, epitem>();
+  count = 0;
+  /** The ready list: items whose file may have events. */
+  first: epitem | null = null;
+  last: epitem | null = null;
+
+  push(item: epitem): void {
+    if (item.ready) return;
+    item.ready = true;
+    item.next = null;
+    item.prev = this.last;
+    if (this.last !== null) this.last.next = item;
+    else this.first = item;
+    this.last = item;
+  }
+
+  unlink(item: epitem): void {
+    if (!item.ready) return;
+    if (item.prev !== null) item.prev.next = item.next;
+    else this.first = item.next;
+    if (item.next !== null) item.next.prev = item.prev;
+    else this.last = item.prev;
+    item.ready = false;
+    item.prev = null;
+    item.next = null;
+  }
+
+  find(open: file, fd: number): epitem | null {
+    let item = this.items.get(fd) ?? null;
+    while (item !== null && item.file !== open) item = item.same_fd;
+    return item;
+  }
+
+  insert(item: epitem): void {
+    item.same_fd = this.items.get(item.fd) ?? null;
+    this.items.set(item.fd, item);
+    this.count++;
+    item.next_watch = item.file.f_ep;
+    item.file.f_ep = item;
+  }
+
+  /** ep_remove. `unwatch`: the file lives on and must forget the item. */
+  remove(item: epitem, unwatch: boolean): void {
+    for (const entry of item.pwqlist) entry.queue?.remove(entry);
+    item.pwqlist.length = 0;
+    this.unlink(item);
+    let before: epitem | null = null;
+    for (let i = this.items.get(item.fd) ?? null; i !== null && i !== item; i = i.same_fd) before = i;
+    if (before !== null) before.same_fd = item.same_fd;
+    else if (item.same_fd !== null) this.items.set(item.fd, item.same_fd);
+    else this.items.delete(item.fd);
+    this.count--;
+    if (unwatch) {
+      let watch: file_watch | null = null;
+      for (let w = item.file.f_ep; w !== null && w !== item; w = w.next_watch) watch = w;
+      if (watch !== null) watch.next_watch = item.next_watch;
+      else item.file.f_ep = item.next_watch;
+    }
+  }
+
+  /** Somebody shall look at the ready list. */
+  wake(): void {
+    if (this.wq.active()) this.wq.wake_up(EPOLLIN);
+    if (this.poll_wait.active()) this.poll_wait.wake_up(EPOLLIN);
+  }
+}
+
+/** A watched file announces events: its item becomes ready, whoever waits on the instance wakes. */
+function ep_poll_callback(entry: wait_queue_entry, key: number): boolean {
+  const item = entry.private_data as epitem;
+  const { ep } = item;
+  // A one-shot that has fired is deaf until it is armed again.
+  if ((item.events & ~EP_PRIVATE_BITS) === 0) return false;
+  if (key !== 0 && (key & item.events) === 0) return false;
+  ep.push(item);
+  let woke = true;
+  if ((item.events & EPOLLEXCLUSIVE) !== 0) {
+    // An exclusive watcher that can take neither IN nor OUT has not used up the wake-up.
+    const direction = key & (EPOLLIN | EPOLLOUT);
+    woke = ep.wq.active() && (direction === 0 || (item.events & direction) !== 0);
+  }
+  ep.wake();
+  return woke;
+}
+
+/** ep_item_poll */
+function ep_item_poll(item: epitem, table: poll_table | null): number {
+  return item.file.f_op.poll(item.file, table) & item.events;
+}
+
+const eventpoll_fops: file_operations = {
+  /** ep_eventpoll_poll: an instance is readable when an item on its ready list still has events. */
+  poll(open, table) {
+    const ep = open.private_data as eventpoll;
+    if (table !== null) table.poll_wait(open, ep.poll_wait);
+    for (let item = ep.first; item !== null; ) {
+      const next: epitem | null = item.next;
+      if (ep_item_poll(item, null) !== 0) return EPOLLIN | EPOLLRDNORM;
+      ep.unlink(item);
+      item = next;
+    }
+    return 0;
+  },
+  release(open) {
+    const ep = open.private_data as eventpoll;
+    for (const item of [...ep.items.values()]) {
+      for (let i: epitem | null = item; i !== null; i = i.same_fd) ep.remove(i, true);
+    }
+  },
+};
+
+/** epoll_create1: a descriptor, -EINVAL or -EMFILE. */
+export function sys_epoll_create1(task: task_struct, flags: number): number {
+  // EPOLL_CLOEXEC, which says nothing to a kernel without execve.
+  if ((flags & ~0o2000000) !== 0) return -EINVAL;
+  return task.files.install(new file(eventpoll_fops, new eventpoll(), O_RDWR));
+}
+
+/** ep_loop_check: would watching `open` make a circle, or too deep a nest? */
+function ep_loop_check(ep: eventpoll, open: file, depth: number): boolean {
+  if (depth > EP_MAX_NESTS) return true;
+  const inner = open.private_data as eventpoll;
+  if (inner === ep) return true;
+  for (const item of inner.items.values()) {
+    for (let i: epitem | null = item; i !== null; i = i.same_fd) {
+      if (i.file.f_op === eventpoll_fops && ep_loop_check(ep, i.file, depth + 1)) return true;
+    }
+  }
+  return false;
+}
+
+/**
+ * epoll_ctl: 0, -EBADF, -EINVAL (not an instance, itself, misuse of EPOLLEXCLUSIVE), -EEXIST, -ENOENT, -ELOOP.
+ * `event` is copied; null where the operation needs none.
+ */
+export function sys_epoll_ctl(
+  task: task_struct,
+  epfd: number,
+  op: number,
+  fd: number,
+  event: epoll_event | null,
+): number {
+  const epfile = task.files.get(epfd);
+  const target = task.files.get(fd);
+  if (epfile === null || target === null) return -EBADF;
+  if (epfile.f_op !== eventpoll_fops || epfile === target) return -EINVAL;
+  const ep = epfile.private_data as eventpoll;
+  const nested = target.f_op === eventpoll_fops;
+  const wanted = event?.events ?? 0;
+  if (op !== EPOLL_CTL_DEL && event === null) return -EINVAL;
+  if ((wanted & EPOLLEXCLUSIVE) !== 0 && op !== EPOLL_CTL_DEL) {
+    if (op === EPOLL_CTL_MOD) return -EINVAL;
+    if (op === EPOLL_CTL_ADD && (nested || (wanted & ~EPOLLEXCLUSIVE_OK_BITS) !== 0)) return -EINVAL;
+  }
+  if (op === EPOLL_CTL_ADD && nested && ep_loop_check(ep, target, 0)) return -ELOOP;
+  const item = ep.find(target, fd);
+  switch (op) {
+    case EPOLL_CTL_ADD:
+      if (item !== null) return -EEXIST;
+      ep_insert(ep, target, fd, wanted | EPOLLERR | EPOLLHUP, event?.data ?? 0);
+      return 0;
+    case EPOLL_CTL_DEL:
+      if (item === null) return -ENOENT;
+      ep.remove(item, true);
+      return 0;
+    case EPOLL_CTL_MOD:
+      if (item === null) return -ENOENT;
+      if ((item.events & EPOLLEXCLUSIVE) !== 0) return -EINVAL;
+      ep_modify(ep, item, wanted | EPOLLERR | EPOLLHUP, event?.data ?? 0);
+      return 0;
+    default:
+      return -EINVAL;
+  }
+}
+
+function ep_insert(ep: eventpoll, target: file, fd: number, events: number, data: number): void {
+  const item = new epitem(ep, target, fd, events, data);
+  ep.insert(item);
+  // Joins the wait queues; what is ready already is announced at once.
+  if (ep_item_poll(item, item) !== 0) {
+    ep.push(item);
+    ep.wake();
+  }
+}
+
+function ep_modify(ep: eventpoll, item: epitem, events: number, data: number): void {
+  item.events = events;
+  item.data = data;
+  if (ep_item_poll(item, null) !== 0) {
+    ep.push(item);
+    ep.wake();
+  }
+}
+
+/**
+ * epoll_wait: how many of `events` were filled in, at most `maxevents`. `timeout_ms` 0 does not wait, negative waits
+ * for ever. 0 when the time is up; -EBADF, -EINVAL.
+ */
+export function sys_epoll_wait(
+  task: task_struct,
+  epfd: number,
+  events: epoll_event[],
+  maxevents: number,
+  timeout_ms: number,
+): number {
+  if (!(maxevents > 0) || maxevents > events.length) return -EINVAL;
+  const open = task.files.get(epfd);
+  if (open === null) return -EBADF;
+  if (open.f_op !== eventpoll_fops) return -EINVAL;
+  const ep = open.private_data as eventpoll;
+  const sent = ep.first === null ? 0 : ep_send_events(ep, events, maxevents);
+  if (sent > 0 || timeout_ms === 0) return sent;
+  prepare_to_wait_exclusive(ep.wq, task);
+  return schedule_hrtimeout(task, timeout_ms < 0 ? -1 : timeout_ms * 1e6) ? -ERESTARTSYS : 0;
+}
+
+/** ep_send_events: asks each ready item again; those still ready go to the program. */
+function ep_send_events(ep: eventpoll, events: epoll_event[], maxevents: number): number {
+  let sent = 0;
+  // Level-triggered items go back behind the last one that was there at the start: each is looked at once.
+  const stop = ep.last;
+  for (let done = false; !done && sent < maxevents; ) {
+    const item = ep.first as epitem;
+    done = item === stop;
+    ep.unlink(item);
+    const revents = ep_item_poll(item, null);
+    if (revents === 0) continue;
+    const out = events[sent++] as epoll_event;
+    out.events = revents;
+    out.data = item.data;
+    if ((item.events & EPOLLONESHOT) !== 0) item.events &= EP_PRIVATE_BITS;
+    else if ((item.events & EPOLLET) === 0) ep.push(item);
+  }
+  return sent;
+}

@@ -1,0 +1,123 @@
+/** What passes between system calls and protocols: addresses, message headers, option values (include/linux/socket.h). */
+import type { task_struct } from '../sched/task.ts';
+import type { net } from './core/net_namespace.ts';
+import type { socket } from './socket.ts';
+
+export const AF_UNSPEC = 0;
+export const AF_UNIX = 1;
+export const AF_INET = 2;
+export const AF_INET6 = 10;
+export const AF_PACKET = 17;
+export const AF_MAX = 46;
+
+export const SOCK_STREAM = 1;
+export const SOCK_DGRAM = 2;
+export const SOCK_RAW = 3;
+export const SOCK_MAX = 11;
+export const SOCK_TYPE_MASK = 0xf;
+export const SOCK_NONBLOCK = 0o4000;
+export const SOCK_CLOEXEC = 0o2000000;
+
+export const MSG_OOB = 0x1;
+export const MSG_PEEK = 0x2;
+export const MSG_DONTROUTE = 0x4;
+export const MSG_TRUNC = 0x20;
+export const MSG_DONTWAIT = 0x40;
+export const MSG_WAITALL = 0x100;
+export const MSG_ERRQUEUE = 0x2000;
+export const MSG_NOSIGNAL = 0x4000;
+export const MSG_MORE = 0x8000;
+
+export const SHUT_RD = 0;
+export const SHUT_WR = 1;
+export const SHUT_RDWR = 2;
+
+/**
+ * An address of any family. A program makes one of the family's class and uses it again for every call. `sa_layout`
+ * says which family's fields the object has, as the length does in C; `sa_family` is what the program claims.
+ */
+export class sockaddr {
+  sa_family: number;
+  readonly sa_layout: number;
+
+  constructor(layout = AF_UNSPEC) {
+    this.sa_family = layout;
+    this.sa_layout = layout;
+  }
+}
+
+/** struct sockaddr_in. Port and address (int32) in host order, unlike C's. */
+export class sockaddr_in extends sockaddr {
+  sin_port: number;
+  sin_addr: number;
+
+  constructor(addr = 0, port = 0) {
+    super(AF_INET);
+    this.sin_addr = addr | 0;
+    this.sin_port = port;
+  }
+}
+
+/** struct sockaddr_ll. `sll_protocol` in host order. */
+export class sockaddr_ll extends sockaddr {
+  sll_protocol: number;
+  sll_ifindex: number;
+  sll_hatype = 0;
+  sll_pkttype = 0;
+  sll_halen = 0;
+  readonly sll_addr = new Uint8Array(8);
+
+  constructor(ifindex = 0, protocol = 0) {
+    super(AF_PACKET);
+    this.sll_ifindex = ifindex;
+    this.sll_protocol = protocol;
+  }
+}
+
+/** An option's value, in or out: most are an integer; some are a time, a name or a pair of counters. Reusable. */
+export class sockopt {
+  value = 0;
+  sec = 0;
+  usec = 0;
+  text = '';
+}
+
+/** struct msghdr: what is sent or received. The buffer is user memory. */
+export class msghdr {
+  msg_name: sockaddr | null = null;
+  msg_base = 0;
+  msg_flags = 0;
+  /** Whose memory the buffer is, and who sleeps; null: the kernel's own, which does not sleep. */
+  msg_task: task_struct | null = null;
+}
+
+/** copy_to_user's check: may the message's owner touch `length` bytes at its buffer? */
+export function msg_access_ok(msg: msghdr, length: number): boolean {
+  const task = msg.msg_task;
+  return task === null || task.mm.access_ok(msg.msg_base, length);
+}
+
+/** What a family does with its sockets (struct proto_ops). */
+export interface proto_ops {
+  readonly family: number;
+  release(sock: socket): number;
+  bind(sock: socket, addr: sockaddr): number;
+  connect(sock: socket, addr: sockaddr): number;
+  /** Fills in `addr` with the local address, or the peer's. */
+  getname(sock: socket, addr: sockaddr, peer: boolean): number;
+  /** Events that are ready now (EPOLLIN …); the wait queue is joined by the caller. */
+  poll(sock: socket, f_flags: number): number;
+  shutdown(sock: socket, how: number): number;
+  setsockopt(sock: socket, level: number, name: number, opt: sockopt): number;
+  getsockopt(sock: socket, level: number, name: number, opt: sockopt): number;
+  sendmsg(sock: socket, msg: msghdr, length: number): number;
+  recvmsg(sock: socket, msg: msghdr, length: number): number;
+}
+
+/** An address family (struct net_proto_family). */
+export interface net_proto_family {
+  readonly family: number;
+  /** Gives `sock` its ops and its sk: 0 or a negative errno. */
+  create(net: net, sock: socket, protocol: number): number;
+}
+

@@ -1,0 +1,182 @@
+/** Sockets as files, and the system calls on them (net/socket.c). */
+import {
+  EAFNOSUPPORT,
+  EBADF,
+  EFAULT,
+  EINVAL,
+  ENOTSOCK,
+  EOPNOTSUPP,
+} from '../errno.ts';
+import { file, type file_operations, fput, O_NONBLOCK, O_RDWR } from '../fs/file.ts';
+import type { task_struct } from '../sched/task.ts';
+import type { net } from './core/net_namespace.ts';
+import { type sock, SOL_SOCKET, sk_getsockopt, sk_setsockopt } from './core/sock.ts';
+import {
+  AF_MAX,
+  MSG_DONTWAIT,
+  MSG_ERRQUEUE,
+  type msghdr,
+  type net_proto_family,
+  type proto_ops,
+  SOCK_CLOEXEC,
+  SOCK_MAX,
+  SOCK_NONBLOCK,
+  SOCK_TYPE_MASK,
+  type sockaddr,
+  type sockopt,
+} from './msg.ts';
+
+/** Longest message the kernel takes in one call (MAX_RW_COUNT). */
+const MAX_RW_COUNT = 0x7ffff000;
+
+/** struct socket: the file's side of a socket. */
+export class socket {
+  readonly type: number;
+  readonly net: net;
+  ops: proto_ops | null = null;
+  sk: sock | null = null;
+  /** SOCK_NOSPACE: a call found the send buffer full. */
+  nospace = false;
+
+  constructor(net: net, type: number) {
+    this.net = net;
+    this.type = type;
+  }
+}
+
+/** sock_register: a family becomes known. */
+export function sock_register(net: net, family: net_proto_family): void {
+  net.core.families[family.family] = family;
+}
+
+/** sock_graft: ties the two sides together. */
+export function sock_graft(sk: sock, sock: socket): void {
+  sock.sk = sk;
+  sk.sk_socket = sock;
+}
+
+const socket_file_ops: file_operations = {
+  poll(open, table) {
+    const sock = open.private_data as socket;
+    const sk = sock.sk as sock;
+    // sock_poll_wait: every family waits on the same queue.
+    if (table !== null) table.poll_wait(open, sk.sk_wq);
+    return (sock.ops as proto_ops).poll(sock, open.f_flags);
+  },
+  release(open) {
+    const sock = open.private_data as socket;
+    (sock.ops as proto_ops).release(sock);
+  },
+};
+
+/** sockfd_lookup: the socket behind a descriptor, -EBADF or -ENOTSOCK. */
+function sockfd_lookup(task: task_struct, fd: number): socket | number {
+  const open = task.files.get(fd);
+  if (open === null) return -EBADF;
+  if (open.f_op !== socket_file_ops) return -ENOTSOCK;
+  return open.private_data as socket;
+}
+
+/** __sys_socket: a descriptor, or -EINVAL, -EAFNOSUPPORT, -ESOCKTNOSUPPORT, -EPROTONOSUPPORT, -EMFILE. */
+export function sys_socket(task: task_struct, family: number, type: number, protocol: number): number {
+  const flags = type & ~SOCK_TYPE_MASK;
+  if ((flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK)) !== 0) return -EINVAL;
+  type &= SOCK_TYPE_MASK;
+  if (!(family >= 0 && family < AF_MAX)) return -EAFNOSUPPORT;
+  if (type >= SOCK_MAX) return -EINVAL;
+  const { init_net: net } = task.kernel;
+  const pf = net.core.families[family] ?? null;
+  if (pf === null) return -EAFNOSUPPORT;
+  const sock = new socket(net, type);
+  const err = pf.create(net, sock, protocol);
+  if (err < 0) return err;
+  const open = new file(socket_file_ops, sock, O_RDWR | ((flags & SOCK_NONBLOCK) !== 0 ? O_NONBLOCK : 0));
+  const fd = task.files.install(open);
+  if (fd < 0) fput(open);
+  return fd;
+}
+
+/** __sys_bind */
+export function sys_bind(task: task_struct, fd: number, addr: sockaddr): number {
+  const sock = sockfd_lookup(task, fd);
+  if (typeof sock === 'number') return sock;
+  return (sock.ops as proto_ops).bind(sock, addr);
+}
+
+/** __sys_connect */
+export function sys_connect(task: task_struct, fd: number, addr: sockaddr): number {
+  const sock = sockfd_lookup(task, fd);
+  if (typeof sock === 'number') return sock;
+  return (sock.ops as proto_ops).connect(sock, addr);
+}
+
+/** __sys_getsockname */
+export function sys_getsockname(task: task_struct, fd: number, addr: sockaddr): number {
+  const sock = sockfd_lookup(task, fd);
+  if (typeof sock === 'number') return sock;
+  return (sock.ops as proto_ops).getname(sock, addr, false);
+}
+
+/** __sys_getpeername */
+export function sys_getpeername(task: task_struct, fd: number, addr: sockaddr): number {
+  const sock = sockfd_lookup(task, fd);
+  if (typeof sock === 'number') return sock;
+  return (sock.ops as proto_ops).getname(sock, addr, true);
+}
+
+/** The message header for this call. */
+function message(task: task_struct, base: number, flags: number, addr: sockaddr | null): msghdr {
+  const { msg } = task.kernel.init_net.core;
+  msg.msg_name = addr;
+  msg.msg_base = base;
+  msg.msg_flags = flags;
+  msg.msg_task = task;
+  return msg;
+}
+
+/** __sys_sendto: bytes sent, or a negative errno. `addr` null: the connected peer. */
+export function sys_sendto(task: task_struct, fd: number, buf: number, length: number, flags: number, addr: sockaddr | null): number {
+  const open = task.files.get(fd);
+  if (open === null) return -EBADF;
+  if (open.f_op !== socket_file_ops) return -ENOTSOCK;
+  if (!(length >= 0)) return -EFAULT;
+  const sock = open.private_data as socket;
+  if ((open.f_flags & O_NONBLOCK) !== 0) flags |= MSG_DONTWAIT;
+  return (sock.ops as proto_ops).sendmsg(sock, message(task, buf, flags, addr), Math.min(length, MAX_RW_COUNT));
+}
+
+/** __sys_recvfrom: bytes received (the datagram's length with MSG_TRUNC), or a negative errno. `addr` is filled in. */
+export function sys_recvfrom(task: task_struct, fd: number, buf: number, length: number, flags: number, addr: sockaddr | null): number {
+  const open = task.files.get(fd);
+  if (open === null) return -EBADF;
+  if (open.f_op !== socket_file_ops) return -ENOTSOCK;
+  if (!(length >= 0)) return -EFAULT;
+  const sock = open.private_data as socket;
+  if ((open.f_flags & O_NONBLOCK) !== 0) flags |= MSG_DONTWAIT;
+  // The error queue comes with IP_RECVERR.
+  if ((flags & MSG_ERRQUEUE) !== 0) return -EOPNOTSUPP;
+  return (sock.ops as proto_ops).recvmsg(sock, message(task, buf, flags, addr), Math.min(length, MAX_RW_COUNT));
+}
+
+/** __sys_setsockopt */
+export function sys_setsockopt(task: task_struct, fd: number, level: number, name: number, opt: sockopt): number {
+  const sock = sockfd_lookup(task, fd);
+  if (typeof sock === 'number') return sock;
+  if (level === SOL_SOCKET) return sk_setsockopt(sock.sk as sock, name, opt);
+  return (sock.ops as proto_ops).setsockopt(sock, level, name, opt);
+}
+
+/** __sys_getsockopt: 0 with the answer in `opt`. */
+export function sys_getsockopt(task: task_struct, fd: number, level: number, name: number, opt: sockopt): number {
+  const sock = sockfd_lookup(task, fd);
+  if (typeof sock === 'number') return sock;
+  if (level === SOL_SOCKET) return sk_getsockopt(sock.sk as sock, name, opt);
+  return (sock.ops as proto_ops).getsockopt(sock, level, name, opt);
+}
+
+/** __sys_shutdown */
+export function sys_shutdown(task: task_struct, fd: number, how: number): number {
+  const sock = sockfd_lookup(task, fd);
+  if (typeof sock === 'number') return sock;
+  return (sock.ops as proto_ops).shutdown(sock, how);
+}

@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest';
+import { formatLog, type Input, InputLogError, Inputs, parseLog } from '../../../harness/sim/inputs.ts';
+import { RunHash } from '../../../harness/sim/runhash.ts';
+import { Sim } from '../../../harness/sim/sim.ts';
+
+/** A little world: an input arms an event a little later; everything seen goes into the hash. */
+function world(): { sim: Sim; inputs: Inputs; hash: RunHash; log: Input[] } {
+  const sim = new Sim();
+  const hash = new RunHash();
+  const inputs = new Inputs(sim, hash);
+  const log: Input[] = [];
+  inputs.onInput = input => log.push(input);
+  const later = sim.event('later', () => hash.note('later', sim.time));
+  inputs.port('wire', data => {
+    hash.data(data, 0, data.length);
+    sim.schedule(later, sim.time + (data[0] ?? 0));
+  });
+  return { sim, inputs, hash, log };
+}
+
+describe('the input log', () => {
+  it('a live run replayed from its log, gives the same hash', () => {
+    const live = world();
+    for (let i = 0; i < 50; i++) {
+      // Offered for the present, now and then several at once, also for a time that has passed.
+      live.inputs.offer('wire', new Uint8Array([i % 7, i]), live.sim.time - (i % 3));
+      if (i % 4 !== 0) live.sim.run(live.sim.time + (i % 5));
+    }
+    live.sim.settle();
+    const { inputs } = parseLog(formatLog({ scenario: 'test', seed: 1 }, live.log));
+    const again = world();
+    again.inputs.replay(inputs);
+    again.sim.settle();
+    expect(again.hash.digest()).toBe(live.hash.digest());
+    expect(again.log).toEqual(live.log);
+  });
+
+  it('an input offered while the clock stands at a time, enters after everything served then', () => {
+    const { sim, inputs, log } = world();
+    sim.schedule(
+      sim.event('x', () => {}),
+      100,
+    );
+    sim.run(100);
+    expect(inputs.offer('wire', new Uint8Array([1]), 100)).toBe(101);
+    sim.settle();
+    expect(log.map(input => input.time)).toEqual([101]);
+  });
+
+  it('inputs offered for times out of order, keep the order in which they were offered', () => {
+    const { sim, inputs, log } = world();
+    inputs.offer('wire', new Uint8Array([1]), 500);
+    inputs.offer('wire', new Uint8Array([2]), 300);
+    sim.settle();
+    expect(log.map(input => [input.time, input.data[0]])).toEqual([
+      [500, 1],
+      [500, 2],
+    ]);
+  });
+
+  it.each([
+    ['', 'line 1: not a JSON object'],
+    ['{"format":"other"}\n', 'line 1: not a ringside-inputs/1 log'],
+    ['{"format":"ringside-inputs/1"}\n', 'line 1: scenario or seed is missing'],
+    ['{"format":"ringside-inputs/1","scenario":"s","seed":1}\n{"time":-1,"port":"p","data":""}\n', 'line 2: bad time'],
+    ['{"format":"ringside-inputs/1","scenario":"s","seed":1}\n{"time":1}\n', 'line 2: port or data is missing'],
+    ['{"format":"ringside-inputs/1","scenario":"s","seed":1}\n{"time"', 'line 2: not a JSON object'],
+  ])('a log that is broken, refused by line: %s', (text, message) => {
+    expect(() => parseLog(text)).toThrow(new InputLogError(message));
+  });
+});
