@@ -97,14 +97,32 @@ const DMA_NS_PER_BYTE = 0.25;
 const BITS_PER_BYTE = 8;
 const NS_PER_S = 1e9;
 
-const RST = NIC.CTRL.RST.mask;
-const RXE = NIC.CTRL.RXE.mask;
-const TXE = NIC.CTRL.TXE.mask;
-const PIO = NIC.CTRL.PIO.mask;
-const RQ_EN = NIC.RDCTL.EN.mask;
-const RQ_DROP = NIC.RDCTL.DROP.mask;
-const TQ_EN = NIC.TDCTL.EN.mask;
-const GO = NIC.PTX.GO.mask;
+// Bits and offsets as constants of the module: NIC is a large frozen object, and slow to look into on every access.
+const { CTRL, STATUS, EERD, RCR, TCR, PTX, RDCTL, TDCTL } = NIC;
+const RST = CTRL.RST.mask;
+const RXE = CTRL.RXE.mask;
+const TXE = CTRL.TXE.mask;
+const PIO = CTRL.PIO.mask;
+const RDY = STATUS.RDY.mask;
+const LINK = STATUS.LU.mask | STATUS.FD.mask;
+const TXB = STATUS.TXB.mask;
+const RXW = STATUS.RXW.mask;
+const SPEED_LSB = STATUS.SPEED.lsb;
+const START = EERD.START.mask;
+const DONE = EERD.DONE.mask;
+const ADDR = EERD.ADDR;
+const WORD_LSB = EERD.DATA.lsb;
+const CRCI = TCR.CRCI.mask;
+const PAD = TCR.PAD.mask;
+const RQ_EN = RDCTL.EN.mask;
+const RQ_DROP = RDCTL.DROP.mask;
+const BSIZE = RDCTL.BSIZE;
+const TQ_EN = TDCTL.EN.mask;
+const GO = PTX.GO.mask;
+const COUNT = PTX.COUNT.mask;
+const DATA = NIC.DATA.offset;
+const RDT = NIC.RDT.offset;
+const TDT = NIC.TDT.offset;
 const RESET_PSTART = NIC.PSTART.reset;
 const RESET_TPSR = NIC.TPSR.reset;
 const RESET_MAXLEN = NIC.MAXLEN.reset;
@@ -189,7 +207,7 @@ export class Nic implements Station, FrameSink, Timed {
     this.eeprom = new EepromReader(options.eeprom, this.clock, this.reporter, timing.eepromNs ?? EEPROM_NS);
     this.remote = new RemoteDma(this.ring, this.interrupts, this.reporter);
     this.resetNs = timing.resetNs ?? RESET_NS;
-    this.speed = instant ? NIC.STATUS.SPEED.max : Math.min(Math.round(rate / 10e6), NIC.STATUS.SPEED.max - 1);
+    this.speed = instant ? STATUS.SPEED.max : Math.min(Math.round(rate / 10e6), STATUS.SPEED.max - 1);
     this.resetting = false;
     this.linkUp = false;
     this.programmed = false;
@@ -370,10 +388,10 @@ export class Nic implements Station, FrameSink, Timed {
       },
       RCR: { read: () => this.readRcr(), write: (_, value) => this.writeRcr(value) },
       TCR: {
-        read: () => (transmitter.inhibitFcs ? NIC.TCR.CRCI.mask : 0) | (transmitter.pad ? NIC.TCR.PAD.mask : 0),
+        read: () => (transmitter.inhibitFcs ? CRCI : 0) | (transmitter.pad ? PAD : 0),
         write: (_, value) => {
-          transmitter.inhibitFcs = (value & NIC.TCR.CRCI.mask) !== 0;
-          transmitter.pad = (value & NIC.TCR.PAD.mask) !== 0;
+          transmitter.inhibitFcs = (value & CRCI) !== 0;
+          transmitter.pad = (value & PAD) !== 0;
         },
       },
       MAXLEN: {
@@ -429,7 +447,7 @@ export class Nic implements Station, FrameSink, Timed {
         },
       },
       DATA: {
-        read: (_, width) => remote.read(width >> 3, NIC.DATA.offset),
+        read: (_, width) => remote.read(width >> 3, DATA),
         peek: () => remote.peek(),
         write: (_, value, width) => this.writeData(value, width),
       },
@@ -458,7 +476,7 @@ export class Nic implements Station, FrameSink, Timed {
       RDT: {
         read: index => rx(index).tail,
         write: (index, value) => {
-          if (rx(index).setTail(value, NIC.RDT.offset)) this.rxEngine.kick(false);
+          if (rx(index).setTail(value, RDT)) this.rxEngine.kick(false);
         },
       },
       RDCTL: { read: index => this.readRdctl(index), write: (index, value) => this.writeRdctl(index, value) },
@@ -478,7 +496,7 @@ export class Nic implements Station, FrameSink, Timed {
       TDT: {
         read: index => tx(index).tail,
         write: (index, value) => {
-          if (tx(index).setTail(value, NIC.TDT.offset)) this.transmitter.kick();
+          if (tx(index).setTail(value, TDT)) this.transmitter.kick();
         },
       },
       TDCTL: { read: index => (tx(index).on ? TQ_EN : 0), write: (index, value) => this.writeTdctl(index, value) },
@@ -526,66 +544,62 @@ export class Nic implements Station, FrameSink, Timed {
     const on = (value & RXE) !== 0;
     const programmed = (value & PIO) !== 0;
     if (programmed !== this.programmed) {
-      if (wasOn) this.report('mode-changed-enabled', NIC.CTRL.offset, value);
+      if (wasOn) this.report('mode-changed-enabled', CTRL.offset, value);
       else this.programmed = programmed;
     }
     this.receiver.programmed = this.programmed;
     this.transmitter.programmed = this.programmed;
     this.rxEngine.on = on && !this.programmed;
     if (!on) this.receiver.on = false;
-    else if (!wasOn && !this.receiver.start()) this.report('page-ring-bounds', NIC.CTRL.offset, this.ring.pstart);
+    else if (!wasOn && !this.receiver.start()) this.report('page-ring-bounds', CTRL.offset, this.ring.pstart);
     this.transmitter.on = (value & TXE) !== 0;
     this.transmitter.kick();
   }
 
   private readStatus(): number {
     if (this.resetting) return this.linkBits();
-    const busy = this.transmitter.busy ? NIC.STATUS.TXB.mask : 0;
-    const waiting = this.rxEngine.waiting ? NIC.STATUS.RXW.mask : 0;
-    return NIC.STATUS.RDY.mask | busy | waiting | this.linkBits();
+    const busy = this.transmitter.busy ? TXB : 0;
+    const waiting = this.rxEngine.waiting ? RXW : 0;
+    return RDY | busy | waiting | this.linkBits();
   }
 
   private linkBits(): number {
-    return this.linkUp ? NIC.STATUS.LU.mask | NIC.STATUS.FD.mask | (this.speed << NIC.STATUS.SPEED.lsb) : 0;
+    return this.linkUp ? LINK | (this.speed << SPEED_LSB) : 0;
   }
 
   private readEerd(): number {
     const { eeprom } = this;
-    return (
-      (eeprom.done ? NIC.EERD.DONE.mask : 0) |
-      (eeprom.address << NIC.EERD.ADDR.lsb) |
-      (eeprom.data << NIC.EERD.DATA.lsb)
-    );
+    return (eeprom.done ? DONE : 0) | (eeprom.address << ADDR.lsb) | (eeprom.data << WORD_LSB);
   }
 
   private writeEerd(value: number): void {
-    const address = (value & NIC.EERD.ADDR.mask) >>> NIC.EERD.ADDR.lsb;
-    if ((value & NIC.EERD.START.mask) !== 0) this.eeprom.start(address, NIC.EERD.offset, value);
+    const address = (value & ADDR.mask) >>> ADDR.lsb;
+    if ((value & START) !== 0) this.eeprom.start(address, EERD.offset, value);
     else if (!this.eeprom.reading) this.eeprom.address = address;
   }
 
   private readRcr(): number {
     const { filter, receiver } = this;
     return (
-      (receiver.saveErrored ? NIC.RCR.SEP.mask : 0) |
-      (receiver.acceptRunts ? NIC.RCR.AR.mask : 0) |
-      (filter.broadcast ? NIC.RCR.AB.mask : 0) |
-      (filter.multicast ? NIC.RCR.AM.mask : 0) |
-      (filter.promiscuous ? NIC.RCR.PRO.mask : 0) |
-      (filter.allMulticast ? NIC.RCR.AMA.mask : 0) |
-      (this.rxEngine.keepFcs ? NIC.RCR.KEEP.mask : 0)
+      (receiver.saveErrored ? RCR.SEP.mask : 0) |
+      (receiver.acceptRunts ? RCR.AR.mask : 0) |
+      (filter.broadcast ? RCR.AB.mask : 0) |
+      (filter.multicast ? RCR.AM.mask : 0) |
+      (filter.promiscuous ? RCR.PRO.mask : 0) |
+      (filter.allMulticast ? RCR.AMA.mask : 0) |
+      (this.rxEngine.keepFcs ? RCR.KEEP.mask : 0)
     );
   }
 
   private writeRcr(value: number): void {
     const { filter, receiver } = this;
-    receiver.saveErrored = (value & NIC.RCR.SEP.mask) !== 0;
-    receiver.acceptRunts = (value & NIC.RCR.AR.mask) !== 0;
-    filter.broadcast = (value & NIC.RCR.AB.mask) !== 0;
-    filter.multicast = (value & NIC.RCR.AM.mask) !== 0;
-    filter.promiscuous = (value & NIC.RCR.PRO.mask) !== 0;
-    filter.allMulticast = (value & NIC.RCR.AMA.mask) !== 0;
-    this.rxEngine.keepFcs = (value & NIC.RCR.KEEP.mask) !== 0;
+    receiver.saveErrored = (value & RCR.SEP.mask) !== 0;
+    receiver.acceptRunts = (value & RCR.AR.mask) !== 0;
+    filter.broadcast = (value & RCR.AB.mask) !== 0;
+    filter.multicast = (value & RCR.AM.mask) !== 0;
+    filter.promiscuous = (value & RCR.PRO.mask) !== 0;
+    filter.allMulticast = (value & RCR.AMA.mask) !== 0;
+    this.rxEngine.keepFcs = (value & RCR.KEEP.mask) !== 0;
   }
 
   private ringMayChange(offset: number, value: number): boolean {
@@ -611,20 +625,20 @@ export class Nic implements Station, FrameSink, Timed {
   private writePtx(value: number): void {
     const { transmitter } = this;
     if (!this.programmed || !transmitter.on) {
-      this.report('ptx-mode', NIC.PTX.offset, value);
+      this.report('ptx-mode', PTX.offset, value);
     } else if (transmitter.busy) {
-      this.report('ptx-busy', NIC.PTX.offset, value);
+      this.report('ptx-busy', PTX.offset, value);
     } else {
-      this.sendCount = value & NIC.PTX.COUNT.mask;
-      if ((value & GO) !== 0) transmitter.send(this.sendCount, NIC.PTX.offset);
+      this.sendCount = value & COUNT;
+      if ((value & GO) !== 0) transmitter.send(this.sendCount, PTX.offset);
     }
   }
 
   private writeData(value: number, width: number): void {
     if (this.transmitter.busy && this.transmitter.occupies(this.remote.address)) {
-      this.report('tx-pages-busy', NIC.DATA.offset, this.remote.address);
+      this.report('tx-pages-busy', DATA, this.remote.address);
     }
-    this.remote.write(width >> 3, value, NIC.DATA.offset);
+    this.remote.write(width >> 3, value, DATA);
   }
 
   private queueMayChange(on: boolean, before: number, value: number, offset: number): boolean {
@@ -635,21 +649,21 @@ export class Nic implements Station, FrameSink, Timed {
 
   private readRdctl(index: number): number {
     const queue = this.rxQueues[index] as RxQueue;
-    return (queue.on ? RQ_EN : 0) | (queue.drop ? RQ_DROP : 0) | (queue.bufferSize << NIC.RDCTL.BSIZE.lsb);
+    return (queue.on ? RQ_EN : 0) | (queue.drop ? RQ_DROP : 0) | (queue.bufferSize << BSIZE.lsb);
   }
 
   private writeRdctl(index: number, value: number): void {
     const queue = this.rxQueues[index] as RxQueue;
-    const size = (value & NIC.RDCTL.BSIZE.mask) >>> NIC.RDCTL.BSIZE.lsb;
+    const size = (value & BSIZE.mask) >>> BSIZE.lsb;
     const on = (value & RQ_EN) !== 0;
     queue.drop = (value & RQ_DROP) !== 0;
     if (queue.on && on) {
-      if (size !== queue.bufferSize) this.report('ring-changed-enabled', NIC.RDCTL.offset, value);
+      if (size !== queue.bufferSize) this.report('ring-changed-enabled', RDCTL.offset, value);
     } else {
       queue.bufferSize = size;
       if (!on) queue.on = false;
-      else if (size === 0) this.report('buffer-size', NIC.RDCTL.offset, value);
-      else queue.start(NIC.RDCTL.offset, value);
+      else if (size === 0) this.report('buffer-size', RDCTL.offset, value);
+      else queue.start(RDCTL.offset, value);
     }
     this.rxEngine.kick(false);
   }
@@ -660,7 +674,7 @@ export class Nic implements Station, FrameSink, Timed {
       queue.on = false;
       this.transmitter.stopped(index);
     } else if (!queue.on) {
-      if (queue.start(NIC.TDCTL.offset, value)) this.transmitter.kick();
+      if (queue.start(TDCTL.offset, value)) this.transmitter.kick();
     }
   }
 }

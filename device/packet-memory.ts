@@ -51,8 +51,8 @@ export class PageRing {
   readonly frameStatus: Int32Array;
   readonly frameNext: Int32Array;
   readonly frameId: Int32Array;
-  /** First offset in the page that belongs to an FCS still to be computed, NONE for none; and whose it is. */
-  private readonly fcsFrom: Int32Array;
+  /** By page: first offset that belongs to an FCS still to be computed, PAGE_SIZE for none; and whose it is. */
+  readonly fcsFrom: Int32Array;
   private readonly fcsOwner: Int32Array;
   /** Frames whose FCS is still to be computed. */
   private pending: number;
@@ -232,11 +232,6 @@ export class PageRing {
     for (let page = 0; page < PAGE_NUMBERS; page++) {
       if ((this.frameLength[page] as number) !== 0) this.materialise(page);
     }
-  }
-
-  /** Whether `count` bytes from offset `offset` of `page` on hold no FCS still to be computed and end in that page. */
-  plain(page: number, offset: number, count: number): boolean {
-    return offset + count <= (this.fcsFrom[page] as number);
   }
 
   /** The first page of the frame whose FCS on `page` is still to be computed; 0 for none. */

@@ -11,6 +11,8 @@ export class RemoteDma {
   /** Bytes that may still be moved. */
   count: number;
   private readonly ring: PageRing;
+  private readonly bytes: Uint8Array;
+  private readonly fcsFrom: Int32Array;
   private readonly causes: CauseSink;
   private readonly reporter: Reporter;
   /** Card address of the first byte, and index in the memory array of card address 0. */
@@ -20,6 +22,8 @@ export class RemoteDma {
 
   constructor(ring: PageRing, causes: CauseSink, reporter: Reporter) {
     this.ring = ring;
+    this.bytes = ring.bytes;
+    this.fcsFrom = ring.fcsFrom;
     this.causes = causes;
     this.reporter = reporter;
     this.first = ring.firstPage << 8;
@@ -37,9 +41,14 @@ export class RemoteDma {
   /** Reads `bytes` (1, 2 or 4) at the port; `offset` is the port's register offset, for a violation record. */
   read(bytes: number, offset: number): number {
     const a = this.address;
-    const inside = a >= this.first && a < this.end;
-    if (inside && bytes <= this.count && this.ring.plain(a >> 8, a & PAGE_MASK, bytes)) {
-      const b = this.ring.bytes;
+    // The common case ends before the end of the page, and before an FCS that has not been computed yet.
+    if (
+      a >= this.first &&
+      a < this.end &&
+      bytes <= this.count &&
+      (a & PAGE_MASK) + bytes <= (this.fcsFrom[a >> 8] as number)
+    ) {
+      const b = this.bytes;
       const at = a + this.bias;
       let value = b[at] as number;
       if (bytes > 1) value |= (b[at + 1] as number) << 8;
@@ -57,7 +66,7 @@ export class RemoteDma {
       const a = this.address;
       if (a >= this.first && a < this.end) {
         this.beforeWrite(a >> 8);
-        this.ring.bytes[a + this.bias] = value >>> (8 * i);
+        this.bytes[a + this.bias] = value >>> (8 * i);
       } else {
         outside = a;
       }
@@ -100,8 +109,8 @@ export class RemoteDma {
   private byteAt(address: number): number {
     if (address < this.first || address >= this.end) return 0xff;
     const page = address >> 8;
-    if (!this.ring.plain(page, address & PAGE_MASK, 1)) this.ring.materialise(this.ring.pendingOn(page));
-    return this.ring.bytes[address + this.bias] as number;
+    if ((address & PAGE_MASK) >= (this.fcsFrom[page] as number)) this.ring.materialise(this.ring.pendingOn(page));
+    return this.bytes[address + this.bias] as number;
   }
 
   /** An FCS that is still to be computed is made from the frame as it arrived, so before the host changes it. */

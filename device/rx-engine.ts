@@ -12,6 +12,14 @@ const DONE = RXD.STATUS.DD.mask | RXD.STATUS.EOP.mask;
 const H_CRC = PAGE_HEADER.STATUS.CRC.mask;
 const H_FAE = PAGE_HEADER.STATUS.FAE.mask;
 const H_RUNT = PAGE_HEADER.STATUS.RUNT.mask;
+const R_TRUNC = RXD.STATUS.TRUNC.mask;
+const R_MC = RXD.STATUS.MC.mask;
+const R_BC = RXD.STATUS.BC.mask;
+const O_ADDR = RXD.ADDR.offset;
+const O_ADDR_HI = RXD.ADDR_HI.offset;
+const O_LEN = RXD.LEN.offset;
+const O_STATUS = RXD.STATUS.offset;
+const HEADER_BYTES = PAGE_HEADER.bytes;
 const FCS_BYTES = 4;
 const IDLE = 0;
 
@@ -157,9 +165,9 @@ export class RxEngine {
       this.fault(page, id, from);
       return;
     }
-    const address = view.getUint32(RXD.ADDR.offset, true);
-    if (view.getInt32(RXD.STATUS.offset, true) !== 0) this.reporter.report('descriptor-done', -1, queue.head);
-    if (address === 0 || view.getInt32(RXD.ADDR_HI.offset, true) !== 0) {
+    const address = view.getUint32(O_ADDR, true);
+    if (view.getInt32(O_STATUS, true) !== 0) this.reporter.report('descriptor-done', -1, queue.head);
+    if (address === 0 || view.getInt32(O_ADDR_HI, true) !== 0) {
       this.reporter.report('descriptor-address', -1, address);
       this.lose(page, id);
       return;
@@ -172,20 +180,20 @@ export class RxEngine {
     let result = DONE;
     if (length > queue.bufferSize) {
       length = queue.bufferSize;
-      result |= RXD.STATUS.TRUNC.mask;
+      result |= R_TRUNC;
     }
     if (!this.payload(page, address, length)) {
       this.fault(page, id, address);
       return;
     }
     const status = ring.frameStatus[page] as number;
-    if ((status & FRAME_MULTICAST) !== 0) result |= RXD.STATUS.MC.mask;
-    if ((status & FRAME_BROADCAST) !== 0) result |= RXD.STATUS.BC.mask;
+    if ((status & FRAME_MULTICAST) !== 0) result |= R_MC;
+    if ((status & FRAME_BROADCAST) !== 0) result |= R_BC;
     if ((status & (H_CRC | H_FAE | H_RUNT)) !== 0) result |= errorsOf(status);
     if (this.trace.rx_dma !== null) this.trace.rx_dma(id, 0, queue.head, address, length);
-    view.setInt32(RXD.ADDR.offset, 0, true);
-    view.setInt32(RXD.LEN.offset, length, true);
-    view.setInt32(RXD.STATUS.offset, result, true);
+    view.setInt32(O_ADDR, 0, true);
+    view.setInt32(O_LEN, length, true);
+    view.setInt32(O_STATUS, result, true);
     this.page = page;
     this.id = id;
     this.queue = 0;
@@ -200,7 +208,7 @@ export class RxEngine {
 
   private payload(page: number, address: number, length: number): boolean {
     const ring = this.ring;
-    const from = ring.indexOf(page) + PAGE_HEADER.bytes;
+    const from = ring.indexOf(page) + HEADER_BYTES;
     const straight = ring.indexOf(ring.pstop) - from;
     if (length <= straight) return this.dma.write(address, ring.bytes, from, length);
     return (

@@ -21,6 +21,11 @@ const D_EOP = TXD.STATUS.EOP.mask;
 const D_RS = TXD.STATUS.RS.mask;
 const D_DD = TXD.STATUS.DD.mask;
 const D_ERR = TXD.STATUS.ERR.mask;
+const O_ADDR = TXD.ADDR.offset;
+const O_ADDR_HI = TXD.ADDR_HI.offset;
+const O_LEN = TXD.LEN.offset;
+const O_VLAN = TXD.VLAN.offset;
+const O_STATUS = TXD.STATUS.offset;
 const D_COMMAND = D_EOP | D_RS;
 
 /** What the transmitter is doing. */
@@ -217,14 +222,14 @@ export class Transmitter {
         this.causes.raise(CAUSE_DMAE);
         return false;
       }
-      const status = view.getInt32(TXD.STATUS.offset, true);
+      const status = view.getInt32(O_STATUS, true);
       const reserved = status & ~D_COMMAND;
       if ((reserved & (D_DD | D_ERR)) !== 0) this.reporter.report('descriptor-done', -1, queue.head);
-      if ((reserved & ~(D_DD | D_ERR)) !== 0 || view.getUint16(TXD.VLAN.offset, true) !== 0) {
+      if ((reserved & ~(D_DD | D_ERR)) !== 0 || view.getUint16(O_VLAN, true) !== 0) {
         this.reporter.report('descriptor-reserved', -1, queue.head);
       }
       if (this.pieces === 0) this.open();
-      this.piece(view.getUint32(TXD.ADDR.offset, true), view.getUint16(TXD.LEN.offset, true));
+      this.piece(view.getUint32(O_ADDR, true), view.getUint16(O_LEN, true));
       this.pieces++;
       queue.head = queue.after(queue.head);
       if ((status & D_EOP) !== 0) {
@@ -255,7 +260,7 @@ export class Transmitter {
     if (this.fault !== null) return;
     if (length === 0) {
       this.spoil('tx-length-zero', 'bad_descriptor', -1, 0);
-    } else if (address === 0 || this.view.getInt32(TXD.ADDR_HI.offset, true) !== 0) {
+    } else if (address === 0 || this.view.getInt32(O_ADDR_HI, true) !== 0) {
       this.spoil('descriptor-address', 'dma_fault', -1, address);
       this.causes.raise(CAUSE_DMAE);
     } else if (this.length + length > this.room) {
@@ -353,7 +358,7 @@ export class Transmitter {
     if (!byHost && asked) {
       const view = this.view;
       view.setInt32(0, status, true);
-      if (!this.dma.write(address + TXD.STATUS.offset, this.descriptor, 0, 4)) {
+      if (!this.dma.write(address + O_STATUS, this.descriptor, 0, 4)) {
         this.reporter.report('dma-fault', -1, address);
         this.causes.raise(CAUSE_DMAE);
       }

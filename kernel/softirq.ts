@@ -82,8 +82,7 @@ export function softirq_slice(cpu: Cpu): void {
       clock.now - cpu.softirq_started_at < MAX_SOFTIRQ_TIME_NS && --cpu.softirq_restarts > 0 && cpu.rq.nr_running === 0;
     if (goes_on) return;
     wakeup_softirqd(cpu);
-    // From a session of ksoftirqd's own the next one starts when it is its turn again.
-    if (!cpu.ksoftirqd_session) cpu.softirq_deferred = true;
+    cpu.softirq_deferred = true;
   }
   cpu.softirq_running = false;
 }

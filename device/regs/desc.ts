@@ -48,8 +48,16 @@ export const TXD = layout({
       {
         EOP: [0, 1, 'End of packet: the last piece of the frame.'],
         RS: [1, 1, 'Report status: set DD on this descriptor when the frame has left.'],
-        DD: [8, 1, 'Descriptor done: the frame that this descriptor ends has left or was discarded.'],
-        ERR: [9, 1, 'The frame was discarded: a DMA fault, too long for the transmit pages, or a bad descriptor.'],
+        DD: [
+          8,
+          1,
+          'Descriptor done: the frame that this descriptor ends has left or was discarded. Written where RS asks for it.',
+        ],
+        ERR: [
+          9,
+          1,
+          'The frame was discarded: a DMA fault, too long for the transmit pages, or a bad descriptor. Written, with DD, even without RS.',
+        ],
       },
     ],
   },

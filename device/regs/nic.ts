@@ -24,13 +24,13 @@ const causes = {
   RX: [0, 1, 'A frame was received: its descriptor is done, or, with CTRL.PIO, it is in the page ring.'],
   TX: [1, 1, 'A frame was sent, and its last descriptor asked for a report (RS), or it was sent by PTX.'],
   RXDU: [2, 1, 'Receive descriptor unavailable: a frame waits in packet memory because the queue has no descriptor.'],
-  TXE: [3, 1, 'A frame was discarded by the transmitter (TXD.STATUS.ERR).'],
+  TXE: [3, 1, 'A frame was discarded by the transmitter (TXD.STATUS.ERR, or after PTX).'],
   OVW: [4, 1, 'Overwrite warning: a frame was refused because the page ring was full. Counted in MPC.'],
   CNT: [5, 1, 'A statistics counter reached 80000000h.'],
   RDC: [6, 1, 'Remote DMA complete: RBCR reached 0.'],
   RST: [7, 1, 'Reset complete: the card answers again.'],
   LSC: [8, 1, 'The link came up or went down.'],
-  DMAE: [9, 1, 'A bus-master access faulted. The frame was discarded.'],
+  DMAE: [9, 1, 'A bus-master access faulted (§2.5).'],
 } as const satisfies Record<string, FieldSpec>;
 
 const stat = (at: number, doc: string) => ({ at, access: 'rc', reset: 0, doc, fields: {} }) as const;
@@ -54,11 +54,19 @@ const SPECS = {
       RST: [
         0,
         1,
-        'Write 1: software reset. Reads 1 until the reset is complete; other bits of the same write are lost.',
+        'Write 1: software reset (§4.2). Reads 1 until the reset is complete; other bits of the same write are lost.',
       ],
-      RXE: [1, 1, 'Receiver on. 0→1 sets CURR to PSTART and BNRY to PSTOP−1 and so empties the ring.'],
+      RXE: [
+        1,
+        1,
+        'Receiver on. 0→1 sets CURR to PSTART and BNRY to PSTOP−1 and so empties the ring. 1→0 lets the receive engine finish the frame that it is moving and then stops it.',
+      ],
       TXE: [2, 1, 'Transmitter on. 1→0 lets the frame on the wire finish and then stops.'],
-      PIO: [3, 1, 'The host owns BNRY and reads frames by remote DMA. May change only while RXE is 0.'],
+      PIO: [
+        3,
+        1,
+        'Programmed I/O: the host owns BNRY, reads frames by remote DMA and sends them by PTX; the descriptor rings stand still. May change only while RXE is 0.',
+      ],
     },
   },
   STATUS: {
@@ -66,11 +74,12 @@ const SPECS = {
     access: 'ro',
     reset: 0x00000001,
     doc: 'Status',
+    notes: 'A reset does not touch the link: LU, FD and SPEED tell it at all times. The link comes up with the power.',
     fields: {
       RDY: [0, 1, 'The card is ready: 0 from a reset until it is complete.'],
       LU: [1, 1, 'Link up.'],
       FD: [2, 1, 'Full duplex.'],
-      TXB: [4, 1, 'Transmitter busy: a frame is on the wire.'],
+      TXB: [4, 1, 'Transmitter busy: a frame is in the transmit pages, being gathered or on the wire.'],
       RXW: [5, 1, 'Receiver waiting: a frame in packet memory has no descriptor to go to.'],
       SPEED: [16, 16, 'Link rate in units of 10 Mbit/s; 0 while the link is down, FFFFh for an instant wire.'],
     },
@@ -152,7 +161,8 @@ const SPECS = {
     access: 'w1c',
     reset: 0x80,
     doc: 'Interrupt status',
-    notes: 'Reading has no side effect. The pin is asserted while (ISR & mask) is not 0.',
+    notes:
+      'Reading has no side effect. The pin is asserted while (ISR & mask) is not 0. During a reset ISR reads 0; the reset value is that of a completed one.',
     fields: causes,
   },
   IMS: {
@@ -218,7 +228,7 @@ const SPECS = {
     reset: 0x40,
     doc: 'Transmit page start',
     notes:
-      'The frame being sent lies from here up to PSTART (or to the end of packet memory when TPSR is above the ring).',
+      'The frame being sent lies from here up to PSTART (or to the end of packet memory when TPSR is above the ring). May change only while STATUS.TXB is 0.',
     fields: { PAGE: [0, 16, 'Page number.'] },
   },
   PMSZ: {
@@ -235,7 +245,7 @@ const SPECS = {
     reset: 0,
     doc: 'Programmed transmit',
     notes:
-      'With CTRL.PIO: writing GO sends the COUNT bytes that start at page TPSR. GO reads 1 until the frame has left. Writing while GO is 1, or without CTRL.PIO and TXE, is a violation and is ignored.',
+      'With CTRL.PIO: writing GO sends the COUNT bytes that start at page TPSR. GO reads 1 until the frame has left. Writing while GO or STATUS.TXB is 1, or without CTRL.PIO and TXE, is a violation and is ignored.',
     fields: { COUNT: [0, 16, 'Bytes to send, without FCS.'], GO: [31, 1, 'Write 1: send. Reads 1 while sending.'] },
   },
   RSAR: {
@@ -320,8 +330,16 @@ const SPECS = {
     doc: 'Receive ring: control',
     fields: {
       EN: [0, 1, 'Queue on. 1→0 stops it; frames that wait for a descriptor stay in packet memory.'],
-      DROP: [1, 1, 'Drop and count (RNBC) instead of holding frames in packet memory when no descriptor is free.'],
-      BSIZE: [16, 16, 'Size of every receive buffer of this queue in bytes. 0 is a violation: the queue stays off.'],
+      DROP: [
+        1,
+        1,
+        'Drop and count (RNBC) instead of holding frames in packet memory when no descriptor is free or the queue is off.',
+      ],
+      BSIZE: [
+        16,
+        16,
+        'Size of every receive buffer of this queue in bytes. 0 is a violation: the queue stays off. May change only while EN is 0.',
+      ],
     },
   },
   TDBA: {

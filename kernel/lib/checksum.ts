@@ -19,17 +19,11 @@ export function csum_from_partial(sum: number): number {
 export function csum_partial(ram: Ram, at: number, length: number, sum: number): number {
   const { u8, u16, i32 } = ram;
   const end = at + length;
+  if (length === 0) return csum_from_partial(sum);
   if ((at & 1) !== 0) {
-    // Odd start: sum the bytes as if shifted by one and swap at the end.
-    let odd = 0;
-    let p = at;
-    odd += (u8[p++] as number) << 8;
-    const inner = csum_partial(ram, p, length - 1, 0);
-    const folded = csum_from_partial(inner);
-    odd += ((folded & 0xff) << 8) | (folded >> 8);
-    // The bytes after the first one were summed with the wrong parity: swapping corrects it.
-    const total = csum_from_partial(odd);
-    return csum_from_partial(sum) + (((total & 0xff) << 8) | (total >> 8));
+    // Summed from the second byte on, every word has its bytes the wrong way round: swapping the sum puts that right.
+    const rest = csum_from_partial(csum_partial(ram, at + 1, length - 1, 0));
+    return csum_from_partial(sum) + (u8[at] as number) + swap16(rest);
   }
   let p = at;
   if ((p & 2) !== 0 && p + 2 <= end) {

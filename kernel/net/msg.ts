@@ -82,11 +82,46 @@ export class sockopt {
   text = '';
 }
 
+/**
+ * Control messages, as fields of one object that a program uses again and again: those that came are marked in
+ * `present`, those to be sent are marked by the program. Linux packs them into bytes (struct cmsghdr).
+ */
+export class cmsg {
+  /** CMSG_ bits. */
+  present = 0;
+  ttl = 0;
+  tos = 0;
+  /** IP_PKTINFO: index of the device it came in by, the local address that routing chose, the header's destination. */
+  ipi_ifindex = 0;
+  ipi_spec_dst = 0;
+  ipi_addr = 0;
+  /** SO_TIMESTAMPNS: arrival, in ns of the simulated clock. */
+  timestamp = 0;
+}
+
+export const CMSG_TTL = 1;
+export const CMSG_TOS = 2;
+export const CMSG_PKTINFO = 4;
+export const CMSG_TIMESTAMP = 8;
+
+/** What a program hands to recvmsg and sendmsg (struct user_msghdr, with one buffer). Reusable. */
+export class user_msghdr {
+  name: sockaddr | null = null;
+  base = 0;
+  length = 0;
+  control: cmsg | null = null;
+  /** Out: MSG_TRUNC. */
+  flags = 0;
+}
+
 /** struct msghdr: what is sent or received. The buffer is user memory. */
 export class msghdr {
   msg_name: sockaddr | null = null;
   msg_base = 0;
+  /** MSG_ flags of the call, and what it tells the program in return (MSG_TRUNC). */
+  flags = 0;
   msg_flags = 0;
+  msg_control: cmsg | null = null;
   /** Whose memory the buffer is, and who sleeps; null: the kernel's own, which does not sleep. */
   msg_task: task_struct | null = null;
 }

@@ -1,11 +1,11 @@
 /** Sockets as files, and the system calls on them (net/socket.c). */
 import {
   EAFNOSUPPORT,
+  EAGAIN,
   EBADF,
   EFAULT,
   EINVAL,
   ENOTSOCK,
-  EOPNOTSUPP,
 } from '../errno.ts';
 import { file, type file_operations, fput, O_NONBLOCK, O_RDWR } from '../fs/file.ts';
 import type { task_struct } from '../sched/task.ts';
@@ -13,6 +13,7 @@ import type { net } from './core/net_namespace.ts';
 import { type sock, SOL_SOCKET, sk_getsockopt, sk_setsockopt } from './core/sock.ts';
 import {
   AF_MAX,
+  type cmsg,
   MSG_DONTWAIT,
   MSG_ERRQUEUE,
   type msghdr,
@@ -24,6 +25,7 @@ import {
   SOCK_TYPE_MASK,
   type sockaddr,
   type sockopt,
+  type user_msghdr,
 } from './msg.ts';
 
 /** Longest message the kernel takes in one call (MAX_RW_COUNT). */
@@ -35,8 +37,6 @@ export class socket {
   readonly net: net;
   ops: proto_ops | null = null;
   sk: sock | null = null;
-  /** SOCK_NOSPACE: a call found the send buffer full. */
-  nospace = false;
 
   constructor(net: net, type: number) {
     this.net = net;
@@ -129,9 +129,25 @@ function message(task: task_struct, base: number, flags: number, addr: sockaddr 
   const { msg } = task.kernel.init_net.core;
   msg.msg_name = addr;
   msg.msg_base = base;
-  msg.msg_flags = flags;
+  msg.flags = flags;
+  msg.msg_flags = 0;
+  msg.msg_control = null;
   msg.msg_task = task;
   return msg;
+}
+
+/** __sys_sendmsg: as sendto, all of it in one header. Control messages come with the IPv4 issue and are not looked at. */
+export function sys_sendmsg(task: task_struct, fd: number, hdr: user_msghdr, flags: number): number {
+  return sys_sendto(task, fd, hdr.base, hdr.length, flags, hdr.name);
+}
+
+/** __sys_recvmsg: as recvfrom, with control messages and MSG_TRUNC in `hdr.flags`. */
+export function sys_recvmsg(task: task_struct, fd: number, hdr: user_msghdr, flags: number): number {
+  const { control } = hdr;
+  if (control !== null) control.present = 0;
+  const result = receive(task, fd, hdr.base, hdr.length, flags, hdr.name, control);
+  hdr.flags = task.kernel.init_net.core.msg.msg_flags;
+  return result;
 }
 
 /** __sys_sendto: bytes sent, or a negative errno. `addr` null: the connected peer. */
@@ -146,16 +162,37 @@ export function sys_sendto(task: task_struct, fd: number, buf: number, length: n
 }
 
 /** __sys_recvfrom: bytes received (the datagram's length with MSG_TRUNC), or a negative errno. `addr` is filled in. */
-export function sys_recvfrom(task: task_struct, fd: number, buf: number, length: number, flags: number, addr: sockaddr | null): number {
+export function sys_recvfrom(
+  task: task_struct,
+  fd: number,
+  buf: number,
+  length: number,
+  flags: number,
+  addr: sockaddr | null,
+): number {
+  return receive(task, fd, buf, length, flags, addr, null);
+}
+
+function receive(
+  task: task_struct,
+  fd: number,
+  buf: number,
+  length: number,
+  flags: number,
+  addr: sockaddr | null,
+  control: cmsg | null,
+): number {
   const open = task.files.get(fd);
   if (open === null) return -EBADF;
   if (open.f_op !== socket_file_ops) return -ENOTSOCK;
   if (!(length >= 0)) return -EFAULT;
   const sock = open.private_data as socket;
   if ((open.f_flags & O_NONBLOCK) !== 0) flags |= MSG_DONTWAIT;
-  // The error queue comes with IP_RECVERR.
-  if ((flags & MSG_ERRQUEUE) !== 0) return -EOPNOTSUPP;
-  return (sock.ops as proto_ops).recvmsg(sock, message(task, buf, flags, addr), Math.min(length, MAX_RW_COUNT));
+  // The error queue comes with the rest of IP_RECVERR: an empty one until then.
+  if ((flags & MSG_ERRQUEUE) !== 0) return -EAGAIN;
+  const msg = message(task, buf, flags, addr);
+  msg.msg_control = control;
+  return (sock.ops as proto_ops).recvmsg(sock, msg, Math.min(length, MAX_RW_COUNT));
 }
 
 /** __sys_setsockopt */

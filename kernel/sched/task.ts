@@ -76,8 +76,13 @@ export class syscall implements Iterator<undefined, number, undefined> {
       return step as IteratorResult<undefined, number>;
     }
     const clock = task.kernel.clock;
-    if (this.restarted) finish_wait(task);
-    else clock.now += task.kernel.cost.syscall;
+    if (this.restarted) {
+      finish_wait(task);
+    } else {
+      const enter = task.kernel.trace.sys_enter;
+      if (enter !== null) enter(task, (this.fn as AnySyscall).name);
+      clock.now += task.kernel.cost.syscall;
+    }
     const result = (this.fn as AnySyscall)(task, this.a, this.b, this.c, this.d, this.e, this.f);
     this.restarted = true;
     if (result === -ERESTARTSYS) {

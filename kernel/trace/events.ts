@@ -20,6 +20,7 @@ export class Tracepoints {
   softirq_exit: Slot<[nr: number]> = null;
   timer_expire: Slot<[expires: number]> = null;
   sched_wakeup: Slot<[task: task_struct]> = null;
+  sys_enter: Slot<[task: task_struct, name: string]> = null;
   sys_exit: Slot<[task: task_struct, name: string, result: number]> = null;
 
   // DMA: the driver stores into a coherent block (a descriptor).

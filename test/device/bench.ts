@@ -1,6 +1,7 @@
 /** A bench for the card alone: plain host RAM, a wire that remembers, a pin, a notebook for violations. */
-import { fcsOf } from '../../device/fcs.ts';
+
 import { MacEeprom } from '../../device/eeprom.ts';
+import { fcsOf } from '../../device/fcs.ts';
 import { Nic, type NicOptions } from '../../device/nic.ts';
 import type { Dma, IrqLine, PacketMemory, ViolationSink, Wire } from '../../device/ports.ts';
 import { RXD, TXD } from '../../device/regs/desc.ts';

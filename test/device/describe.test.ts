@@ -9,7 +9,9 @@ test('an offset that is not a multiple of 4 is refused', () => {
 
 test('two registers at one offset are refused, also when one of them repeats', () => {
   expect(() => describe({ A: reg, B: reg })).toThrow(/A share offset|B and A/);
-  expect(() => describe({ A: { ...reg, count: 4, stride: 0x40 }, B: { ...reg, at: 0x80 } })).toThrow(/share offset 80h/);
+  expect(() => describe({ A: { ...reg, count: 4, stride: 0x40 }, B: { ...reg, at: 0x80 } })).toThrow(
+    /share offset 80h/,
+  );
 });
 
 test('fields that overlap or leave the register are refused', () => {

@@ -1,4 +1,4 @@
-import { describe as group, expect, test } from 'vitest';
+import { expect, describe as group, test } from 'vitest';
 import type { Reg } from '../../device/regs/describe.ts';
 import { NIC, NIC_BAR_SIZE } from '../../device/regs/nic.ts';
 import { Bench } from './bench.ts';

@@ -158,7 +158,7 @@ test('a wrong FCS that was received is what the ring holds', () => {
   const bench = pioBench();
   bench.write(NIC.RCR, SLOW | NIC.RCR.SEP.mask);
   bench.receive(frame(60), 0x12345678);
-  expect(Buffer.from(bench.pioRead(0x4644, 4)).readUInt32LE()).toBe(0x12345678);
+  expect(Buffer.from(bench.pioRead(0x4640, 4)).readUInt32LE()).toBe(0x12345678);
 });
 
 test('RXE off and on: the ring is empty, CURR at PSTART, BNRY at PSTOP−1, unread frames in RXDISC', () => {

@@ -1,9 +1,17 @@
 /** What datagram sockets share on the receive side (net/core/datagram.c). */
 import { EFAULT } from '../../errno.ts';
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRBAND, POLLWRNORM } from '../../fs/select.ts';
-import { MSG_DONTWAIT, MSG_PEEK, type msghdr, msg_access_ok } from '../msg.ts';
+import { MSG_DONTWAIT, MSG_PEEK, msg_access_ok, type msghdr } from '../msg.ts';
 import { consume_skb, type sk_buff, skb_get } from './skbuff.ts';
-import { RCV_SHUTDOWN, SHUTDOWN_MASK, type sock, sk_wait_data, sock_error, sock_rcvtimeo, sock_writeable } from './sock.ts';
+import {
+  RCV_SHUTDOWN,
+  SHUTDOWN_MASK,
+  sk_wait_data,
+  type sock,
+  sock_error,
+  sock_rcvtimeo,
+  sock_writeable,
+} from './sock.ts';
 
 /**
  * __skb_recv_datagram: the next packet, which the caller owns (with MSG_PEEK: a reference of its own, the packet
@@ -15,11 +23,11 @@ export function skb_recv_datagram(sk: sock, msg: msghdr): sk_buff | number {
   const queue = sk.sk_receive_queue;
   const skb = queue.first;
   if (skb !== null) {
-    if ((msg.msg_flags & MSG_PEEK) !== 0) return skb_get(skb);
+    if ((msg.flags & MSG_PEEK) !== 0) return skb_get(skb);
     queue.unlink(skb);
     return skb;
   }
-  const noblock = (msg.msg_flags & MSG_DONTWAIT) !== 0;
+  const noblock = (msg.flags & MSG_DONTWAIT) !== 0;
   // Only who would wait learns of the shutdown (__skb_wait_for_more_packets).
   if (!noblock && (sk.sk_shutdown & RCV_SHUTDOWN) !== 0) return 0;
   return sk_wait_data(sk, msg.msg_task, sock_rcvtimeo(sk, noblock));

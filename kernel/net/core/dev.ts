@@ -464,7 +464,7 @@ export function __napi_schedule(napi: napi_struct): void {
   if (tp !== null) tp(napi.dev);
   const sd = kernel.softnet[kernel.cpu.id] as softnet_data;
   sd.poll_list.push(napi);
-  raise_softirq(kernel.cpu, NET_RX_SOFTIRQ);
+  if (!sd.in_action) raise_softirq(kernel.cpu, NET_RX_SOFTIRQ);
 }
 
 /** napi_schedule: true when it was not scheduled before. */
@@ -509,10 +509,12 @@ function net_rx_action(cpu: Cpu): boolean {
   const napi = sd.list.first;
   if (napi !== null) {
     if (napi_poll_slice(sd, napi)) return true;
-    if (sd.budget > 0 && clock.now < sd.time_limit) {
-      if (sd.list.first !== null) return true;
-    } else if (sd.list.first !== null || sd.repoll.first !== null) {
-      sd.time_squeeze++;
+    if (sd.budget <= 0 || clock.now >= sd.time_limit) sd.time_squeeze++;
+    else if (sd.list.first !== null) return true;
+    else if (sd.repoll.first === null && sd.poll_list.first !== null) {
+      // Somebody scheduled while this action ran: it goes on with them.
+      sd.list.splice(sd.poll_list);
+      return true;
     }
   }
   sd.in_action = false;
@@ -582,7 +584,7 @@ export function netif_rx(skb: sk_buff): number {
   if ((napi.state & NAPI_STATE_SCHED) === 0) {
     napi.state |= NAPI_STATE_SCHED;
     sd.poll_list.push(napi);
-    raise_softirq(kernel.cpu, NET_RX_SOFTIRQ);
+    if (!sd.in_action) raise_softirq(kernel.cpu, NET_RX_SOFTIRQ);
   }
   return NET_RX_SUCCESS;
 }

@@ -89,6 +89,7 @@ export class net_device_stats {
   rx_fifo_errors = 0;
   rx_missed_errors = 0;
   rx_nohandler = 0;
+  rx_otherhost_dropped = 0;
 }
 
 /** State bits of a NAPI context. */

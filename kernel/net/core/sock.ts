@@ -6,24 +6,12 @@
  * Life: sk_alloc gives one reference, the socket's. Each queued outgoing packet counts in `sk_wmem_alloc`, which
  * starts at 1 for the socket itself; the sock is gone when that reaches 0 (sk_free).
  */
-import {
-  EAGAIN,
-  EBUSY,
-  EDOM,
-  EINVAL,
-  ENODEV,
-  ENOBUFS,
-  ENOMEM,
-  ENOPROTOOPT,
-  ENOTCONN,
-  EOPNOTSUPP,
-  EPIPE,
-} from '../../errno.ts';
+import { EAGAIN, EDOM, EINVAL, ENODEV, ENOMEM, ENOPROTOOPT, EOPNOTSUPP, EPIPE } from '../../errno.ts';
 import { POLLERR, POLLIN, POLLOUT, POLLPRI, POLLRDBAND, POLLRDNORM, POLLWRBAND, POLLWRNORM } from '../../fs/select.ts';
 import type { Kernel } from '../../kernel.ts';
 import { ERESTARTSYS, type task_struct } from '../../sched/task.ts';
 import { prepare_to_wait, prepare_to_wait_exclusive, schedule_timeout, wait_queue_head } from '../../sched/wait.ts';
-import { AF_MAX, msghdr, type net_proto_family, type sockaddr, type sockopt } from '../msg.ts';
+import { AF_MAX, CMSG_TIMESTAMP, msghdr, type net_proto_family, type sockaddr, type sockopt } from '../msg.ts';
 import type { socket } from '../socket.ts';
 import type { dst_entry } from './dst.ts';
 import type { net } from './net_namespace.ts';
@@ -149,7 +137,6 @@ export class sock {
   /** The group of sockets that share an address by SO_REUSEPORT. */
   sk_reuseport_cb: unknown = null;
   sk_broadcast = false;
-  sk_timestamp = false;
   sk_no_check_tx = false;
   sk_filter: sk_filter_t | null = null;
   /** The route of a connected socket; sk_dst_check says whether it still holds. */
@@ -183,6 +170,8 @@ export class sock {
   tos = 0;
   pmtudisc = 1;
   recverr = false;
+  /** Control messages it asked for: CMSG_ bits. */
+  cmsg_flags = 0;
   freebind = false;
   bind_address_no_port = false;
 
@@ -203,6 +192,8 @@ export class sock {
 export class netns_core {
   /** Socks that exist, for the leak check: closed ones with packets on their way count. */
   sockets = 0;
+  /** AF_PACKET's sockets, each a packet_sock. */
+  readonly packet: sock[] = [];
   /** By address family; set by sock_register. */
   readonly families: (net_proto_family | null)[] = new Array<net_proto_family | null>(AF_MAX).fill(null);
   /** The message header of the running system call: a slice is atomic, so one will do. */
@@ -440,6 +431,7 @@ export const SO_BINDTODEVICE = 25;
 export const SO_ACCEPTCONN = 30;
 export const SO_SNDBUFFORCE = 32;
 export const SO_RCVBUFFORCE = 33;
+export const SO_TIMESTAMPNS = 35;
 export const SO_MARK = 36;
 export const SO_PROTOCOL = 38;
 export const SO_DOMAIN = 39;
@@ -488,6 +480,9 @@ export function sk_setsockopt(sk: sock, name: number, opt: sockopt): number {
       return 0;
     case SO_RCVBUFFORCE:
       set_rcvbuf(sk, buffer_size(Math.max(value, 0), U32_MAX / 4, SOCK_MIN_RCVBUF));
+      return 0;
+    case SO_TIMESTAMPNS:
+      sk.cmsg_flags = on ? sk.cmsg_flags | CMSG_TIMESTAMP : sk.cmsg_flags & ~CMSG_TIMESTAMP;
       return 0;
     case SO_NO_CHECK:
       sk.sk_no_check_tx = on;
@@ -586,6 +581,9 @@ export function sk_getsockopt(sk: sock, name: number, opt: sockopt): number {
       opt.value = error;
       return 0;
     }
+    case SO_TIMESTAMPNS:
+      opt.value = Number((sk.cmsg_flags & CMSG_TIMESTAMP) !== 0);
+      return 0;
     case SO_NO_CHECK:
       opt.value = Number(sk.sk_no_check_tx);
       return 0;

@@ -233,7 +233,8 @@ export function inet_addr_del(dev: net_device, address: number, prefix_len: numb
     (ifa.ifa_flags & IFA_F_SECONDARY) !== 0
       ? []
       : in_dev.ifa_list.filter(
-          entry => (entry.ifa_flags & IFA_F_SECONDARY) !== 0 && entry.ifa_mask === ifa.ifa_mask && entry.match(ifa.ifa_local),
+          entry =>
+            (entry.ifa_flags & IFA_F_SECONDARY) !== 0 && entry.ifa_mask === ifa.ifa_mask && entry.match(ifa.ifa_local),
         );
   const promoted = in_dev.promote_secondaries() ? secondaries.shift() : undefined;
   const gone = promoted === undefined ? [ifa, ...secondaries] : [ifa];
@@ -259,24 +260,36 @@ function addresses_changed(net: net): void {
   rt_cache_flush(net);
 }
 
-function fib_magic(ifa: in_ifaddr, type: number, dst: number, prefix_len: number, metric = 0): void {
+/** inet_ifa_byprefix: the primary address in whose subnet a secondary one lies; itself for a primary. */
+function primary_of(ifa: in_ifaddr): in_ifaddr {
+  if ((ifa.ifa_flags & IFA_F_SECONDARY) === 0) return ifa;
+  const same = (other: in_ifaddr): boolean =>
+    (other.ifa_flags & IFA_F_SECONDARY) === 0 && other.ifa_mask === ifa.ifa_mask && other.match(ifa.ifa_local);
+  return ifa.ifa_dev.ifa_list.find(same) ?? ifa;
+}
+
+function fib_magic(ifa: in_ifaddr, type: number, dst: number, prefix_len: number): void {
   const { dev, net } = ifa.ifa_dev;
-  // An error means that the route is there already.
-  fib_table_insert(net, {
-    dst: dst | 0,
-    prefix_len,
-    gateway: 0,
-    dev,
-    metric,
-    type,
-    tos: 0,
-    scope: type === RTN_LOCAL ? RT_SCOPE_HOST : RT_SCOPE_LINK,
-    table: type === RTN_UNICAST ? RT_TABLE_MAIN : RT_TABLE_LOCAL,
-    protocol: RTPROT_KERNEL,
-    prefsrc: ifa.ifa_local,
-    mtu: 0,
-    onlink: false,
-  });
+  // The only error there can be says that the route is there already.
+  fib_table_insert(
+    net,
+    {
+      dst: dst | 0,
+      prefix_len,
+      gateway: 0,
+      dev,
+      metric: 0,
+      type,
+      tos: 0,
+      scope: type === RTN_LOCAL ? RT_SCOPE_HOST : RT_SCOPE_LINK,
+      table: type === RTN_UNICAST ? RT_TABLE_MAIN : RT_TABLE_LOCAL,
+      protocol: RTPROT_KERNEL,
+      prefsrc: primary_of(ifa).ifa_local,
+      mtu: 0,
+      onlink: false,
+    },
+    true,
+  );
 }
 
 function fib_unmagic(ifa: in_ifaddr, type: number, dst: number, prefix_len: number): void {
@@ -418,10 +431,17 @@ export function inet_addr_onlink(in_dev: in_device, a: number, b: number): boole
  * inet_confirm_addr: is `local` an address of the device (null: of any), of scope at most `scope`, and, unless `dst`
  * is 0, in one subnet with `dst`?
  */
-export function inet_confirm_addr(net: net, in_dev: in_device | null, dst: number, local: number, scope: number): boolean {
+export function inet_confirm_addr(
+  net: net,
+  in_dev: in_device | null,
+  dst: number,
+  local: number,
+  scope: number,
+): boolean {
   const list = in_dev !== null ? in_dev.ifa_list : net.devices.flatMap(dev => dev.ip_ptr?.ifa_list ?? []);
   return list.some(
-    ifa => ifa.ifa_local === local && ifa.ifa_scope <= scope && (dst === 0 || inet_addr_onlink(ifa.ifa_dev, local, dst)),
+    ifa =>
+      ifa.ifa_local === local && ifa.ifa_scope <= scope && (dst === 0 || inet_addr_onlink(ifa.ifa_dev, local, dst)),
   );
 }
 

@@ -187,7 +187,7 @@ class fib_prefix {
 class fib_table {
   readonly id: number;
   readonly zones: (int_map<fib_prefix> | null)[] = new Array<int_map<fib_prefix> | null>(33).fill(null);
-  /** Bit per length: lengths 0 to 31, and 32 apart. */
+  /** Routes in it. */
   count = 0;
 
   constructor(id: number) {
@@ -283,7 +283,8 @@ function match(prefix: fib_prefix | null, flp: flowi4, res: fib_result): number 
       const nh = fi.nhs[n] as fib_nh;
       if ((nh.nh_flags & RTNH_F_DEAD) !== 0) continue;
       if (flp.oif !== 0 && flp.oif !== nh.nh_oif) continue;
-      if ((nh.nh_flags & RTNH_F_LINKDOWN) !== 0 && (nh.nh_dev as net_device).ip_ptr?.ignore_linkdown() === true) continue;
+      if ((nh.nh_flags & RTNH_F_LINKDOWN) !== 0 && (nh.nh_dev as net_device).ip_ptr?.ignore_linkdown() === true)
+        continue;
       res.type = fi.fa_type;
       res.prefixlen = prefix.plen;
       res.scope = fi.fib_scope;
@@ -373,8 +374,11 @@ export function ip_route_add(net: net, config: fib_config): number {
   return fib_table_insert(net, complete(config));
 }
 
-/** fib_table_insert */
-export function fib_table_insert(net: net, cfg: Required<fib_config>): number {
+/**
+ * fib_table_insert: 0 or a negative errno. A route with the TOS and metric of another one for the prefix is refused,
+ * or, with `append` (NLM_F_APPEND, as the kernel adds its own), comes behind it unless it says the very same.
+ */
+export function fib_table_insert(net: net, cfg: Required<fib_config>, append = false): number {
   const { fib } = net.ipv4;
   const table = fib.table(cfg.table);
   if (table === null) return -EINVAL;
@@ -386,7 +390,10 @@ export function fib_table_insert(net: net, cfg: Required<fib_config>): number {
   let at = 0;
   for (; at < aliases.length; at++) {
     const other = aliases[at] as fib_info;
-    if (other.fa_tos === fi.fa_tos && other.fib_priority === fi.fib_priority) return -EEXIST;
+    if (other.fa_tos === fi.fa_tos && other.fib_priority === fi.fib_priority) {
+      if (!append || same_route(other, fi)) return -EEXIST;
+      continue;
+    }
     if (other.fa_tos < fi.fa_tos || (other.fa_tos === fi.fa_tos && other.fib_priority > fi.fib_priority)) break;
   }
   aliases.splice(at, 0, fi);
@@ -424,6 +431,19 @@ export function ip_route_del(net: net, config: fib_config): number {
   remove_alias(fib, table, prefix, at);
   rt_cache_flush(net);
   return 0;
+}
+
+function same_route(a: fib_info, b: fib_info): boolean {
+  const x = a.nhs[0];
+  const y = b.nhs[0];
+  return (
+    a.fa_type === b.fa_type &&
+    a.fib_scope === b.fib_scope &&
+    a.fib_prefsrc === b.fib_prefsrc &&
+    a.fib_protocol === b.fib_protocol &&
+    x?.nh_dev === y?.nh_dev &&
+    x?.nh_gw4 === y?.nh_gw4
+  );
 }
 
 function remove_alias(fib: fib_tables, table: fib_table, prefix: fib_prefix, at: number): void {
@@ -509,7 +529,8 @@ export function fib_dump(net: net): { dst: number; prefix_len: number; fi: fib_i
     for (let plen = 32; plen >= 0; plen--) {
       const prefixes = table.zones[plen]?.values() ?? [];
       prefixes.sort((a, b) => (a.key >>> 0) - (b.key >>> 0));
-      for (const prefix of prefixes) for (const fi of prefix.aliases) list.push({ dst: prefix.key, prefix_len: plen, fi });
+      for (const prefix of prefixes)
+        for (const fi of prefix.aliases) list.push({ dst: prefix.key, prefix_len: plen, fi });
     }
   }
   return list;
@@ -535,9 +556,7 @@ export function fib_flush(net: net, dead: (fi: fib_info) => boolean): void {
  * ours, unless `force` (the device or its last address is gone).
  */
 export function fib_disable_ip(net: net, dev: net_device, force: boolean): void {
-  fib_flush(net, fi =>
-    fi.nhs.some(nh => nh.nh_dev === dev && (force || nh.nh_scope !== RT_SCOPE_NOWHERE)),
-  );
+  fib_flush(net, fi => fi.nhs.some(nh => nh.nh_dev === dev && (force || nh.nh_scope !== RT_SCOPE_NOWHERE)));
 }
 
 /** fib_sync_up, fib_sync_down_dev: the link of a device came or went. */

@@ -1,4 +1,25 @@
 import type { net } from '../core/net_namespace.ts';
+import { arp_init } from './arp.ts';
+import { devinet_init } from './devinet.ts';
+import { fib_init } from './fib.ts';
+import { icmp_init } from './icmp.ts';
+import { ip_packet_type } from './ip_input.ts';
+import { ip_idents } from './ip_output.ts';
+import { netns_ipv4 } from './netns.ts';
+import { ip_rt_init } from './route.ts';
 
-/** Everything of IPv4 below the transports: tables, notifiers, ICMP, the receive functions. Sets net.ipv4. */
-export function ipv4_init(_net: net): void {}
+/**
+ * Everything of IPv4 below the transports: sets net.ipv4, makes the tables, gives every device there is an in_device,
+ * follows what happens to devices, registers ICMP and the receive functions. inet_init calls it, then adds the
+ * transports.
+ */
+export function ipv4_init(net: net): void {
+  net.ipv4 = new netns_ipv4(net);
+  fib_init(net);
+  ip_rt_init(net);
+  net.ipv4.idents = new ip_idents(net);
+  arp_init(net);
+  devinet_init(net);
+  icmp_init(net);
+  net.dev_add_pack(ip_packet_type);
+}

@@ -24,8 +24,8 @@ export class netns_ipv4 {
   readonly ip_local_port_range = [32768, 60999];
   ip_unprivileged_port_start = 1024;
   ip_nonlocal_bind = 0;
-  /** Groups that may open ping sockets, first and last: nobody, as the kernel's own default has it. */
-  readonly ping_group_range = [1, 0];
+  /** Groups that may open ping sockets, first and last: everybody, as distributions with systemd set it (the kernel's own default is 1 0). */
+  readonly ping_group_range = [0, 2147483647];
   icmp_echo_ignore_all = 0;
   icmp_echo_enable_probe = 0;
   icmp_echo_ignore_broadcasts = 1;

@@ -1,0 +1,251 @@
+/** `ringside trace FILE`: puts our host in the place of one that took part in a capture, and shows each packet's way. */
+
+import { type Command, InvalidArgumentError } from 'commander';
+import { loadCapture } from '../cli/input.ts';
+import type { RegisterCommand } from '../cli/main.ts';
+import { type HostAddress, parseCount, parseHost, parseSeed } from '../cli/options.ts';
+import { checkOutput, writeOutput } from '../cli/output.ts';
+import { formatMac, parseMac } from '../packet/address.ts';
+import { describeFrame } from '../packet/describe.ts';
+import type { TraceEvent } from '../trace/event.ts';
+import { COLUMNS, JourneyLines, paint } from '../trace/lines.ts';
+import { HOST_NAME, originOf, type ReplayConfig, type ReplayResult, replay, type SentFrame } from '../trace/replay.ts';
+import { formatCounts } from '../trace/status.ts';
+import type { Capture } from '../wire/pcap/capture.ts';
+import { PcapngWriter } from '../wire/pcap/write.ts';
+
+export interface TraceOptions {
+  readonly as: HostAddress;
+  readonly peer?: string;
+  readonly out?: string;
+  readonly seed: number;
+  readonly json?: boolean;
+  readonly rate: number | 'instant';
+  /** KiB */
+  readonly memory: number;
+  readonly costs?: boolean;
+  readonly hash?: boolean;
+  readonly limit?: number;
+}
+
+const RATE_UNITS: Readonly<Record<string, number>> = { '': 1, k: 1e3, m: 1e6, g: 1e9 };
+
+/** `10M`, `1000M`, `2.5G`, `instant`: bit/s. */
+export function parseRate(text: string): number | 'instant' {
+  if (text === 'instant') return text;
+  const [, digits = '', unit = ''] = /^(\d+(?:\.\d+)?)([kmg]?)$/i.exec(text) ?? [];
+  const rate = Number(digits) * (RATE_UNITS[unit.toLowerCase()] ?? 0);
+  if (!(rate >= 1e6 && rate <= 400e9)) {
+    throw new InvalidArgumentError('A rate is 1M to 400G (bit/s), for example 10M, 1000M, 2.5G; or instant.');
+  }
+  return rate;
+}
+
+export function parseMemory(text: string): number {
+  if (text !== '4' && text !== '16') throw new InvalidArgumentError('It must be 4 or 16.');
+  return Number(text);
+}
+
+function parsePeer(text: string): string {
+  try {
+    return formatMac(parseMac(text));
+  } catch (error) {
+    throw new InvalidArgumentError(`${(error as Error).message}.`);
+  }
+}
+
+/** Lets pass what belongs to the first `limit` packets from the wire, and what lies between them. */
+class Limit {
+  private readonly limit: number;
+  private readonly roots = new Set<number>();
+  private readonly parents = new Map<number, number>();
+
+  constructor(limit: number) {
+    this.limit = limit;
+  }
+
+  passes(event: TraceEvent): boolean {
+    const { packet, parent } = event;
+    if (packet === 0) return this.roots.size <= this.limit;
+    const before = this.parents.get(packet);
+    if (before !== undefined) return before <= this.limit;
+    if (parent === 0) this.roots.add(packet);
+    const place = parent === 0 ? this.roots.size : (this.parents.get(parent) ?? this.limit + 1);
+    this.parents.set(packet, place);
+    return place <= this.limit;
+  }
+}
+
+/** The journeys go to `print` as the run goes on; the summary is the caller's. */
+export function runTrace(
+  capture: Capture,
+  options: TraceOptions,
+  color: boolean,
+  print: (text: string) => void,
+): ReplayResult {
+  const origin = originOf(capture);
+  const lines = new JourneyLines({ color, origin });
+  const limit = new Limit(options.limit ?? Infinity);
+  const onEvents = (events: readonly TraceEvent[]): void => {
+    const shown = events.filter(event => limit.passes(event));
+    if (shown.length === 0) return;
+    const texts = options.json
+      ? shown.map(event => JSON.stringify({ ...event, time: event.time - origin }))
+      : lines.format(shown);
+    if (texts.length > 0) print(`${texts.join('\n')}\n`);
+  };
+  const config: ReplayConfig = {
+    host: options.as,
+    ...(options.peer === undefined ? {} : { peer: options.peer }),
+    seed: options.seed,
+    rate: options.rate,
+    memory: options.memory * 1024,
+    costs: options.costs ?? false,
+    hash: options.hash ?? false,
+    onEvents,
+  };
+  return replay(capture, config);
+}
+
+/** What we sent, as a capture. */
+export function sentCapture(capture: Capture, result: ReplayResult, options: TraceOptions): Uint8Array {
+  const writer = new PcapngWriter({
+    epochNs: capture.epochNs,
+    application: 'ringside trace',
+    comment: `What ${options.as.ip} (${options.as.mac}) sent; seed ${options.seed}`,
+  });
+  const wire = writer.addInterface('wire0');
+  result.sent.forEach((frame, index) => {
+    const { comparison } = result;
+    const notes = [
+      `packet #${frame.packet}${frame.parent === 0 ? '' : `, because of #${frame.parent}`}`,
+      (comparison.pairs[index] ?? -1) < 0 ? 'no such frame in the capture' : "equal to the capture's",
+      ...(frame.wireLength > frame.data.length ? [`padded to ${frame.wireLength} bytes on the wire`] : []),
+    ];
+    writer.addFrame(wire, frame.timeNs, frame.data, { direction: 'outbound', comment: notes.join('; ') });
+  });
+  return writer.bytes();
+}
+
+const seconds = (ns: number): string => `${(ns / 1e9).toFixed(6)} s`;
+
+/** The last part of the text: what was sent, and the figures. */
+export function summaryLines(result: ReplayResult, options: TraceOptions, color: boolean): string[] {
+  const { sent, comparison, status, findings } = result;
+  const heading = (text: string): string => paint(color, '1', text);
+  const line = (label: string, text: string): string => `  ${label.padEnd(14)} ${text}`;
+  const mark = (frame: SentFrame, index: number): string =>
+    `  ${seconds(frame.timeNs).padStart(14)} ${`#${frame.packet}`.padEnd(6)} ${(comparison.pairs[index] ?? -1) < 0 ? '≠' : '='} ${describeFrame(frame.data)}`;
+  const shown = sent.slice(0, options.limit ?? Infinity);
+  const [card] = status.cards;
+  const fed = [
+    `${result.fed} fed`,
+    `${result.answered} answered`,
+    ...(result.overflow > 0 ? [`${result.overflow} lost before the wire: its queue was full`] : []),
+    ...(result.unusable > 0 ? [`${result.unusable} of the file not usable: cut short`] : []),
+  ];
+  return [
+    '',
+    heading(`What we sent (${sent.length}; = as in the capture, ≠ not in the capture)`),
+    ...shown.map(mark),
+    ...(shown.length < sent.length ? [`  … and ${sent.length - shown.length} more`] : []),
+    '',
+    heading('Summary'),
+    line('frames', fed.join(', ')),
+    line(
+      'answers',
+      `${comparison.equal} of ${comparison.theirs} answers equal the capture's (identification and IP header checksum aside); we sent ${comparison.ours}`,
+    ),
+    line('card drops', formatCounts(result.cardDrops)),
+    line('kernel drops', formatCounts(status.drops)),
+    line('card counters', formatCounts(card?.counters ?? {})),
+    line('interrupts', status.interrupts.map(({ irq, counts }) => `${irq}: ${counts.join(' ')}`).join(', ')),
+    line('detectors', findings.length === 0 ? 'nothing found' : `${findings.length} found`),
+    ...findings.map(({ detector, message, time }) => `    ${seconds(time)} ${detector}: ${message}`),
+    line('violations', result.violations === 0 ? 'none' : `${result.violations} by the driver`),
+    line('simulated', `${seconds(result.duration)}, seed ${options.seed}`),
+    ...(result.hash === undefined ? [] : [line('run hash', result.hash)]),
+  ];
+}
+
+function summaryObject(result: ReplayResult, options: TraceOptions): object {
+  const { fed, answered, unusable, overflow, sent, comparison, status, cardDrops, findings, violations } = result;
+  return {
+    summary: {
+      fed,
+      answered,
+      unusable,
+      overflow,
+      sent: sent.map((frame, index) => ({
+        time: frame.timeNs,
+        packet: frame.packet,
+        parent: frame.parent,
+        length: frame.data.length,
+        text: describeFrame(frame.data),
+        equal: (comparison.pairs[index] ?? -1) >= 0,
+      })),
+      ours: comparison.ours,
+      theirs: comparison.theirs,
+      equal: comparison.equal,
+      cardDrops,
+      kernelDrops: status.drops,
+      cardCounters: status.cards[0]?.counters ?? {},
+      findings,
+      violations,
+      duration: result.duration,
+      seed: options.seed,
+      ...(result.hash === undefined ? {} : { hash: result.hash }),
+    },
+  };
+}
+
+const HELP = `
+Our host (${HOST_NAME}) takes the place of the one whose address --as gives: every frame of the capture that another
+station sent comes in at its own time, by a wire, our card, our driver, up to a socket; what we send in turn is compared
+with what that host sent. A line is one stage of a packet's way: simulated time since the capture's first frame, where,
+the packet (#2<1: packet 2 exists because of packet 1), the Linux function or the card's stage, and what happens. Lines
+without a packet are what happens between: interrupts, softirqs, polls.
+
+With --json, one object a line: {time, sequence, host, cpu, stage, layer, packet, parent, skb, text, drop}; time in ns
+since the capture's first frame, cpu -1 where none ran, packet, parent and skb 0 for none, drop '' unless the packet
+ends there, with SKB_DROP_REASON's name or the card's. The last line is {"summary": {…}}.
+
+Exit status: 0; 1 when a detector found a leak or a misuse; 2 when used wrongly.
+
+Example:
+  ringside trace ping4.pcap --as 02:00:00:00:00:02,10.1.0.2/24 --out answers.pcapng`;
+
+export const registerTrace: RegisterCommand = (program: Command) => {
+  program
+    .command('trace')
+    .description('feed a capture to our card and print the journey of each packet')
+    .argument('<file>', 'pcap or pcapng, Ethernet')
+    .requiredOption('--as <host>', 'who we are: MAC,IP/PREFIX', parseHost)
+    .option('--peer <mac>', 'feed only the frames of this station (default: of all but us)', parsePeer)
+    .option('--out <file>', 'write what we sent, as pcapng')
+    .option('--seed <n>', 'seed of all chance', parseSeed, 1)
+    .option('--rate <rate>', "the link's rate, in bit/s: 10M, 1000M, 2.5G, instant", parseRate, parseRate('1000M'))
+    .option('--memory <KiB>', 'packet memory of the card: 4 or 16', parseMemory, 4)
+    .option('--costs', 'charge CPU time (the cost model); without it the kernel takes no time')
+    .option('--limit <n>', 'print the journeys of the first n packets only (all are fed)', parseCount)
+    .option('--hash', 'print the run hash: the same for the same file, options and seed')
+    .option('--json', 'print JSON lines instead of text')
+    .addHelpText('after', HELP)
+    .action((file: string, options: TraceOptions) => {
+      const capture = loadCapture(file);
+      if (options.out !== undefined) checkOutput(options.out);
+      const { stdout, env } = process;
+      const color = stdout.isTTY === true && (env['NO_COLOR'] ?? '') === '' && options.json !== true;
+      const print = (text: string): void => void stdout.write(text);
+      if (options.json !== true) {
+        const to = options.peer === undefined ? '' : ` from ${options.peer}`;
+        print(`${file}: ${capture.frames.length} frames; we are ${options.as.ip} (${options.as.mac})${to}\n`);
+        print(`${paint(color, '2', COLUMNS)}\n`);
+      }
+      const result = runTrace(capture, options, color, print);
+      if (options.out !== undefined) writeOutput(options.out, sentCapture(capture, result, options));
+      if (options.json === true) print(`${JSON.stringify(summaryObject(result, options))}\n`);
+      else print(`${summaryLines(result, options, color).join('\n')}\n`);
+      if (result.findings.length > 0 || result.violations > 0) process.exitCode = 1;
+    });
+};

@@ -1,0 +1,215 @@
+/** The Internet address family (net/ipv4/af_inet.c). */
+import {
+  EADDRNOTAVAIL,
+  EAFNOSUPPORT,
+  EAGAIN,
+  EINVAL,
+  ENOTCONN,
+  EPROTONOSUPPORT,
+  ESOCKTNOSUPPORT,
+} from '../../errno.ts';
+import { datagram_poll } from '../core/datagram.ts';
+import type { net } from '../core/net_namespace.ts';
+import {
+  type proto,
+  SHUTDOWN_MASK,
+  SOCK_BINDADDR_LOCK,
+  SOCK_BINDPORT_LOCK,
+  sk_dst_reset,
+  sock,
+  TCP_CLOSE,
+} from '../core/sock.ts';
+import { AF_INET, AF_UNSPEC, type proto_ops, SOCK_DGRAM, type sockaddr, type sockaddr_in } from '../msg.ts';
+import { sock_graft, sock_register, type socket } from '../socket.ts';
+import { IPPROTO_ICMP, IPPROTO_UDP } from './ip_header.ts';
+import { ip_getsockopt, ip_setsockopt, SOL_IP } from './ip_sockglue.ts';
+import { ipv4_init } from './ipv4_init.ts';
+import { ping_init, ping_prot } from './ping.ts';
+import { inet_addr_type, RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST } from './route.ts';
+import { udp_init, udp_poll, udp_prot } from './udp.ts';
+
+const IPPROTO_IP = 0;
+const IPPROTO_MAX = 256;
+
+/** One line of the protocol switch (struct inet_protosw). */
+interface inet_protosw {
+  readonly type: number;
+  readonly protocol: number;
+  readonly prot: proto;
+  readonly ops: proto_ops;
+}
+
+/** inet_autobind: a socket that is to send gets a port. 0 or -EAGAIN. */
+function inet_autobind(sk: sock): number {
+  if (sk.inet_num !== 0) return 0;
+  if (sk.sk_prot.get_port(sk, 0) !== 0) return -EAGAIN;
+  sk.inet_sport = sk.inet_num;
+  return 0;
+}
+
+/** inet_release */
+function inet_release(sock: socket): number {
+  const { sk } = sock;
+  if (sk !== null) sk.sk_prot.close(sk);
+  return 0;
+}
+
+/** __inet_bind: 0, or -EINVAL, -EAFNOSUPPORT, -EADDRNOTAVAIL, -EADDRINUSE. */
+function inet_bind(sock: socket, addr: sockaddr): number {
+  const sk = sock.sk as sock;
+  if (addr.sa_layout === AF_UNSPEC) return -EINVAL;
+  // AF_UNSPEC with the wildcard address is taken, for old programs.
+  const unspec = addr.sa_family === AF_UNSPEC && addr.sa_layout === AF_INET && (addr as sockaddr_in).sin_addr === 0;
+  if (addr.sa_family !== AF_INET && !unspec) return -EAFNOSUPPORT;
+  if (addr.sa_layout !== AF_INET) return -EINVAL;
+  const net = sk.sk_net;
+  const address = (addr as sockaddr_in).sin_addr | 0;
+  const port = (addr as sockaddr_in).sin_port & 0xffff;
+  const type = inet_addr_type(net, address);
+  const nonlocal = net.ipv4.ip_nonlocal_bind !== 0 || sk.freebind;
+  if (!nonlocal && address !== 0 && type !== RTN_LOCAL && type !== RTN_MULTICAST && type !== RTN_BROADCAST) {
+    return -EADDRNOTAVAIL;
+  }
+  if (sk.sk_state !== TCP_CLOSE || sk.inet_num !== 0) return -EINVAL;
+  sk.inet_rcv_saddr = address;
+  // What is bound to a broadcast or multicast address sends from its device's own.
+  sk.inet_saddr = type === RTN_BROADCAST || type === RTN_MULTICAST ? 0 : address;
+  if (port !== 0 || !sk.bind_address_no_port) {
+    const err = sk.sk_prot.get_port(sk, port);
+    if (err !== 0) {
+      sk.inet_saddr = 0;
+      sk.inet_rcv_saddr = 0;
+      return err;
+    }
+  }
+  if (sk.inet_rcv_saddr !== 0) sk.sk_userlocks |= SOCK_BINDADDR_LOCK;
+  if (port !== 0) sk.sk_userlocks |= SOCK_BINDPORT_LOCK;
+  sk.inet_sport = sk.inet_num;
+  sk.inet_daddr = 0;
+  sk.inet_dport = 0;
+  sk_dst_reset(sk);
+  return 0;
+}
+
+/** inet_dgram_connect; AF_UNSPEC disconnects. */
+function inet_dgram_connect(sock: socket, addr: sockaddr): number {
+  const sk = sock.sk as sock;
+  if (addr.sa_family === AF_UNSPEC) return sk.sk_prot.disconnect(sk);
+  const err = inet_autobind(sk);
+  if (err !== 0) return err;
+  return sk.sk_prot.connect(sk, addr);
+}
+
+/** inet_getname: 0, or -ENOTCONN for the peer of an unconnected socket. */
+function inet_getname(sock: socket, addr: sockaddr, peer: boolean): number {
+  const sk = sock.sk as sock;
+  if (peer && (sk.inet_dport === 0 || sk.sk_state === TCP_CLOSE)) return -ENOTCONN;
+  addr.sa_family = AF_INET;
+  if (addr.sa_layout !== AF_INET) return 0;
+  const sin = addr as sockaddr_in;
+  sin.sin_port = peer ? sk.inet_dport : sk.inet_sport;
+  sin.sin_addr = peer ? sk.inet_daddr : sk.inet_rcv_saddr !== 0 ? sk.inet_rcv_saddr : sk.inet_saddr;
+  return 0;
+}
+
+/** inet_shutdown: an unconnected datagram socket says -ENOTCONN, and is shut down all the same. */
+function inet_shutdown(sock: socket, how: number): number {
+  const sk = sock.sk as sock;
+  how++;
+  if ((how & ~SHUTDOWN_MASK) !== 0 || how === 0) return -EINVAL;
+  sk.sk_shutdown |= how;
+  sk.sk_state_change(sk);
+  return sk.sk_state === TCP_CLOSE ? -ENOTCONN : 0;
+}
+
+function inet_setsockopt(
+  sock: socket,
+  level: number,
+  name: number,
+  opt: Parameters<proto_ops['setsockopt']>[3],
+): number {
+  const sk = sock.sk as sock;
+  return level === SOL_IP ? ip_setsockopt(sk, name, opt) : sk.sk_prot.setsockopt(sk, level, name, opt);
+}
+
+function inet_getsockopt(
+  sock: socket,
+  level: number,
+  name: number,
+  opt: Parameters<proto_ops['getsockopt']>[3],
+): number {
+  const sk = sock.sk as sock;
+  return level === SOL_IP ? ip_getsockopt(sk, name, opt) : sk.sk_prot.getsockopt(sk, level, name, opt);
+}
+
+/** inet_sendmsg */
+function inet_sendmsg(sock: socket, msg: Parameters<proto_ops['sendmsg']>[1], length: number): number {
+  const sk = sock.sk as sock;
+  if (sk.inet_num === 0) {
+    const err = inet_autobind(sk);
+    if (err !== 0) return err;
+  }
+  return sk.sk_prot.sendmsg(sk, msg, length);
+}
+
+/** inet_recvmsg */
+function inet_recvmsg(sock: socket, msg: Parameters<proto_ops['recvmsg']>[1], length: number): number {
+  const sk = sock.sk as sock;
+  return sk.sk_prot.recvmsg(sk, msg, length);
+}
+
+function dgram_ops(poll: (sk: sock, f_flags: number) => number): proto_ops {
+  return {
+    family: AF_INET,
+    release: inet_release,
+    bind: inet_bind,
+    connect: inet_dgram_connect,
+    getname: inet_getname,
+    poll: (sock, f_flags) => poll(sock.sk as sock, f_flags),
+    shutdown: inet_shutdown,
+    setsockopt: inet_setsockopt,
+    getsockopt: inet_getsockopt,
+    sendmsg: inet_sendmsg,
+    recvmsg: inet_recvmsg,
+  };
+}
+
+export const inet_dgram_ops = dgram_ops(udp_poll);
+/** Ping sockets, and what is like them (inet_sockraw_ops). */
+export const inet_sockraw_ops = dgram_ops(datagram_poll);
+
+/** inetsw: the first line that fits answers a socket(2). */
+const inetsw: readonly inet_protosw[] = [
+  { type: SOCK_DGRAM, protocol: IPPROTO_UDP, prot: udp_prot, ops: inet_dgram_ops },
+  { type: SOCK_DGRAM, protocol: IPPROTO_ICMP, prot: ping_prot, ops: inet_sockraw_ops },
+];
+
+/** inet_create: 0, or -EINVAL, -ESOCKTNOSUPPORT (no such type), -EPROTONOSUPPORT (not with this type). */
+function inet_create(net: net, sock_: socket, protocol: number): number {
+  if (protocol < 0 || protocol >= IPPROTO_MAX) return -EINVAL;
+  let answer: inet_protosw | null = null;
+  let err = -ESOCKTNOSUPPORT;
+  for (const line of inetsw) {
+    if (line.type !== sock_.type) continue;
+    if (line.protocol === protocol || protocol === IPPROTO_IP) {
+      answer = line;
+      break;
+    }
+    err = -EPROTONOSUPPORT;
+  }
+  if (answer === null) return err;
+  const sk = new sock(net, AF_INET, sock_.type, answer.protocol, answer.prot);
+  sock_.ops = answer.ops;
+  sock_graft(sk, sock_);
+  const failed = sk.sk_prot.init(sk);
+  if (failed !== 0) sk.sk_prot.close(sk);
+  return failed;
+}
+
+/** inet_init: IPv4, its transports, and the family. */
+export function inet_init(net: net): void {
+  ipv4_init(net);
+  udp_init(net);
+  ping_init(net);
+  sock_register(net, { family: AF_INET, create: inet_create });
+}

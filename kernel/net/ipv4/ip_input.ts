@@ -1,0 +1,212 @@
+/** IPv4 receive (net/ipv4/ip_input.c): ip_rcv → ip_rcv_finish → ip_local_deliver → a transport protocol. */
+import { csum_from_partial, csum_partial, ip_fast_csum } from '../../lib/checksum.ts';
+import { NET_RX_DROP, NET_RX_SUCCESS } from '../core/dev.ts';
+import { dst_input } from '../core/dst.ts';
+import type { net, packet_type } from '../core/net_namespace.ts';
+import type { net_device } from '../core/netdevice.ts';
+import {
+  CHECKSUM_COMPLETE,
+  consume_skb,
+  kfree_skb_reason,
+  PACKET_BROADCAST,
+  PACKET_MULTICAST,
+  PACKET_OTHERHOST,
+  pskb_may_pull,
+  SKB_DROP_REASON,
+  type sk_buff,
+  skb_orphan,
+  skb_pull,
+  skb_share_check,
+  skb_trim,
+} from '../core/skbuff.ts';
+import { ETH_P_IP } from '../ethernet/eth.ts';
+import { ICMP_DEST_UNREACH, ICMP_PROT_UNREACH, icmp_send } from './icmp.ts';
+import {
+  IPHDR_LEN,
+  IPVERSION,
+  ip_is_fragment,
+  iph_daddr,
+  iph_ihl,
+  iph_protocol,
+  iph_saddr,
+  iph_tos,
+  iph_tot_len,
+  iph_version,
+} from './ip_header.ts';
+import { ip_route_input, RTN_BROADCAST, RTN_MULTICAST, type rtable } from './route.ts';
+import type { ipv4_mib } from './snmp.ts';
+
+/** ip_packet_type */
+export const ip_packet_type: packet_type = { type: ETH_P_IP, dev: null, af_packet_priv: null, func: ip_rcv };
+
+/** ip_rcv: takes the skb. `data` and `network_header` are at the IP header. */
+export function ip_rcv(skb: sk_buff, dev: net_device): number {
+  const { kernel } = skb;
+  kernel.clock.now += kernel.cost.ip_rcv;
+  const tp = kernel.trace.ip_rcv;
+  if (tp !== null) tp(skb);
+  const own = ip_rcv_core(skb, dev.nd_net);
+  if (own === null) return NET_RX_DROP;
+  // NF_INET_PRE_ROUTING goes here.
+  return ip_rcv_finish(own, dev);
+}
+
+/** ip_rcv_core: is it an IP packet, and whole? The skb, ours alone and without padding, or null. */
+function ip_rcv_core(skb: sk_buff, net: net): sk_buff | null {
+  // What only a promiscuous card shows us is nobody's business here.
+  if (skb.pkt_type === PACKET_OTHERHOST) {
+    (skb.dev as net_device).stats.rx_otherhost_dropped++;
+    kfree_skb_reason(skb, SKB_DROP_REASON.OTHERHOST);
+    return null;
+  }
+  const { mib } = net.ipv4;
+  mib.IpInReceives++;
+  mib.IpExtInOctets += skb.len;
+  const own = skb_share_check(skb);
+  if (own === null) {
+    mib.IpInDiscards++;
+    return null;
+  }
+  if (!pskb_may_pull(own, IPHDR_LEN)) return inhdr_error(own, mib);
+  const ihl = iph_ihl(own);
+  if (ihl < 5 || iph_version(own) !== IPVERSION) return inhdr_error(own, mib);
+  count_ecn(own, mib);
+  if (!pskb_may_pull(own, ihl * 4)) return inhdr_error(own, mib);
+  if (ip_fast_csum(own.ram, own.network_header, ihl) !== 0) {
+    mib.IpExtInCsumErrors++;
+    mib.IpInHdrErrors++;
+    kfree_skb_reason(own, SKB_DROP_REASON.IP_CSUM);
+    return null;
+  }
+  const length = iph_tot_len(own);
+  if (own.len < length) {
+    mib.IpExtInTruncatedPkts++;
+    kfree_skb_reason(own, SKB_DROP_REASON.PKT_TOO_SMALL);
+    return null;
+  }
+  if (length < ihl * 4) return inhdr_error(own, mib);
+  // Ethernet pads short frames.
+  if (own.len > length) pskb_trim_rcsum(own, length);
+  own.transport_header = own.network_header + ihl * 4;
+  // A new owner of the control block.
+  own.cb0 = 0;
+  own.cb1 = 0;
+  own.cb2 = 0;
+  own.cb3 = 0;
+  own.cb4 = 0;
+  own.cb5 = 0;
+  if (own.destructor !== null) skb_orphan(own);
+  return own;
+}
+
+function inhdr_error(skb: sk_buff, mib: ipv4_mib): null {
+  mib.IpInHdrErrors++;
+  kfree_skb_reason(skb, SKB_DROP_REASON.IP_INHDR);
+  return null;
+}
+
+function count_ecn(skb: sk_buff, mib: ipv4_mib): void {
+  switch (iph_tos(skb) & 3) {
+    case 0:
+      mib.IpExtInNoECTPkts++;
+      break;
+    case 1:
+      mib.IpExtInECT1Pkts++;
+      break;
+    case 2:
+      mib.IpExtInECT0Pkts++;
+      break;
+    default:
+      mib.IpExtInCEPkts++;
+  }
+}
+
+/** pskb_trim_rcsum: cuts the tail, and takes what is cut out of a sum that the card made. */
+function pskb_trim_rcsum(skb: sk_buff, length: number): void {
+  if (skb.ip_summed === CHECKSUM_COMPLETE) {
+    let cut = csum_from_partial(csum_partial(skb.ram, skb.data + length, skb.len - length, 0));
+    // Bytes behind an odd length stood in the other half of their words; csum_partial minds the address alone.
+    if ((length & 1) !== 0) cut = ((cut & 0xff) << 8) | (cut >> 8);
+    skb.csum = csum_from_partial(skb.csum + (~cut & 0xffff));
+  }
+  skb_trim(skb, length);
+}
+
+/** ip_rcv_finish: routing says what becomes of it. Takes the skb. */
+function ip_rcv_finish(skb: sk_buff, dev: net_device): number {
+  const tp = skb.kernel.trace.ip_rcv_finish;
+  if (tp !== null) tp(skb);
+  const reason = ip_rcv_finish_core(skb, dev);
+  if (reason !== 0) {
+    kfree_skb_reason(skb, reason);
+    return NET_RX_DROP;
+  }
+  return dst_input(skb);
+}
+
+/** ip_rcv_finish_core: 0 or a reason. */
+function ip_rcv_finish_core(skb: sk_buff, dev: net_device): number {
+  // What this host sent to itself has its route already.
+  if (skb.dst === null) {
+    const reason = ip_route_input(skb, iph_daddr(skb), iph_saddr(skb), iph_tos(skb), dev);
+    if (reason !== 0) return reason;
+  }
+  // ip_rcv_options goes here; until then options are carried and not looked at.
+  const rt = skb.dst as rtable;
+  const { mib } = dev.nd_net.ipv4;
+  if (rt.rt_type === RTN_MULTICAST) {
+    mib.IpExtInMcastPkts++;
+    mib.IpExtInMcastOctets += skb.len;
+  } else if (rt.rt_type === RTN_BROADCAST) {
+    mib.IpExtInBcastPkts++;
+    mib.IpExtInBcastOctets += skb.len;
+  } else if (skb.pkt_type === PACKET_BROADCAST || skb.pkt_type === PACKET_MULTICAST) {
+    // RFC 1122 3.3.6: not for us alone if it came for all; off by default, as in Linux.
+    if (dev.ip_ptr?.drop_unicast_in_l2_multicast() === true) return SKB_DROP_REASON.UNICAST_IN_L2_MULTICAST;
+  }
+  return 0;
+}
+
+/** ip_local_deliver: the packet is for this host. Takes the skb. */
+export function ip_local_deliver(skb: sk_buff): number {
+  const { kernel } = skb;
+  const tp = kernel.trace.ip_local_deliver;
+  if (tp !== null) tp(skb);
+  const { net } = skb.dst as rtable;
+  if (ip_is_fragment(skb)) {
+    // ip_defrag goes here. Until then: as a host whose reassembly has no memory (ipfrag_high_thresh 0).
+    net.ipv4.mib.IpReasmReqds++;
+    net.ipv4.mib.IpReasmFails++;
+    kfree_skb_reason(skb, SKB_DROP_REASON.NOMEM);
+    return 0;
+  }
+  // NF_INET_LOCAL_IN goes here.
+  return ip_local_deliver_finish(skb, net);
+}
+
+/** ip_local_deliver_finish and ip_protocol_deliver_rcu: to raw sockets, then to the protocol's handler. */
+function ip_local_deliver_finish(skb: sk_buff, net: net): number {
+  skb_pull(skb, iph_ihl(skb) * 4);
+  const { ipv4 } = net;
+  let protocol = iph_protocol(skb);
+  for (;;) {
+    const raw = ipv4.raw_local_deliver !== null && ipv4.raw_local_deliver(skb, protocol);
+    const prot = ipv4.protos[protocol] ?? null;
+    if (prot !== null) {
+      const result = prot.handler(skb);
+      if (result < 0) {
+        protocol = -result;
+        continue;
+      }
+      ipv4.mib.IpInDelivers++;
+    } else if (!raw) {
+      ipv4.mib.IpInUnknownProtos++;
+      icmp_send(skb, ICMP_DEST_UNREACH, ICMP_PROT_UNREACH, 0);
+      kfree_skb_reason(skb, SKB_DROP_REASON.IP_NOPROTO);
+    } else {
+      ipv4.mib.IpInDelivers++;
+      consume_skb(skb);
+    }
+    return NET_RX_SUCCESS;
+  }
+}

@@ -1,0 +1,222 @@
+/**
+ * The system calls as a program sees them: `const n = yield* sys.recvfrom(fd, buf, length, flags, addr)`. Each method
+ * starts a call of the task's; `yield*` runs it to its result (≥ 0, or a negative errno). One call at a time.
+ *
+ * Buffers are addresses in memory the task got from `mmap`; addresses, options and event arrays are objects that the
+ * program uses again and again, so that a call allocates nothing.
+ */
+import { EBADF, EINVAL, EMFILE } from './errno.ts';
+import { type epoll_event, sys_epoll_create1, sys_epoll_ctl, sys_epoll_wait } from './fs/eventpoll.ts';
+import { O_NONBLOCK } from './fs/file.ts';
+import { type pollfd, sys_nanosleep, sys_poll } from './fs/select.ts';
+import type { Kernel } from './kernel.ts';
+import { type sockaddr, sockaddr_in, type sockopt, type user_msghdr } from './net/msg.ts';
+import {
+  sys_bind,
+  sys_connect,
+  sys_getpeername,
+  sys_getsockname,
+  sys_getsockopt,
+  sys_recvfrom,
+  sys_recvmsg,
+  sys_sendmsg,
+  sys_sendto,
+  sys_setsockopt,
+  sys_shutdown,
+  sys_socket,
+} from './net/socket.ts';
+import { TASK_RUNNING, type Program, type syscall, type task_struct } from './sched/task.ts';
+
+export const F_GETFL = 3;
+export const F_SETFL = 4;
+export const RLIMIT_NOFILE = 7;
+/** fs.nr_open: the most descriptors a task can be allowed. */
+const NR_OPEN = 1048576;
+
+function sys_close(task: task_struct, fd: number): number {
+  return task.files.close(fd);
+}
+
+function sys_dup(task: task_struct, fd: number): number {
+  const open = task.files.get(fd);
+  if (open === null) return -EBADF;
+  if (!task.files.has_room()) return -EMFILE;
+  open.f_count++;
+  return task.files.install(open);
+}
+
+function sys_fcntl(task: task_struct, fd: number, command: number, arg: number): number {
+  const open = task.files.get(fd);
+  if (open === null) return -EBADF;
+  switch (command) {
+    case F_GETFL:
+      return open.f_flags;
+    case F_SETFL:
+      // Of what can be set, O_NONBLOCK alone means something here.
+      open.f_flags = (open.f_flags & ~O_NONBLOCK) | (arg & O_NONBLOCK);
+      return 0;
+    default:
+      return -EINVAL;
+  }
+}
+
+function sys_getpid(task: task_struct): number {
+  return task.pid;
+}
+
+function sys_setrlimit(task: task_struct, resource: number, limit: number): number {
+  if (resource !== RLIMIT_NOFILE || !(limit >= 0 && limit <= NR_OPEN)) return -EINVAL;
+  task.files.limit = limit;
+  return 0;
+}
+
+/** sched_yield: to the end of the CPU's run queue. */
+function sys_sched_yield(task: task_struct): number {
+  // With nobody else to run this is nothing; else the slice counts as used up.
+  if (task.state === TASK_RUNNING) task.vruntime_start = Number.NEGATIVE_INFINITY;
+  return 0;
+}
+
+export class Syscalls {
+  readonly task: task_struct;
+  private readonly call: syscall;
+
+  constructor(task: task_struct) {
+    this.task = task;
+    this.call = task.call;
+  }
+
+  /** The task's kernel: its clock and memory, for what a vDSO and user instructions would do. */
+  get kernel(): Kernel {
+    return this.task.kernel;
+  }
+
+  /** A descriptor. `type` may carry SOCK_NONBLOCK; `protocol` of AF_PACKET is an EtherType in host order. */
+  socket(family: number, type: number, protocol: number): syscall {
+    return this.call.begin(sys_socket, family, type, protocol);
+  }
+
+  bind(fd: number, addr: sockaddr): syscall {
+    return this.call.begin(sys_bind, fd, addr);
+  }
+
+  connect(fd: number, addr: sockaddr): syscall {
+    return this.call.begin(sys_connect, fd, addr);
+  }
+
+  /** Bytes sent. `addr` null: to the connected peer. */
+  sendto(fd: number, buf: number, length: number, flags: number, addr: sockaddr | null): syscall {
+    return this.call.begin(sys_sendto, fd, buf, length, flags, addr);
+  }
+
+  send(fd: number, buf: number, length: number, flags: number): syscall {
+    return this.call.begin(sys_sendto, fd, buf, length, flags, null);
+  }
+
+  /** Bytes received; `addr`, when given, says from whom. */
+  recvfrom(fd: number, buf: number, length: number, flags: number, addr: sockaddr | null): syscall {
+    return this.call.begin(sys_recvfrom, fd, buf, length, flags, addr);
+  }
+
+  recv(fd: number, buf: number, length: number, flags: number): syscall {
+    return this.call.begin(sys_recvfrom, fd, buf, length, flags, null);
+  }
+
+  /** As recvfrom, with control messages. */
+  recvmsg(fd: number, hdr: user_msghdr, flags: number): syscall {
+    return this.call.begin(sys_recvmsg, fd, hdr, flags);
+  }
+
+  sendmsg(fd: number, hdr: user_msghdr, flags: number): syscall {
+    return this.call.begin(sys_sendmsg, fd, hdr, flags);
+  }
+
+  getsockname(fd: number, addr: sockaddr): syscall {
+    return this.call.begin(sys_getsockname, fd, addr);
+  }
+
+  getpeername(fd: number, addr: sockaddr): syscall {
+    return this.call.begin(sys_getpeername, fd, addr);
+  }
+
+  /** SHUT_RD, SHUT_WR or SHUT_RDWR. */
+  shutdown(fd: number, how: number): syscall {
+    return this.call.begin(sys_shutdown, fd, how);
+  }
+
+  setsockopt(fd: number, level: number, name: number, opt: sockopt): syscall {
+    return this.call.begin(sys_setsockopt, fd, level, name, opt);
+  }
+
+  getsockopt(fd: number, level: number, name: number, opt: sockopt): syscall {
+    return this.call.begin(sys_getsockopt, fd, level, name, opt);
+  }
+
+  close(fd: number): syscall {
+    return this.call.begin(sys_close, fd);
+  }
+
+  dup(fd: number): syscall {
+    return this.call.begin(sys_dup, fd);
+  }
+
+  /** F_GETFL, or F_SETFL with O_NONBLOCK or 0. */
+  fcntl(fd: number, command: number, arg: number): syscall {
+    return this.call.begin(sys_fcntl, fd, command, arg);
+  }
+
+  /** How many of the first `nfds` have events; 0 after `timeout_ms` (negative: never). */
+  poll(fds: pollfd[], nfds: number, timeout_ms: number): syscall {
+    return this.call.begin(sys_poll, fds, nfds, timeout_ms);
+  }
+
+  epoll_create1(flags: number): syscall {
+    return this.call.begin(sys_epoll_create1, flags);
+  }
+
+  epoll_ctl(epfd: number, op: number, fd: number, event: epoll_event | null): syscall {
+    return this.call.begin(sys_epoll_ctl, epfd, op, fd, event);
+  }
+
+  /** How many of `events` were filled in; 0 after `timeout_ms` (negative: never). */
+  epoll_wait(epfd: number, events: epoll_event[], maxevents: number, timeout_ms: number): syscall {
+    return this.call.begin(sys_epoll_wait, epfd, events, maxevents, timeout_ms);
+  }
+
+  /** Sleeps `ns` nanoseconds. */
+  nanosleep(ns: number): syscall {
+    return this.call.begin(sys_nanosleep, ns);
+  }
+
+  /** The address of `length` zeroed bytes of the task's own, or a negative errno. At once: memory costs no time here. */
+  mmap(length: number): number {
+    return this.task.mm.mmap(length);
+  }
+
+  /** Gives a whole block back: 0 or -EINVAL. */
+  munmap(address: number): number {
+    return this.task.mm.munmap(address);
+  }
+
+  /** A sockaddr_in: address (int32) and port in host order. */
+  sockaddr(address = 0, port = 0): sockaddr_in {
+    return new sockaddr_in(address, port);
+  }
+
+  setrlimit(resource: number, limit: number): syscall {
+    return this.call.begin(sys_setrlimit, resource, limit);
+  }
+
+  getpid(): syscall {
+    return this.call.begin(sys_getpid);
+  }
+
+  sched_yield(): syscall {
+    return this.call.begin(sys_sched_yield);
+  }
+}
+
+/** Starts a program on a host; it gets its system calls. */
+export function spawn(kernel: Kernel, comm: string, program: (sys: Syscalls) => Program, cpu = 0): task_struct {
+  return kernel.sched.spawn(comm, task => program(new Syscalls(task)), cpu);
+}
