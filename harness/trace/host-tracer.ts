@@ -281,7 +281,7 @@ export class HostTracer {
     this.on('neigh_update', (ip, from, to) => {
       this.context();
       const text = `${say.address(ip)}: ${say.neighbour(from)} to ${say.neighbour(to)}`;
-      this.now('neigh_update', 'arp', this.current, 0, text);
+      this.now('neigh_update', 'arp', this.output === 0 ? this.current : this.output, 0, text);
     });
   }
 

@@ -161,6 +161,8 @@ export class sock {
   inet_num = 0;
   inet_sport = 0;
   inet_dport = 0;
+  /** The last IP identification of a connected socket. */
+  inet_id = 0;
   /** -1: the route's, or the system's default. */
   uc_ttl = -1;
   mc_ttl = 1;

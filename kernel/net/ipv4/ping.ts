@@ -73,7 +73,6 @@ import {
 /** Bytes of an echo's header: type, code, checksum, identifier, sequence number (RFC 792). */
 const ICMP_HLEN = 8;
 const PING_HTABLE_SIZE = 64;
-const IP_MAX_MTU = 0xffff;
 
 /** All ping sockets of a net, by identifier (struct ping_table). */
 export class ping_table {
@@ -230,10 +229,7 @@ function ping_sendmsg(sk: sock, msg: msghdr, length: number): number {
     saddr = fl4.saddr;
     daddr = fl4.daddr;
   }
-  const { pmtudisc } = sk;
-  const mtu = pmtudisc < IP_PMTUDISC_PROBE ? dst_mtu(rt) : rt.dev.mtu;
-  const ignore_df = pmtudisc < IP_PMTUDISC_DO || pmtudisc === IP_PMTUDISC_OMIT;
-  if (IPHDR_LEN + length > (ignore_df ? IP_MAX_MTU : mtu)) return -EMSGSIZE;
+  if (IPHDR_LEN + length > inet_sk_maxlen(sk, inet_sk_mtu(sk, rt))) return -EMSGSIZE;
   const ready = sock_wait_for_wmem(sk, msg, (msg.flags & MSG_DONTWAIT) !== 0);
   if (ready !== 0) return ready;
   const skb = sock_wmalloc(sk, length, MAX_HEADER);
@@ -252,10 +248,7 @@ function ping_sendmsg(sk: sock, msg: msghdr, length: number): number {
   mib.IcmpOutMsgs++;
   mib.IcmpOutEchos++;
   mib.IcmpMsgOutType[ICMP_ECHO] = (mib.IcmpMsgOutType[ICMP_ECHO] as number) + 1;
-  const want = pmtudisc === IP_PMTUDISC_WANT && IPHDR_LEN + length <= dst_mtu(rt);
-  const df = pmtudisc === IP_PMTUDISC_DO || pmtudisc === IP_PMTUDISC_PROBE || want ? IP_DF : 0;
-  const ttl = (rt.rt_flags & RTCF_MULTICAST) !== 0 ? sk.mc_ttl : sk.uc_ttl < 0 ? 0 : sk.uc_ttl;
-  const err = ip_build_and_send_pkt(net, skb, rt, saddr, daddr, IPPROTO_ICMP, sk.tos, ttl, df);
+  const err = inet_send_skb(sk, skb, rt, saddr, daddr);
   // A full queue is a lost packet unless the program asked for errors.
   if (err < 0 && !(err === -ENOBUFS && !sk.recverr)) return err;
   return length;

@@ -105,19 +105,9 @@ import { flowi4, ip_route_output_key, RTCF_BROADCAST, RTCF_MULTICAST, type rtabl
 export const UDP_HLEN = 8;
 /** A packet of up to this many bytes has its checksum verified at once, a longer one when it is copied. */
 const CHECKSUM_BREAK = 76;
-/** Largest IPv4 packet. */
-const IP_MAX_MTU = 0xffff;
 /** Hash chains longer than this make a multicast delivery look up by address as well. */
 const LONG_CHAIN = 10;
 const TABLE_SIZE_MIN = 256;
-
-/** IP_MTU_DISCOVER (linux/in.h). */
-export const IP_PMTUDISC_DONT = 0;
-export const IP_PMTUDISC_WANT = 1;
-export const IP_PMTUDISC_DO = 2;
-export const IP_PMTUDISC_PROBE = 3;
-export const IP_PMTUDISC_INTERFACE = 4;
-export const IP_PMTUDISC_OMIT = 5;
 
 /**
  * All bound UDP sockets of a net (struct udp_table): chained by port, and by address and port. The newest of a chain
@@ -131,6 +121,7 @@ export class udp_table {
   /** Bound sockets (UDP: inuse in /proc/net/sockstat). */
   count = 0;
   readonly random: RandomStream;
+  readonly id_random: RandomStream;
   readonly hash_secret: number;
   /** The flow of the packet being sent: a system call's slice is atomic. */
   readonly fl4 = new flowi4();
@@ -140,6 +131,7 @@ export class udp_table {
   constructor(net: net) {
     this.net = net;
     this.random = net.kernel.arch.random('udp.port');
+    this.id_random = net.kernel.arch.random('inet.id');
     this.hash_secret = net.kernel.arch.random('udp.hash').u32() | 0;
   }
 
@@ -758,11 +750,8 @@ export function udp_sendmsg(sk: sock, msg: msghdr, length: number): number {
   }
 
   // ip_make_skb: what fits depends on whether the packet may be fragmented here.
-  const { pmtudisc } = sk;
-  const mtu = pmtudisc < IP_PMTUDISC_PROBE ? dst_mtu(rt) : rt.dev.mtu;
-  const ignore_df = pmtudisc < IP_PMTUDISC_DO || pmtudisc === IP_PMTUDISC_OMIT;
-  const packet = IPHDR_LEN + UDP_HLEN + length;
-  if (packet > (ignore_df ? IP_MAX_MTU : mtu)) return -EMSGSIZE;
+  const mtu = inet_sk_mtu(sk, rt);
+  if (IPHDR_LEN + UDP_HLEN + length > inet_sk_maxlen(sk, mtu)) return -EMSGSIZE;
   const ready = sock_wait_for_wmem(sk, msg, (msg.flags & MSG_DONTWAIT) !== 0);
   if (ready !== 0) {
     // SOCK_NOSPACE: nothing was sent for want of room.
@@ -793,8 +782,7 @@ function udp_send_skb(
   dport: number,
   mtu: number,
 ): number {
-  const { kernel, ram } = skb;
-  const net = sk.sk_net;
+  const { ram } = skb;
   const uh = skb_push(skb, UDP_HLEN);
   skb_reset_transport_header(skb);
   const { len } = skb;
@@ -803,12 +791,8 @@ function udp_send_skb(
   put16(ram, uh + 4, len);
   put16(ram, uh + 6, 0);
   if (!sk.sk_no_check_tx) udp_set_csum(skb, ram, rt, saddr, daddr, mtu);
-  const { pmtudisc } = sk;
-  const want = pmtudisc === IP_PMTUDISC_WANT && IPHDR_LEN + len <= dst_mtu(rt);
-  const df = pmtudisc === IP_PMTUDISC_DO || pmtudisc === IP_PMTUDISC_PROBE || want ? IP_DF : 0;
-  const ttl = (rt.rt_flags & RTCF_MULTICAST) !== 0 ? sk.mc_ttl : sk.uc_ttl < 0 ? 0 : sk.uc_ttl;
-  const err = ip_build_and_send_pkt(net, skb, rt, saddr, daddr, IPPROTO_UDP, sk.tos, ttl, df);
-  const { mib } = kernel.init_net.ipv4;
+  const err = inet_send_skb(sk, skb, rt, saddr, daddr);
+  const { mib } = sk.sk_net.ipv4;
   if (err === -ENOBUFS && !sk.recverr) {
     // Lost in a full queue below: the network loses packets too, so nobody is told.
     mib.UdpSndbufErrors++;
