@@ -212,6 +212,12 @@ export function dev_close(dev: net_device): void {
   dev.nd_net.call_netdevice_notifiers(NETDEV_DOWN, dev);
 }
 
+/** dev_get_stats: the device's counters, after the driver has brought them up to date. */
+export function dev_get_stats(dev: net_device): net_device['stats'] {
+  if (dev.present) dev.netdev_ops.ndo_get_stats?.(dev);
+  return dev.stats;
+}
+
 /** dev_set_mtu: 0, -EINVAL outside the device's limits, or what the driver says. */
 export function dev_set_mtu(dev: net_device, mtu: number): number {
   if (mtu < dev.min_mtu || mtu > dev.max_mtu) return -EINVAL;
