@@ -518,10 +518,6 @@ export function sk_setsockopt(sk: sock, name: number, opt: sockopt): number {
       if (value < 0) return -EINVAL;
       if (value !== 0 && sk.sk_net.dev_get_by_index(value) === null) return -ENODEV;
       return sock_bindtoindex(sk, value);
-    case SO_TYPE:
-    case SO_PROTOCOL:
-    case SO_DOMAIN:
-    case SO_ERROR:
     default:
       return -ENOPROTOOPT;
   }

@@ -1,5 +1,7 @@
 /** connect and disconnect of IPv4 datagram sockets, UDP and ping (net/ipv4/datagram.c, net/ipv4/udp.c). */
 import { EACCES, EAFNOSUPPORT, EINVAL, ENETUNREACH } from '../../errno.ts';
+import { dst_mtu } from '../core/dst.ts';
+import type { sk_buff } from '../core/skbuff.ts';
 import {
   SOCK_BINDADDR_LOCK,
   SOCK_BINDPORT_LOCK,
@@ -8,8 +10,6 @@ import {
   TCP_CLOSE,
   TCP_ESTABLISHED,
 } from '../core/sock.ts';
-import type { sk_buff } from '../core/skbuff.ts';
-import { dst_mtu } from '../core/dst.ts';
 import { AF_INET, AF_UNSPEC, type sockaddr, type sockaddr_in } from '../msg.ts';
 import { IP_DF, IPHDR_LEN, ipv4_is_multicast } from './ip_header.ts';
 import { ip_build_and_send_pkt } from './ip_output.ts';
@@ -47,7 +47,7 @@ export function inet_send_skb(sk: sock, skb: sk_buff, rt: rtable, saddr: number,
   // ip_dont_fragment: what fits is kept in one piece, so that a narrower path shows itself.
   const want = pmtudisc === IP_PMTUDISC_WANT && IPHDR_LEN + skb.len <= dst_mtu(rt);
   const df = pmtudisc === IP_PMTUDISC_DO || pmtudisc === IP_PMTUDISC_PROBE || want ? IP_DF : 0;
-  const ttl = (rt.rt_flags & RTCF_MULTICAST) !== 0 ? sk.mc_ttl : sk.uc_ttl < 0 ? 0 : sk.uc_ttl;
+  const ttl = (rt.rt_flags & RTCF_MULTICAST) !== 0 ? sk.mc_ttl : Math.max(sk.uc_ttl, 0);
   // ip_select_ident_segs: a connected socket counts for itself; 0 only for what this host will not fragment either.
   let id = -1;
   if (sk.inet_daddr !== 0) {

@@ -14,7 +14,6 @@ import {
 } from '../../errno.ts';
 import { csum_fold, csum_partial, put_csum } from '../../lib/checksum.ts';
 import { skb_copy_datagram_msg, skb_recv_datagram } from '../core/datagram.ts';
-import { dst_mtu } from '../core/dst.ts';
 import type { net } from '../core/net_namespace.ts';
 import {
   consume_skb,
@@ -46,29 +45,12 @@ import {
   type msghdr,
   type sockaddr_in,
 } from '../msg.ts';
-import { datagram_disconnect, ip4_datagram_connect } from './datagram.ts';
+import { datagram_disconnect, inet_send_skb, inet_sk_maxlen, inet_sk_mtu, ip4_datagram_connect } from './datagram.ts';
 import { ICMP_ECHO } from './icmp.ts';
-import {
-  get16,
-  get32,
-  IP_DF,
-  IPHDR_LEN,
-  IPPROTO_ICMP,
-  iph_daddr,
-  iph_saddr,
-  ipv4_is_multicast,
-  put16,
-} from './ip_header.ts';
-import { ip_build_and_send_pkt } from './ip_output.ts';
+import { get16, get32, IPHDR_LEN, IPPROTO_ICMP, iph_daddr, iph_saddr, ipv4_is_multicast, put16 } from './ip_header.ts';
 import { inet_cmsg_recv } from './ip_sockglue.ts';
-import { flowi4, ip_route_output_key, RTCF_BROADCAST, RTCF_MULTICAST, type rtable } from './route.ts';
-import {
-  IP_PMTUDISC_DO,
-  IP_PMTUDISC_OMIT,
-  IP_PMTUDISC_PROBE,
-  IP_PMTUDISC_WANT,
-  inet_report_icmp_error,
-} from './udp.ts';
+import { flowi4, ip_route_output_key, RTCF_BROADCAST, type rtable } from './route.ts';
+import { inet_report_icmp_error } from './udp.ts';
 
 /** Bytes of an echo's header: type, code, checksum, identifier, sequence number (RFC 792). */
 const ICMP_HLEN = 8;

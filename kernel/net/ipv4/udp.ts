@@ -22,7 +22,6 @@ import { POLLIN, POLLRDNORM } from '../../fs/select.ts';
 import { csum_fold, csum_from_partial, csum_partial, csum_tcpudp_nofold, put_csum } from '../../lib/checksum.ts';
 import { hash_2words, hash_32, reciprocal_scale } from '../../lib/hash.ts';
 import { datagram_poll, skb_copy_datagram_msg, skb_recv_datagram } from '../core/datagram.ts';
-import { dst_mtu } from '../core/dst.ts';
 import type { net } from '../core/net_namespace.ts';
 import { NETIF_F_HW_CSUM } from '../core/netdevice.ts';
 import { skb_checksum_ok, skb_csum_unnecessary } from '../core/skb_checksum.ts';
@@ -73,7 +72,14 @@ import {
   type msghdr,
   type sockaddr_in,
 } from '../msg.ts';
-import { datagram_disconnect, ip4_datagram_connect } from './datagram.ts';
+import {
+  datagram_disconnect,
+  IP_PMTUDISC_DONT,
+  inet_send_skb,
+  inet_sk_maxlen,
+  inet_sk_mtu,
+  ip4_datagram_connect,
+} from './datagram.ts';
 import {
   ICMP_DEST_UNREACH,
   ICMP_FRAG_NEEDED,
@@ -85,18 +91,7 @@ import {
   icmp_err_fatal,
   icmp_send,
 } from './icmp.ts';
-import {
-  get16,
-  get32,
-  IP_DF,
-  IPHDR_LEN,
-  IPPROTO_UDP,
-  iph_daddr,
-  iph_saddr,
-  ipv4_is_multicast,
-  put16,
-} from './ip_header.ts';
-import { ip_build_and_send_pkt } from './ip_output.ts';
+import { get16, get32, IPHDR_LEN, IPPROTO_UDP, iph_daddr, iph_saddr, ipv4_is_multicast, put16 } from './ip_header.ts';
 import { inet_cmsg_recv } from './ip_sockglue.ts';
 import { inet_add_protocol, type net_protocol } from './protocol.ts';
 import { flowi4, ip_route_output_key, RTCF_BROADCAST, RTCF_MULTICAST, type rtable } from './route.ts';
@@ -582,7 +577,7 @@ export function udp_recvmsg(sk: sock, msg: msghdr, length: number): number {
     if (typeof skb === 'number') return skb;
     const peeking = (msg.flags & MSG_PEEK) !== 0;
     const ulen = skb.len;
-    const copied = length > ulen ? ulen : length;
+    const copied = Math.min(length, ulen);
     const truncated = copied < ulen;
     // Linux sums while it copies, unless only a part is wanted; which comes first is not to be seen.
     if (!udp_csum_ok(skb)) {
