@@ -391,23 +391,18 @@ export function __udp4_lib_lookup(
 
 // ---- receive --------------------------------------------------------------------------------------------------------
 
-/** The sum over the pseudo header of a packet whose transport part begins at data. */
-function udp_pseudo(skb: sk_buff): number {
-  return csum_tcpudp_nofold(iph_saddr(skb), iph_daddr(skb), skb.len, IPPROTO_UDP);
-}
-
 /**
  * udp4_csum_init: false when the checksum is known to be wrong. A long packet's sum is left to the copy to the user;
  * `skb.csum` then holds what the rest must be added to.
  */
-function udp4_csum_init(skb: sk_buff, check: number): boolean {
+function udp4_csum_init(skb: sk_buff, check: number, saddr: number, daddr: number): boolean {
   if (check === 0) {
     // RFC 768: no checksum was made.
     if (skb.ip_summed !== CHECKSUM_PARTIAL) skb.ip_summed = CHECKSUM_UNNECESSARY;
     return true;
   }
   if (skb_csum_unnecessary(skb)) return true;
-  const pseudo = udp_pseudo(skb);
+  const pseudo = csum_tcpudp_nofold(saddr, daddr, skb.len, IPPROTO_UDP);
   if (skb.ip_summed === CHECKSUM_COMPLETE) {
     if (csum_fold(skb.csum + csum_from_partial(pseudo)) === 0) {
       skb.csum_valid = 1;
@@ -448,12 +443,12 @@ export function udp_rcv(skb: sk_buff): number {
         if (skb.ip_summed === CHECKSUM_COMPLETE) skb.ip_summed = CHECKSUM_NONE;
         skb_trim(skb, ulen);
       }
-      if (!udp4_csum_init(skb, get16(ram, uh + 6))) {
+      const saddr = iph_saddr(skb);
+      const daddr = iph_daddr(skb);
+      if (!udp4_csum_init(skb, get16(ram, uh + 6), saddr, daddr)) {
         reason = SKB_DROP_REASON.UDP_CSUM;
         mib.UdpInCsumErrors++;
       } else {
-        const saddr = iph_saddr(skb);
-        const daddr = iph_daddr(skb);
         const rt = skb.dst as rtable | null;
         if (rt !== null && (rt.rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)) !== 0) {
           return __udp4_lib_mcast_deliver(net, skb, saddr, daddr);
