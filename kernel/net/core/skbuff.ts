@@ -8,7 +8,9 @@
  * shares it by count and must not write to it. Ownership: whoever takes an skb ends it, with `consume_skb` when it
  * has done its duty and with `kfree_skb_reason` when it is dropped. Nobody touches an skb it has handed on.
  */
+
 import type { Ram } from '../../arch.ts';
+import { charge_copy } from '../../costs.ts';
 import type { Kernel } from '../../kernel.ts';
 import { assert } from '../../lib/assert.ts';
 import { Slab } from '../../mm/slab.ts';
@@ -417,7 +419,7 @@ export function skb_reset_transport_header(skb: sk_buff): void {
 export function skb_put_data(skb: sk_buff, address: number, length: number): void {
   const to = skb_put(skb, length);
   const kernel = skb.kernel;
-  kernel.clock.now += length * kernel.cost.copy_byte;
+  charge_copy(kernel, length);
   skb.ram.u8.copyWithin(to, address, address + length);
   const tp = kernel.trace.skb_copy_from;
   if (tp !== null) tp(skb, address, length);

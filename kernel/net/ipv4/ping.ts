@@ -1,4 +1,5 @@
 /** ICMP datagram sockets: a program pings without a raw socket (net/ipv4/ping.c). */
+import { charge_csum } from '../../costs.ts';
 import {
   EACCES,
   EADDRINUSE,
@@ -224,7 +225,7 @@ function ping_sendmsg(sk: sock, msg: msghdr, length: number): number {
   const icmph = skb.data;
   put16(ram, icmph + 2, 0);
   put16(ram, icmph + 4, sk.inet_sport);
-  kernel.clock.now += length * kernel.cost.csum_byte;
+  charge_csum(kernel, length);
   put_csum(ram, icmph + 2, csum_fold(csum_partial(ram, icmph, length, 0)));
   const { mib } = net.ipv4;
   mib.IcmpOutMsgs++;

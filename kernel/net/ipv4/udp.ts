@@ -1,6 +1,7 @@
 /** UDP over IPv4 (net/ipv4/udp.c, RFC 768). */
 
 import type { Ram, RandomStream } from '../../arch.ts';
+import { charge_csum } from '../../costs.ts';
 import {
   EACCES,
   EADDRINUSE,
@@ -804,7 +805,7 @@ function udp_set_csum(skb: sk_buff, ram: Ram, rt: rtable, saddr: number, daddr: 
     put_csum(ram, uh + 6, csum_from_partial(pseudo));
     return;
   }
-  kernel.clock.now += len * kernel.cost.csum_byte;
+  charge_csum(kernel, len);
   const csum = csum_fold(csum_partial(ram, uh, len, pseudo));
   // RFC 768: a sum of zero is sent as all ones, since zero means that there is none.
   put_csum(ram, uh + 6, csum === 0 ? 0xffff : csum);
