@@ -86,7 +86,8 @@ export class Inputs {
     this.hash?.note(`in:${input.port}`, input.time, input.data.length);
     this.onInput?.(input);
     const handler = this.handlers.get(input.port);
-    if (handler === undefined) throw new InputLogError(`no input port ${input.port}`);
+    // Only a log can name one: the header is its first line.
+    if (handler === undefined) throw new InputLogError(`line ${this.count + 1}: no input port ${input.port}`);
     handler(input.data);
     this.arm();
   }
@@ -116,8 +117,10 @@ export interface LogEnd {
   readonly end: number;
   /** How many inputs there are. */
   readonly inputs: number;
-  /** The run hash. */
+  /** The run hash; empty when the run broke off. */
   readonly hash: string;
+  /** What broke the run off. */
+  readonly error?: string;
 }
 
 export function formatHeader(header: LogHeader): string {
@@ -128,9 +131,13 @@ export function formatInput({ time, port, data }: Input): string {
   return `${JSON.stringify({ time, port, data: Buffer.from(data).toString('base64') })}\n`;
 }
 
+export function formatEnd(end: LogEnd): string {
+  return `${JSON.stringify(end)}\n`;
+}
+
 /** A log as text: a header line, one line per input, and the end where there is one. */
 export function formatLog(header: LogHeader, inputs: readonly Input[], end?: LogEnd): string {
-  return formatHeader(header) + inputs.map(formatInput).join('') + (end === undefined ? '' : `${JSON.stringify(end)}\n`);
+  return formatHeader(header) + inputs.map(formatInput).join('') + (end === undefined ? '' : formatEnd(end));
 }
 
 /** Reads a log line by line; InputLogError names the first line that is wrong. */
@@ -168,12 +175,12 @@ export class LogParser {
   }
 
   private parseEnd(fields: Record<string, unknown>, number: number): LogEnd {
-    const { end, inputs, hash } = fields;
+    const { end, inputs, hash, error } = fields;
     if (typeof end !== 'number' || !Number.isSafeInteger(end) || end < this.last || typeof hash !== 'string')
       throw new InputLogError(`line ${number}: bad end`);
-    if (inputs !== this.inputs)
+    if (typeof inputs !== 'number' || inputs !== this.inputs)
       throw new InputLogError(`line ${number}: ${String(inputs)} inputs were recorded, ${this.inputs} are here`);
-    return { end, inputs, hash };
+    return typeof error === 'string' ? { end, inputs, hash, error } : { end, inputs, hash };
   }
 }
 

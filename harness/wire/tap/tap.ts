@@ -5,17 +5,7 @@
  */
 import { closeSync, constants, openSync, writeFileSync } from 'node:fs';
 import { describeSystemError, UsageError } from '../../cli/errors.ts';
-import {
-  describeErrno,
-  EAGAIN,
-  EBADFD,
-  EBUSY,
-  EIO,
-  type Libc,
-  POLLFD_REVENTS,
-  POLLFD_SIZE,
-  POLLIN,
-} from './libc.ts';
+import { describeErrno, EAGAIN, EBADFD, EBUSY, EIO, type Libc, POLLFD_REVENTS, POLLFD_SIZE, POLLIN } from './libc.ts';
 
 const TUNSETIFF = 0x400454ca;
 const IFREQ_SIZE = 40;
@@ -46,13 +36,15 @@ export function checkDeviceName(name: string): string {
 /** What the owner of a TAP wants to know. */
 export interface TapUser {
   /** A frame from Linux: `bytes[0 .. length)`, valid during the call. */
-  frame(bytes: Uint8Array, length: number): void;
+  frame(bytes: Buffer, length: number): void;
   /** After the last frame of a batch. */
   batch(): void;
   /** True: no more now, leave frames in Linux's queue (where it counts what it has to drop). */
   full(): boolean;
   /** The device does not exist any more. */
   gone(): void;
+  /** Reading, or `frame`, threw: nothing more is read. */
+  failed(error: unknown): void;
 }
 
 export class Tap {
@@ -101,7 +93,7 @@ export class Tap {
 
   /** Begins to read. */
   start(user: TapUser): void {
-    this.pumping = this.pump(user);
+    this.pumping = this.pump(user).catch(error => user.failed(error));
   }
 
   /** A frame to Linux. False: it was not taken, and has been counted. */
