@@ -42,7 +42,9 @@ ${benches.map(bench => `  ${bench.name.padEnd(14)}${bench.what}`).join('\n')}`,
     .action((names: string[], options: { json?: boolean; runs: number }) => {
       const unknown = names.find(name => !benches.some(bench => bench.name === name));
       if (unknown !== undefined) {
-        throw new UsageError(`no benchmark is called ${unknown}; there are ${benches.map(bench => bench.name).join(', ')}`);
+        throw new UsageError(
+          `no benchmark is called ${unknown}; there are ${benches.map(bench => bench.name).join(', ')}`,
+        );
       }
       const chosen = names.length === 0 ? benches : benches.filter(bench => names.includes(bench.name));
       const results: Result[] = [];
@@ -57,7 +59,9 @@ ${benches.map(bench => `  ${bench.name.padEnd(14)}${bench.what}`).join('\n')}`,
 
 function table(results: readonly Result[]): string {
   const baseline = readBaseline();
-  const lines = [`${'name'.padEnd(24)}${'median'.padStart(12)}${'min'.padStart(12)}${'max'.padStart(12)}  ${'unit'.padEnd(14)}${'baseline'.padStart(12)}`];
+  const lines = [
+    `${'name'.padEnd(24)}${'median'.padStart(12)}${'min'.padStart(12)}${'max'.padStart(12)}  ${'unit'.padEnd(14)}${'baseline'.padStart(12)}`,
+  ];
   for (const { name, unit, median, min, max } of results) {
     const before = baseline.find(result => result.name === name);
     lines.push(

@@ -76,7 +76,7 @@ export class Host {
     this.intc = new LevelInterruptController(sim, LINES);
     this.bus = new HostBus(sim, config.postedNs ?? DEFAULT_POSTED_NS);
     const ram = arena.ram(config.ram ?? DEFAULT_RAM);
-    config.nics.forEach((nic, i) => this.plug(nic, i));
+    for (const [i, nic] of config.nics.entries()) this.plug(nic, i);
     const arch: Arch = {
       cpus: config.cpus ?? 1,
       clock: sim,

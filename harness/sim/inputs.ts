@@ -185,7 +185,7 @@ export class LogParser {
 }
 
 function parseHeader(fields: Record<string, unknown>): LogHeader {
-  if (fields['format'] !== FORMAT) throw new InputLogError(`line 1: not a ${FORMAT} log`);
+  if (fields.format !== FORMAT) throw new InputLogError(`line 1: not a ${FORMAT} log`);
   const { scenario, seed, config } = fields;
   if (typeof scenario !== 'string' || typeof seed !== 'number')
     throw new InputLogError('line 1: scenario or seed is missing');

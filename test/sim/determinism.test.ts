@@ -22,7 +22,13 @@ function traceEverything(trace: Tracepoints, heard: string[]): void {
 }
 
 /** 200 datagrams from left to an echo server on right and back, over a wire with faults. */
-function run(options: { seed: number; impairments?: Impairments; costs?: boolean; cpus?: number; trace?: boolean }): Outcome {
+function run(options: {
+  seed: number;
+  impairments?: Impairments;
+  costs?: boolean;
+  cpus?: number;
+  trace?: boolean;
+}): Outcome {
   const world = new World({ seed: options.seed, hash: true });
   const config = { costs: options.costs ?? true, cpus: options.cpus ?? 1 };
   const left = world.addHost({ name: 'left', ...config, nics: [{ mac: parseMac('02:00:00:00:00:01') }] });

@@ -38,7 +38,8 @@ function setUp(memory: number, length: number, rate: number): Overload {
     send(count) {
       for (let left = count; left > 0; left -= 1000) {
         for (let i = 0; i < Math.min(left, 1000); i++) {
-          if (!source.send(frame, 0, frame.length, FCS_GOOD, 0, world.sim.time)) throw new Error('the sender lost a frame');
+          if (!source.send(frame, 0, frame.length, FCS_GOOD, 0, world.sim.time))
+            throw new Error('the sender lost a frame');
         }
         cable.refresh();
         world.sim.run(world.sim.time + 1000 * Math.ceil(((length + 24) * 8e9) / rate));
@@ -82,10 +83,10 @@ describe.each([
     overload.world.sim.run(overload.world.sim.time + 100_000_000);
     const places = account(overload);
     expect(Object.values(places).reduce((sum, n) => sum + n, 0)).toBe(FRAMES);
-    expect(overload.received).toBe(places['delivered']);
+    expect(overload.received).toBe(places.delivered);
     expect(overload.received).toBeLessThan(FRAMES);
     expect(overload.received).toBeGreaterThan(100);
-    expect(places['missed']).toBeGreaterThan(0);
+    expect(places.missed).toBeGreaterThan(0);
 
     // The ring recovers: what comes slowly afterwards arrives whole.
     const before = overload.received;

@@ -7,7 +7,9 @@ import { MSG_DONTWAIT } from '../../kernel/net/msg.ts';
 
 const FRAMES = 1_000_000;
 
-it('a million datagrams of 1 to 1472 bytes under loss, duplication and corruption, every one accounted for', { timeout: 1_200_000 }, () => {
+it('a million datagrams of 1 to 1472 bytes under loss, duplication and corruption, every one accounted for', {
+  timeout: 1_200_000,
+}, () => {
   const world = new World({ seed: 42, hash: false });
   const left = world.addHost({ name: 'left', nics: [{ mac: parseMac('02:00:00:00:00:01') }] });
   const right = world.addHost({ name: 'right', costs: true, nics: [{ mac: parseMac('02:00:00:00:00:02') }] });

@@ -21,6 +21,11 @@ const NAME_MAX = 15;
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
 /** How long a wait in the thread lasts at most: an end of the process has to wait for it. */
 const POLL_MS = 200;
+/**
+ * So long after a frame it is looked for the next one in every turn of the event loop, before the thread is asked to
+ * wait: the way there and back takes as long as many frames do, on a busy machine many times as long.
+ */
+const LOOK_MS = 0.5;
 /** Frames read in one go. */
 const BATCH = 256;
 /** More than any frame of any MTU. */
@@ -126,13 +131,16 @@ export class Tap {
     const pollfd = Buffer.alloc(POLLFD_SIZE);
     pollfd.writeInt32LE(this.fd, 0);
     pollfd.writeInt16LE(POLLIN, 4);
+    let last = 0;
     while (!this.closing) {
       const frames = user.full() ? BATCH : this.drain(user);
       if (frames < 0) {
         user.gone();
         return;
       }
-      if (frames === BATCH) {
+      const now = performance.now();
+      if (frames > 0) last = now;
+      if (now - last < LOOK_MS) {
         // There may be more: but first the others get their turn.
         await new Promise(setImmediate);
         continue;

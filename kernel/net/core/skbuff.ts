@@ -185,7 +185,7 @@ function reset(skb: sk_buff): void {
 /** alloc_skb: an empty skb with room for `size` bytes, or null when there is no memory. The caller owns it. */
 export function alloc_skb(kernel: Kernel, size: number): sk_buff | null {
   const fail = kernel.skbs.fail_alloc;
-  if (fail !== null && fail(size)) return null;
+  if (fail?.(size)) return null;
   const bucket = Slab.roundup(size + SIZEOF_SHARED_INFO);
   const head = bucket === 0 ? 0 : kernel.slab.kmalloc(bucket);
   if (head === 0) return null;
@@ -224,7 +224,7 @@ export function netdev_alloc_skb_ip_align(dev: net_device, length: number): sk_b
 export function skb_clone(skb: sk_buff): sk_buff | null {
   const kernel = skb.kernel;
   const fail = kernel.skbs.fail_alloc;
-  if (fail !== null && fail(0)) return null;
+  if (fail?.(0)) return null;
   const clone = kernel.skbs.take();
   kernel.slab.get(skb.head);
   skb.cloned = 1;
