@@ -27,7 +27,9 @@ export class Inputs {
   private readonly sim: Sim;
   private readonly hash: RunHash | null;
   private readonly handlers = new Map<string, InputHandler>();
-  private readonly queue: Input[] = [];
+  /** What was offered, from `head` on; what lies before has entered. */
+  private readonly queue: (Input | null)[] = [];
+  private head = 0;
   private readonly event: ClockEvent;
   /** What is replayed: the rest of a log, from which `queue` is filled one by one. */
   private log: Iterator<Input> | null = null;
@@ -58,13 +60,13 @@ export class Inputs {
     const at = Math.max(Math.ceil(time), this.sim.served === 0 ? this.sim.time : this.sim.time + 1, last);
     const input = { time: at, port, data };
     this.queue.push(input);
-    if (this.queue.length === 1) this.sim.scheduleInput(this.event, at);
+    if (this.pending === 1) this.sim.scheduleInput(this.event, at);
     return at;
   }
 
   /** Inputs that were offered and have not entered yet. */
   get pending(): number {
-    return this.queue.length;
+    return this.queue.length - this.head;
   }
 
   /** Everything of a log, each at its own time, taken from it as the run gets there. Nothing else may be offered. */
@@ -76,12 +78,22 @@ export class Inputs {
   /** Nothing enters any more: what was offered for later is forgotten. */
   close(): void {
     this.queue.length = 0;
+    this.head = 0;
     this.log = null;
     this.sim.cancel(this.event);
   }
 
+  /** Everything that enters at this time: inputs come before all other events of their time, so nothing lies between. */
   private deliver(): void {
-    const input = this.queue.shift() as Input;
+    const { time } = this.sim;
+    for (let input = this.next(); input !== null && input.time === time; input = this.next()) {
+      this.queue[this.head++] = null;
+      this.enter(input);
+    }
+    this.arm();
+  }
+
+  private enter(input: Input): void {
     this.count++;
     this.hash?.note(`in:${input.port}`, input.time, input.data.length);
     this.onInput?.(input);
@@ -89,17 +101,26 @@ export class Inputs {
     // Only a log can name one: the header is its first line.
     if (handler === undefined) throw new InputLogError(`line ${this.count + 1}: no input port ${input.port}`);
     handler(input.data);
-    this.arm();
+  }
+
+  /** The input that enters next, or null. */
+  private next(): Input | null {
+    const { queue } = this;
+    if (this.head === queue.length && queue.length > 0) {
+      queue.length = 0;
+      this.head = 0;
+    }
+    if (queue.length === 0 && this.log !== null) {
+      const next = this.log.next();
+      if (next.done === true) this.log = null;
+      else queue.push(next.value);
+    }
+    return queue[this.head] ?? null;
   }
 
   private arm(): void {
-    if (this.queue.length === 0 && this.log !== null) {
-      const next = this.log.next();
-      if (next.done === true) this.log = null;
-      else this.queue.push(next.value);
-    }
-    const next = this.queue[0];
-    if (next !== undefined) this.sim.scheduleInput(this.event, next.time);
+    const next = this.next();
+    if (next !== null) this.sim.scheduleInput(this.event, next.time);
   }
 }
 

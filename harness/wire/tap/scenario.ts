@@ -57,7 +57,11 @@ export class LiveWorld {
   /** Puts a wire on a card; frames from outside enter by the input port `port`. */
   wire(card: Plugged, port: string, rate: number | 'instant' = card.rate, impairments?: Impairments): LiveWire {
     const { world } = this;
-    const config = impairments === undefined ? {} : { impairments };
+    // On an instant wire a burst is there at one moment: with a delay it would have to fit into the link.
+    const config = {
+      ...(rate === 'instant' ? { latencyNs: 0 } : {}),
+      ...(impairments === undefined ? {} : { impairments }),
+    };
     const { source, cable } = world.connectSource(card, rate, config);
     const wire: LiveWire = { port, source, cable, deliver: null, broken: 0, unusable: 0 };
     source.heard = (bytes, at, length, fcs) => {
@@ -141,13 +145,20 @@ export function configOf(header: LogHeader): LiveConfig {
 
 export const HOST_NAME = 'us';
 
-/** One host with one card, an address, and the UDP echo server; the card's wire ends in the input port `port`. */
-export function buildAttached(
-  config: LiveConfig,
-  options: { readonly seed: number; readonly hash: boolean; readonly port: string; readonly impairments?: Impairments },
-): { live: LiveWorld; host: Host } {
+export interface BuildOptions {
+  readonly seed: number;
+  readonly hash: boolean;
+  /** The input port of the wire. */
+  readonly port: string;
+  readonly impairments?: Impairments;
+  /** The detectors that watch each access. Default true. */
+  readonly checks?: boolean;
+}
+
+/** One host with one card, an address, and the UDP echo server; the card's wire ends in an input port. */
+export function buildAttached(config: LiveConfig, options: BuildOptions): { live: LiveWorld; host: Host } {
   const address: HostAddress = parseHost(config.host);
-  const world = new World({ seed: options.seed, hash: options.hash });
+  const world = new World({ seed: options.seed, hash: options.hash, checks: options.checks ?? true });
   const { rate, memory, costs } = config;
   const host = world.addHost({ name: HOST_NAME, costs, nics: [{ mac: address.macBytes, rate, memory }] });
   const live = new LiveWorld(world);
