@@ -69,7 +69,7 @@ export function softirq_slice(cpu: Cpu): void {
     const entry = kernel.trace.softirq_entry;
     if (entry !== null) entry(nr);
   }
-  if (action !== null && action(cpu)) return;
+  if (action?.(cpu)) return;
   cpu.softirq_in_action = false;
   const exit = kernel.trace.softirq_exit;
   if (exit !== null) exit(nr);

@@ -167,7 +167,7 @@ function free_rings(rx: dma_region | null, tx: dma_region | null, result: number
 /** Programs a card that has just been reset and lets it run (datasheet "Initialisation"). */
 function up(adapter: ringside_adapter, rx: ring, tx: ring): void {
   const { io, netdev } = adapter;
-  adapter.rx_buffer_length = netdev.mtu + ETH_HLEN + 4 > 1536 ? netdev.mtu + ETH_HLEN + 4 : 1536;
+  adapter.rx_buffer_length = Math.max(netdev.mtu + ETH_HLEN + 4, 1536);
   write_mac(adapter);
   writel(io, NIC.MAXLEN, netdev.mtu + ETH_HLEN);
   writel(io, NIC.TCR, bits(NIC.TCR.PAD));

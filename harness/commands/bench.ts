@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { Result } from '../bench/runner.ts';
+import { benchTap, benchTapProblem } from '../bench/tap.ts';
 import { benchUdp } from '../bench/udp.ts';
 import { UsageError } from '../cli/errors.ts';
 import { countBetween } from '../cli/options.ts';
@@ -9,13 +10,27 @@ import { countBetween } from '../cli/options.ts';
 interface Bench {
   readonly name: string;
   readonly what: string;
-  run(runs: number): Result[];
+  run(runs: number): Result[] | Promise<Result[]>;
+  /** Why it cannot be run here; undefined when it can. */
+  problem?(): string | undefined;
 }
 
 const benches: readonly Bench[] = [
   { name: 'udp64', what: 'UDP, 64-byte frames, wire to recvfrom', run: runs => benchUdp(64, runs) },
   { name: 'udp1514', what: 'UDP, 1514-byte frames, 4 KiB of packet memory', run: runs => benchUdp(1514, runs) },
   { name: 'udp1514-16k', what: 'the same with 16 KiB', run: runs => benchUdp(1514, runs, 16384) },
+  {
+    name: 'tap64',
+    what: 'UDP, 64-byte frames, from the real Linux over a TAP to recvfrom',
+    run: runs => benchTap(64, runs),
+    problem: benchTapProblem,
+  },
+  {
+    name: 'tap1500',
+    what: 'the same with 1500-byte frames',
+    run: runs => benchTap(1500, runs),
+    problem: benchTapProblem,
+  },
 ];
 
 const BASELINE = new URL('../bench/baseline.json', import.meta.url);
@@ -39,16 +54,24 @@ The recorded baseline is harness/bench/baseline.json.
 Measured:
 ${benches.map(bench => `  ${bench.name.padEnd(14)}${bench.what}`).join('\n')}`,
     )
-    .action((names: string[], options: { json?: boolean; runs: number }) => {
+    .action(async (names: string[], options: { json?: boolean; runs: number }) => {
       const unknown = names.find(name => !benches.some(bench => bench.name === name));
       if (unknown !== undefined) {
-        throw new UsageError(`no benchmark is called ${unknown}; there are ${benches.map(bench => bench.name).join(', ')}`);
+        throw new UsageError(
+          `no benchmark is called ${unknown}; there are ${benches.map(bench => bench.name).join(', ')}`,
+        );
       }
       const chosen = names.length === 0 ? benches : benches.filter(bench => names.includes(bench.name));
       const results: Result[] = [];
       for (const bench of chosen) {
+        const problem = bench.problem?.();
+        if (problem !== undefined) {
+          if (names.length > 0) throw new UsageError(`${bench.name} cannot be measured here: ${problem}`);
+          process.stderr.write(`ringside bench: ${bench.name} is left out: ${problem}\n`);
+          continue;
+        }
         if (process.stderr.isTTY) process.stderr.write(`\r\x1b[Kmeasuring ${bench.name} …`);
-        results.push(...bench.run(options.runs));
+        results.push(...(await bench.run(options.runs)));
       }
       if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
       process.stdout.write(options.json === true ? `${JSON.stringify(results, null, 1)}\n` : table(results));
@@ -57,7 +80,9 @@ ${benches.map(bench => `  ${bench.name.padEnd(14)}${bench.what}`).join('\n')}`,
 
 function table(results: readonly Result[]): string {
   const baseline = readBaseline();
-  const lines = [`${'name'.padEnd(24)}${'median'.padStart(12)}${'min'.padStart(12)}${'max'.padStart(12)}  ${'unit'.padEnd(14)}${'baseline'.padStart(12)}`];
+  const lines = [
+    `${'name'.padEnd(24)}${'median'.padStart(12)}${'min'.padStart(12)}${'max'.padStart(12)}  ${'unit'.padEnd(14)}${'baseline'.padStart(12)}`,
+  ];
   for (const { name, unit, median, min, max } of results) {
     const before = baseline.find(result => result.name === name);
     lines.push(

@@ -1,5 +1,14 @@
 /** The subcommands, in the order in which `ringside --help` lists them. */
 
 import type { RegisterCommand } from '../cli/main.ts';
+import { registerAttach } from './attach.ts';
+import { registerBench } from './bench.ts';
+import { registerStart } from './start.ts';
+import { registerTrace } from './trace.ts';
 
-export const registerCommands: readonly RegisterCommand[] = [];
+export const registerCommands: readonly RegisterCommand[] = [
+  registerStart,
+  registerTrace,
+  registerAttach,
+  registerBench,
+];

@@ -8,6 +8,8 @@ import { dev_open } from '../../kernel/net/core/dev.ts';
 import type { net_device } from '../../kernel/net/core/netdevice.ts';
 import { inet_addr_add } from '../../kernel/net/ipv4/devinet.ts';
 import { type pci_driver, pci_register_driver, pci_unregister_driver } from '../../kernel/pci.ts';
+import type { Program, task_struct } from '../../kernel/sched/task.ts';
+import { type Syscalls, spawn } from '../../kernel/syscalls.ts';
 import { HostBus } from './bus.ts';
 import { Cable } from './cable.ts';
 import { LevelInterruptController } from './intc.ts';
@@ -74,7 +76,7 @@ export class Host {
     this.intc = new LevelInterruptController(sim, LINES);
     this.bus = new HostBus(sim, config.postedNs ?? DEFAULT_POSTED_NS);
     const ram = arena.ram(config.ram ?? DEFAULT_RAM);
-    config.nics.forEach((nic, i) => this.plug(nic, i));
+    for (const [i, nic] of config.nics.entries()) this.plug(nic, i);
     const arch: Arch = {
       cpus: config.cpus ?? 1,
       clock: sim,
@@ -143,6 +145,11 @@ export class Host {
     this.refresh();
     if (failed !== 0) throw new Error(`${this.name}: bringing ${name} up failed with ${failed}`);
     return dev;
+  }
+
+  /** Starts a user program. */
+  spawn(comm: string, program: (sys: Syscalls) => Program, cpu = 0): task_struct {
+    return spawn(this.kernel, comm, program, cpu);
   }
 
   /** Runs `fn` as the host itself, at the present. */

@@ -94,8 +94,9 @@ export class syscall implements Iterator<undefined, number, undefined> {
     if (tp !== null) tp(task, (this.fn as AnySyscall).name, result);
     this.result = result;
     this.finished = true;
-    // With costs on, a system call is a slice of its own: what it took must pass before the program goes on.
-    const done = clock.now === clock.time;
+    // With costs on, a system call is a slice of its own: what it took must pass before the program goes on. And so
+    // must the softirqs it raised, as local_bh_enable runs them in Linux: what was sent over the loopback has arrived.
+    const done = clock.now === clock.time && task.cpu.softirq_pending === 0;
     step.done = done;
     step.value = done ? result : undefined;
     return step as IteratorResult<undefined, number>;

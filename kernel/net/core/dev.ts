@@ -212,6 +212,12 @@ export function dev_close(dev: net_device): void {
   dev.nd_net.call_netdevice_notifiers(NETDEV_DOWN, dev);
 }
 
+/** dev_get_stats: the device's counters, after the driver has brought them up to date. */
+export function dev_get_stats(dev: net_device): net_device['stats'] {
+  if (dev.present) dev.netdev_ops.ndo_get_stats?.(dev);
+  return dev.stats;
+}
+
 /** dev_set_mtu: 0, -EINVAL outside the device's limits, or what the driver says. */
 export function dev_set_mtu(dev: net_device, mtu: number): number {
   if (mtu < dev.min_mtu || mtu > dev.max_mtu) return -EINVAL;
@@ -320,7 +326,7 @@ export function netif_wake_queue(dev: net_device, queue = 0): void {
   const txq = dev._tx[queue] as netdev_queue;
   if (!txq.stopped) return;
   txq.stopped = false;
-  if (txq.qdisc !== null) netif_schedule(txq.qdisc);
+  netif_schedule(txq.qdisc);
 }
 
 export function netif_queue_stopped(dev: net_device, queue = 0): boolean {
@@ -362,10 +368,10 @@ export function dev_queue_xmit(skb: sk_buff): number {
   if (tp !== null) tp(skb);
   const txq = dev._tx[skb.queue_mapping < dev._tx.length ? skb.queue_mapping : 0] as netdev_queue;
   const q = txq.qdisc;
-  if (q !== null && q !== noqueue_qdisc) return q.xmit(skb, txq);
+  if (q !== noqueue_qdisc) return q.xmit(skb, txq);
   // A device without a queue (loopback, tunnels): straight in, as long as it does not come back here too often.
   const sd = kernel.softnet[kernel.cpu.id] as softnet_data;
-  if ((dev.flags & IFF_UP) === 0 || q === null || sd.xmit_recursion > 8) {
+  if ((dev.flags & IFF_UP) === 0 || sd.xmit_recursion > 8) {
     kfree_skb_reason(skb, SKB_DROP_REASON.DEV_READY);
     return -ENETDOWN;
   }
