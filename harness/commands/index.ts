@@ -5,10 +5,12 @@ import { registerAttach } from './attach.ts';
 import { registerBench } from './bench.ts';
 import { registerStart } from './start.ts';
 import { registerTrace } from './trace.ts';
+import { registerVectors } from './vectors.ts';
 
 export const registerCommands: readonly RegisterCommand[] = [
   registerStart,
   registerTrace,
   registerAttach,
+  registerVectors,
   registerBench,
 ];

@@ -1,5 +1,5 @@
 /** Vector files, format nic-register-vectors/1: validated at the door, refused with file, scenario and operation. */
-import { parseMac } from '../packet/index.ts';
+import { parseMac } from '../packet/address.ts';
 import { type Judge, type Op, type Open, type Scenario, unitsOf, type Vectors } from './script.ts';
 
 const FORMAT = 'nic-register-vectors/1';
@@ -68,33 +68,33 @@ export function parseVectors(text: string, file: string): Vectors {
     place.fail(`is no JSON: ${(error as Error).message}`);
   }
   const top = place.object(json, 'the file');
-  if (top['format'] !== FORMAT) place.fail(`is no vector file: its "format" is not "${FORMAT}"`);
+  if (top.format !== FORMAT) place.fail(`is no vector file: its "format" is not "${FORMAT}"`);
   let mac: Uint8Array;
   try {
-    mac = parseMac(place.string(top['mac'], '"mac"'));
+    mac = parseMac(place.string(top.mac, '"mac"'));
   } catch (error) {
     if (error instanceof VectorError) throw error;
     return place.fail(`"mac": ${(error as Error).message}`);
   }
-  const window = place.number(top['window'], '"window"', 65536);
+  const window = place.number(top.window, '"window"', 65536);
   const names = new Set<string>();
-  const scenarios = place.list(top['scenarios'], '"scenarios"').map((value, i) => {
+  const scenarios = place.list(top.scenarios, '"scenarios"').map((value, i) => {
     const scenario = parseScenario(value, file, i, window);
     if (names.has(scenario.name)) place.fail(`there are two scenarios "${scenario.name}"`);
     names.add(scenario.name);
     return scenario;
   });
-  return { device: place.string(top['device'], '"device"'), mac, window, scenarios };
+  return { device: place.string(top.device, '"device"'), mac, window, scenarios };
 }
 
 function parseScenario(value: unknown, file: string, index: number, window: number): Scenario {
   const numbered = new Place(`${file}: scenario ${index + 1}`);
   const json = numbered.object(value, 'it');
-  const name = numbered.string(json['name'], '"name"');
+  const name = numbered.string(json.name, '"name"');
   const place = new Place(`${file}: scenario "${name}"`);
   place.only(json, ['name', 'topic', 'why', 'qemuDiffers', 'ops']);
   const ops = place
-    .list(json['ops'], '"ops"')
+    .list(json.ops, '"ops"')
     .map((op, i) => parseOp(op, new Place(`${file}: scenario "${name}", op ${i + 1}`), window));
   const optional = (member: string): string =>
     json[member] === undefined ? '' : place.string(json[member], `"${member}"`);
@@ -105,11 +105,11 @@ const REGISTER_OP = /^(in|out)(s?)(8|16|32)$/;
 
 function parseOp(value: unknown, place: Place, window: number): Op {
   const json = place.object(value, 'it');
-  const kind = place.string(json['op'], '"op"');
+  const kind = place.string(json.op, '"op"');
   const register = REGISTER_OP.exec(kind);
   if (register !== null) {
     const width = Number(register[3]) as 8 | 16 | 32;
-    const port = place.number(json['port'], '"port"', window - 1);
+    const port = place.number(json.port, '"port"', window - 1);
     const several = register[2] === 's';
     return register[1] === 'in'
       ? parseRead(json, place, width, port, several)
@@ -118,20 +118,20 @@ function parseOp(value: unknown, place: Place, window: number): Op {
   switch (kind) {
     case 'frame-in': {
       place.only(json, ['op', 'hex']);
-      const bytes = place.hex(json['hex'], '"hex"');
+      const bytes = place.hex(json.hex, '"hex"');
       if (bytes.length === 0 || bytes.length > LONGEST_FRAME) place.fail('a frame has 1 to 65535 bytes');
       return { op: 'frame-in', bytes };
     }
     case 'frames-out': {
       place.only(json, ['op', 'expect', 'datasheet']);
-      const [expect, judge] = judged(json, place, (asked, what) =>
+      const [expect, judge] = judged(json, (asked, what) =>
         place.list(asked, what).map((frame, i) => place.hex(frame, `${what}, frame ${i + 1}`)),
       );
       return { op: 'frames-out', expect, judge };
     }
     case 'irq': {
       place.only(json, ['op', 'expect', 'datasheet']);
-      const [expect, judge] = judged(json, place, (asked, what) => place.number(asked, what, 1) === 1);
+      const [expect, judge] = judged(json, (asked, what) => place.number(asked, what, 1) === 1);
       return { op: 'irq', expect, judge };
     }
     default:
@@ -142,22 +142,22 @@ function parseOp(value: unknown, place: Place, window: number): Op {
 function parseWrite(json: Json, place: Place, width: 8 | 16 | 32, port: number, several: boolean): Op {
   place.only(json, several ? ['op', 'port', 'hex'] : ['op', 'port', 'value']);
   const values = several
-    ? units(place.hex(json['hex'], '"hex"'), width, place, '"hex"')
-    : [place.number(json['value'], '"value"', 2 ** width - 1)];
+    ? units(place.hex(json.hex, '"hex"'), width, place, '"hex"')
+    : [place.number(json.value, '"value"', 2 ** width - 1)];
   return { op: 'write', width, port, values };
 }
 
 function parseRead(json: Json, place: Place, width: 8 | 16 | 32, port: number, several: boolean): Op {
   place.only(json, ['op', 'port', 'expect', 'datasheet', 'mask', ...(several ? ['count'] : [])]);
   const most = 2 ** width - 1;
-  const count = several ? place.number(json['count'], '"count"', 65536) : 1;
-  const [expect, judge] = judged(json, place, (asked, what) => {
+  const count = several ? place.number(json.count, '"count"', 65536) : 1;
+  const [expect, judge] = judged(json, (asked, what) => {
     if (!several) return [place.number(asked, what, most)];
     const values = units(place.hex(asked, what), width, place, what);
     if (values.length !== count) place.fail(`${what} holds ${values.length} values, not ${count}`);
     return values;
   });
-  const mask = json['mask'] === undefined ? {} : { mask: place.number(json['mask'], '"mask"', most) };
+  const mask = json.mask === undefined ? {} : { mask: place.number(json.mask, '"mask"', most) };
   return { op: 'read', width, port, count, expect, judge, ...mask };
 }
 
@@ -167,8 +167,8 @@ function units(bytes: Uint8Array, width: 8 | 16 | 32, place: Place, what: string
 }
 
 /** What the operation is judged by: `datasheet` where the file has it, else `expect`. Both are checked. */
-function judged<T>(json: Json, place: Place, parse: (value: unknown, what: string) => T): [T | Open, Judge] {
+function judged<T>(json: Json, parse: (value: unknown, what: string) => T): [T | Open, Judge] {
   const read = (member: string): T | Open => (json[member] === 'any' ? 'any' : parse(json[member], `"${member}"`));
   const expect = read('expect');
-  return json['datasheet'] === undefined ? [expect, 'expect'] : [read('datasheet'), 'datasheet'];
+  return json.datasheet === undefined ? [expect, 'expect'] : [read('datasheet'), 'datasheet'];
 }

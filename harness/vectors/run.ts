@@ -56,7 +56,10 @@ export interface Outcome {
 }
 
 function hex(value: number, width: number): string {
-  return `${value.toString(16).toUpperCase().padStart(width / 4, '0')}h`;
+  return `${value
+    .toString(16)
+    .toUpperCase()
+    .padStart(width / 4, '0')}h`;
 }
 
 function hexBytes(bytes: Uint8Array): string {

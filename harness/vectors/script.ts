@@ -131,7 +131,7 @@ export class Script implements Scenario {
   }
 
   /** Whatever another script does. */
-  then(other: Scenario): this {
+  append(other: Scenario): this {
     this.ops.push(...other.ops);
     return this;
   }
@@ -141,13 +141,7 @@ export class Script implements Scenario {
     return this;
   }
 
-  private read(
-    width: 8 | 16 | 32,
-    port: number,
-    expect: readonly number[] | Open,
-    count: number,
-    mask?: number,
-  ): this {
+  private read(width: 8 | 16 | 32, port: number, expect: readonly number[] | Open, count: number, mask?: number): this {
     this.ops.push({ op: 'read', width, port, count, expect, judge: 'expect', ...(mask === undefined ? {} : { mask }) });
     return this;
   }
@@ -160,7 +154,8 @@ export function script(name: string, why = ''): Script {
 /** Bytes as units of `width` bits, low byte first, unsigned. @throws RangeError when they do not come out even */
 export function unitsOf(width: 8 | 16 | 32, bytes: Uint8Array): number[] {
   const step = width / 8;
-  if (bytes.length % step !== 0) throw new RangeError(`${bytes.length} bytes are no whole number of ${width}-bit units`);
+  if (bytes.length % step !== 0)
+    throw new RangeError(`${bytes.length} bytes are no whole number of ${width}-bit units`);
   const out: number[] = [];
   for (let at = 0; at < bytes.length; at += step) {
     let value = 0;
