@@ -461,6 +461,8 @@ export class Ne2000 implements Station, FrameSink, Timed {
   }
 
   private start(): void {
+    // Every page select and every remote command comes with STA.
+    if (this.running && (this.interrupts.status & CAUSE_RST) === 0) return;
     this.running = true;
     this.stopping = false;
     this.receiver.overflowed = false;

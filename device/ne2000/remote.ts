@@ -11,10 +11,9 @@ const BNRY = NE2000.BNRY.index;
 /**
  * The remote DMA channel and the board's data port (docs/ne2000.md N3.3; DP8390D datasheet, "Remote DMA").
  *
- * A transfer moves through the port in units of a byte or, with DCR.WTS, a word. `easyEnd` is where the easy stretch
- * ends: below it a whole word can be moved without the end of the count, the end of the ring or of memory, or an FCS
- * still to be computed coming in its way. Whatever may change one of these sets it to 0, and the next access works it
- * out anew.
+ * A transfer moves through the port in units of a byte or, with DCR.WTS, a word. `readEnd` and `writeEnd` are where the
+ * easy stretch ends: below it a whole word can be moved without the end of the ring or of memory, or an FCS still to be
+ * computed, coming in its way. Whatever may change one of these sets both to 0, and the next access works them out anew.
  */
 export class RemotePort {
   /** The address counter, 16 bits, and the byte counter: as written, or where the transfer is. */
@@ -24,7 +23,8 @@ export class RemotePort {
   wide: boolean;
   /** 0, or the CR.RD command under way. */
   command: number;
-  private easyEnd: number;
+  private readEnd: number;
+  private writeEnd: number;
   private readonly ring: PageRing;
   private readonly bytes: Uint8Array;
   private readonly regs: Uint8Array;
@@ -50,50 +50,54 @@ export class RemotePort {
     this.count = 0;
     this.wide = false;
     this.command = IDLE;
-    this.easyEnd = 0;
+    this.readEnd = 0;
+    this.writeEnd = 0;
   }
 
   /** Something changed that the easy stretch was worked out from. */
   disturb(): void {
-    this.easyEnd = 0;
+    this.readEnd = 0;
+    this.writeEnd = 0;
   }
 
   /** CR.RD with a command. The counters are what RSAR and RBCR were set to, or where an aborted transfer stopped. */
   begin(command: number): void {
     if (command === RD_SEND) this.loadPacket();
     this.command = command;
-    this.easyEnd = 0;
     if (this.count === 0) this.complete();
+    else this.measure();
   }
 
   /** CR.RD2: the port stops moving; the counters stay (DP8390D datasheet, "Command Register"). */
   abort(): void {
     this.command = IDLE;
-    this.easyEnd = 0;
+    this.readEnd = 0;
+    this.writeEnd = 0;
   }
 
   /** Reads 8, 16 or 32 bits; `offset` is the port, for a violation record. */
   read(width: number, offset: number): number {
     const a = this.address;
     if (width === 16) {
-      if (a < this.easyEnd && this.command !== RD_WRITE) {
+      if (a < this.readEnd) {
         const at = a + this.bias;
+        const value = (this.bytes[at] as number) | ((this.bytes[at + 1] as number) << 8);
         this.address = a + 2;
-        this.count -= 2;
-        return (this.bytes[at] as number) | ((this.bytes[at + 1] as number) << 8);
+        const left = this.count - 2;
+        this.count = left;
+        if (left === 0) this.complete();
+        return value;
       }
-    } else if (width === 32 && a + 2 < this.easyEnd && this.command !== RD_WRITE) {
+    } else if (width === 32 && a + 2 < this.readEnd) {
       const b = this.bytes;
       const at = a + this.bias;
+      const low = (b[at] as number) | ((b[at + 1] as number) << 8);
+      const high = (b[at + 2] as number) | ((b[at + 3] as number) << 8);
       this.address = a + 4;
-      this.count -= 4;
-      return (
-        ((b[at] as number) |
-          ((b[at + 1] as number) << 8) |
-          ((b[at + 2] as number) << 16) |
-          ((b[at + 3] as number) << 24)) >>>
-        0
-      );
+      const left = this.count - 4;
+      this.count = left;
+      if (left === 0) this.complete();
+      return (low | (high << 16)) >>> 0;
     }
     return this.slowRead(width, offset);
   }
@@ -101,23 +105,27 @@ export class RemotePort {
   write(width: number, value: number, offset: number): void {
     const a = this.address;
     if (width === 16) {
-      if (a < this.easyEnd && this.command === RD_WRITE) {
+      if (a < this.writeEnd) {
         const at = a + this.bias;
-        this.address = a + 2;
-        this.count -= 2;
         this.bytes[at] = value;
         this.bytes[at + 1] = value >>> 8;
+        this.address = a + 2;
+        const left = this.count - 2;
+        this.count = left;
+        if (left === 0) this.complete();
         return;
       }
-    } else if (width === 32 && a + 2 < this.easyEnd && this.command === RD_WRITE) {
+    } else if (width === 32 && a + 2 < this.writeEnd) {
       const b = this.bytes;
       const at = a + this.bias;
-      this.address = a + 4;
-      this.count -= 4;
       b[at] = value;
       b[at + 1] = value >>> 8;
       b[at + 2] = value >>> 16;
       b[at + 3] = value >>> 24;
+      this.address = a + 4;
+      const left = this.count - 4;
+      this.count = left;
+      if (left === 0) this.complete();
       return;
     }
     this.slowWrite(width, value, offset);
@@ -148,7 +156,7 @@ export class RemotePort {
       this.step(unit);
     }
     if (outside >= 0) this.reporter.report('ne-remote-window', offset, outside);
-    this.easyEnd = this.stretch();
+    this.measure();
     return width === 32 ? value >>> 0 : value & (width === 16 ? 0xffff : 0xff);
   }
 
@@ -170,7 +178,7 @@ export class RemotePort {
       this.step(unit);
     }
     if (outside >= 0) this.reporter.report('ne-remote-window', offset, outside);
-    this.easyEnd = this.stretch();
+    this.measure();
   }
 
   private mapped(address: number): boolean {
@@ -211,20 +219,28 @@ export class RemotePort {
   private complete(): void {
     if (this.command === RD_SEND) this.releasePacket();
     this.command = IDLE;
-    this.easyEnd = 0;
+    this.readEnd = 0;
+    this.writeEnd = 0;
     this.causes.raise(CAUSE_RDC);
   }
 
-  /** Up to where words can be moved one after the other with no further look. */
+  /** Works out up to where words can be moved one after the other with no further look. */
+  private measure(): void {
+    const end = this.stretch();
+    this.readEnd = this.command === RD_WRITE ? 0 : end;
+    this.writeEnd = this.command === RD_WRITE ? end : 0;
+  }
+
   private stretch(): number {
     const a = this.address;
-    if (this.command === IDLE || !this.wide || (a & 1) !== 0 || a < this.first || a >= this.end) return 0;
-    // Under the PROM, and the last word of the count, of memory and of the ring: the slow way.
-    if (a < PROM_BYTES) return 0;
+    // Under the PROM, and the last word of the ring and of memory: the slow way.
+    if (this.command === IDLE || !this.wide || (a & 1) !== 0 || a < this.first || a >= this.end || a < PROM_BYTES) {
+      return 0;
+    }
     const { ring } = this;
-    let limit = Math.min(a + this.count, this.end) - 2;
-    const stop = ring.pstop << PAGE_SHIFT;
-    if (stop > a && stop - 2 < limit) limit = stop - 2;
+    let limit = Math.min(a + (this.count & ~1), this.end - 2);
+    const stop = (ring.pstop << PAGE_SHIFT) - 2;
+    if (stop >= a && stop < limit) limit = stop;
     if (this.command === RD_WRITE) {
       const start = ring.pstart << PAGE_SHIFT;
       if (ring.contains(a >> PAGE_SHIFT)) ring.settle();
