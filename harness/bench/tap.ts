@@ -1,4 +1,5 @@
 /** The real Linux sends UDP over a TAP to a program of ours in `recvfrom`: how much of it arrives, and how fast. */
+import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { tapProblem } from '../ci/tools.mjs';
@@ -20,7 +21,14 @@ const FRAMES = 100_000;
 const QUIET_MS = 200;
 
 /** Why it cannot be measured here; undefined when it can. */
-export const benchTapProblem: () => string | undefined = tapProblem;
+export function benchTapProblem(): string | undefined {
+  try {
+    createRequire(import.meta.url).resolve('koffi');
+  } catch {
+    return 'the package koffi is not installed';
+  }
+  return tapProblem();
+}
 
 /** Blasts before the first that counts: the code has to get hot. */
 const WARM_UP = 3;

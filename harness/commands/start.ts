@@ -185,6 +185,12 @@ class Report {
     this.lines(...(found.length === 0 ? ['  No leak, no misuse of DMA, descriptors or interrupts.'] : found));
     if (world.violationCount > 0) this.lines(`  ${world.violationCount} misuses of the card by its driver`);
     if (hash) this.lines(`  run hash ${world.hash?.digest() ?? ''}`);
+    this.heading('The real Linux instead of the left one');
+    this.lines(
+      '  as root:       ringside attach tap --netns play',
+      '  without root:  unshare -Urn ringside attach tap',
+      '  Then ping 10.9.0.2 with the line that it prints; more in docs/real-linux.md.',
+    );
   }
 }
 

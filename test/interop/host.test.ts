@@ -32,6 +32,15 @@ interop('UDP echo: datagrams of 1 to 1472 bytes come back equal, and tcpdump fin
   expect(packets.filter(packet => packet.includes('ICMP echo reply')).length).toBe(20);
 });
 
+interop('a datagram from an address that our host has no route to: the echo server goes on', async lab => {
+  lab.ip('address', 'add', '192.168.55.1/32', 'dev', DEVICE);
+  const send = `require('dgram').createSocket('udp4').bind(0, '192.168.55.1', function () {
+    this.send('x', 7, '${OURS}', () => this.close());
+  });`;
+  expect((await lab.run(process.execPath, ['-e', send])).status).toBe(0);
+  await udpEchoes(lab, 10);
+});
+
 interop('UDP to a port where nobody listens: ICMP port unreachable', async lab => {
   await lab.watch();
   await lab.run('bash', ['-c', `echo x > /dev/udp/${OURS}/9`]);
