@@ -3,6 +3,7 @@
 import type { RegisterCommand } from '../cli/main.ts';
 import { registerAttach } from './attach.ts';
 import { registerBench } from './bench.ts';
+import { registerQtest } from './qtest.ts';
 import { registerStart } from './start.ts';
 import { registerTrace } from './trace.ts';
 import { registerVectors } from './vectors.ts';
@@ -12,5 +13,6 @@ export const registerCommands: readonly RegisterCommand[] = [
   registerTrace,
   registerAttach,
   registerVectors,
+  registerQtest,
   registerBench,
 ];
