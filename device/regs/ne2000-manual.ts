@@ -53,7 +53,7 @@ not written, CURR stays, ISR gets OVW, RXE and RST, RSR gets MPA, CNTR2 counts. 
 When a packet ends on the page before BNRY, CURR becomes equal to BNRY: the ring is full, and the next packet is given up
 before its first byte. A write of BNRY or CURR ends this state: with equal pointers the ring is empty again. After an overflow the
 controller receives on as soon as there is room; drivers should go through the recovery that the data sheet prescribes
-all the same. A start, or pages given back, clears ISR.RST.
+all the same. A start (every write of CR with STA, so a page select too) or pages given back clear ISR.RST.
 
 ### N3.3 Remote DMA and the data port
 

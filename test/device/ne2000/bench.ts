@@ -95,8 +95,8 @@ export class Ne2000Bench {
 
   /** Selects a page, and leaves everything else of CR alone. */
   page(page: number): void {
-    const cr = this.in(0) & ~(NE2000.CR.PS.mask | NE2000.CR.TXP.mask);
-    this.out(0, (cr & 0x03) | 0x20 | (page << 6));
+    const cr = this.in(0);
+    if (cr >> NE2000.CR.PS.lsb !== page) this.out(0, (cr & 0x03) | 0x20 | (page << 6));
   }
 
   /** Writes a register on its page; page 0 is selected afterwards. */
@@ -172,7 +172,8 @@ export class Ne2000Bench {
   }
 
   read(address: number, length: number, width: 8 | 16 | 32 = 16): Uint8Array {
-    this.remote(READ, address, length + (length & 1));
+    const step = width / 8;
+    this.remote(READ, address, Math.ceil(length / step) * step);
     return this.readPort(length, width);
   }
 
@@ -188,7 +189,7 @@ export class Ne2000Bench {
 
   /** Takes the frame at `page` as a driver does; gives header and frame, and gives back its pages. */
   take(page: number, width: 8 | 16 | 32 = 16): { status: number; next: number; count: number; bytes: Uint8Array } {
-    const head = this.read(page << 8, 4);
+    const head = this.read(page << 8, 4, width);
     const count = (head[2] as number) | ((head[3] as number) << 8);
     const bytes = this.read((page << 8) + 4, count, width);
     this.set(BNRY, head[1] as number);
