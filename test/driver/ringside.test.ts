@@ -1,7 +1,7 @@
 /** The reference driver against the card: bring-up, traffic, back-pressure, and what goes wrong. */
 import { describe, expect, it } from 'vitest';
 import { NIC } from '../../device/regs/nic.ts';
-import { ringside_driver } from '../../driver/ringside/main.ts';
+import { ringside_driver, ringside_irq_driver } from '../../driver/ringside/main.ts';
 import { netdev_priv, TX_RING_SIZE } from '../../driver/ringside/ringside.ts';
 import type { Host, HostConfig, Plugged } from '../../harness/machine/host.ts';
 import { World } from '../../harness/machine/world.ts';
@@ -218,6 +218,41 @@ describe('receive', () => {
       count += 2;
     }
     expect(dev.stats.rx_packets - before).toBe(count);
+    expect(world.finish()).toEqual([]);
+  });
+});
+
+describe('without NAPI', () => {
+  it('frames one by one, one interrupt each at the least, and all of them by netif_rx', () => {
+    const { receive, run, dev, host, card, world } = setUp({ drivers: [ringside_irq_driver], costs: true });
+    let through = 0;
+    host.kernel.trace.netif_rx = () => through++;
+    const before = host.kernel.irqs[card.line]?.kstat[0] ?? 0;
+    for (let i = 0; i < 300; i++) {
+      receive(i % 2 === 0 ? 60 : 1514);
+      run(20_000);
+    }
+    expect([dev.stats.rx_packets, through]).toEqual([300, 300]);
+    expect((host.kernel.irqs[card.line]?.kstat[0] ?? 0) - before).toBeGreaterThanOrEqual(300);
+    expect(world.finish()).toEqual([]);
+  });
+
+  it('a burst larger than one interrupt may take, all of it received', () => {
+    const { receive, run, dev, world } = setUp({ drivers: [ringside_irq_driver], costs: true });
+    for (let i = 0; i < 200; i++) receive();
+    run(10_000_000);
+    expect(dev.stats.rx_packets).toBe(200);
+    expect(world.finish()).toEqual([]);
+  });
+
+  it('transmit back-pressure and removal in full traffic, nothing left behind', () => {
+    const { transmit, receive, run, sent, host, world } = setUp({ drivers: [ringside_irq_driver], rate: 1e7 });
+    transmit(TX_RING_SIZE + 200);
+    for (let i = 0; i < 50; i++) receive();
+    run(1e9);
+    expect(sent).toHaveLength(TX_RING_SIZE + 200);
+    transmit(50);
+    host.exec(() => pci_unregister_driver(host.kernel, ringside_irq_driver));
     expect(world.finish()).toEqual([]);
   });
 });
