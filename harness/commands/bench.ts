@@ -1,6 +1,7 @@
 /** `ringside bench`: how fast it is, as multiples of the floor measured in the same run. */
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
+import { benchCardAccess, benchCardDrain } from '../bench/card.ts';
 import type { Result } from '../bench/runner.ts';
 import { benchTap, benchTapProblem } from '../bench/tap.ts';
 import { benchUdp } from '../bench/udp.ts';
@@ -19,6 +20,13 @@ const benches: readonly Bench[] = [
   { name: 'udp64', what: 'UDP, 64-byte frames, wire to recvfrom', run: runs => benchUdp(64, runs) },
   { name: 'udp1514', what: 'UDP, 1514-byte frames, 4 KiB of packet memory', run: runs => benchUdp(1514, runs) },
   { name: 'udp1514-16k', what: 'the same with 16 KiB', run: runs => benchUdp(1514, runs, 16384) },
+  { name: 'card', what: 'NE2000: register accesses, data port reads', run: benchCardAccess },
+  {
+    name: 'card60',
+    what: 'NE2000: 60-byte frames received and drained by programmed I/O',
+    run: runs => benchCardDrain(60, runs),
+  },
+  { name: 'card1514', what: 'the same with 1514-byte frames', run: runs => benchCardDrain(1514, runs) },
   {
     name: 'tap64',
     what: 'UDP, 64-byte frames, from the real Linux over a TAP to recvfrom',

@@ -33,10 +33,10 @@ test.each(VECTORS.scenarios.map(scenario => [scenario.name, scenario] as const))
 test('judged by what QEMU did alone, the scenarios where the data sheet asks for something else fail, and only those', () => {
   const json = JSON.parse(TEXT) as { scenarios: { name: string; ops: Record<string, unknown>[] }[] };
   const departs = json.scenarios
-    .filter(({ ops }) => ops.some(op => op['datasheet'] !== undefined && op['datasheet'] !== 'any'))
+    .filter(({ ops }) => ops.some(op => op.datasheet !== undefined && op.datasheet !== 'any'))
     .map(({ name }) => name);
   for (const { ops } of json.scenarios) {
-    for (const op of ops) if (op['datasheet'] !== 'any') delete op['datasheet'];
+    for (const op of ops) if (op.datasheet !== 'any') delete op.datasheet;
   }
   const qemu = parseVectors(JSON.stringify(json), 'qemu.json');
   const failed = qemu.scenarios.filter(scenario => run(scenario, qemu.mac).difference !== null);
