@@ -3,6 +3,7 @@
 import type { RegisterCommand } from '../cli/main.ts';
 import { registerAttach } from './attach.ts';
 import { registerBench } from './bench.ts';
+import { registerExperiment } from './experiment.ts';
 import { registerStart } from './start.ts';
 import { registerTrace } from './trace.ts';
 
@@ -10,5 +11,6 @@ export const registerCommands: readonly RegisterCommand[] = [
   registerStart,
   registerTrace,
   registerAttach,
+  registerExperiment,
   registerBench,
 ];
