@@ -3,7 +3,7 @@
 import type { Kernel } from '../kernel.ts';
 import { assert } from '../lib/assert.ts';
 import type { Cpu } from './cpu.ts';
-import { finish_wait, type Program, TASK_DEAD, TASK_RUNNING, task_struct } from './task.ts';
+import { finish_wait, type Program, TASK_DEAD, TASK_RUNNING, TASK_WAKING, task_struct } from './task.ts';
 
 /** sched_base_slice for one CPU, in ns: how long a task runs before another runnable one gets its turn. */
 const BASE_SLICE_NS = 700_000;
@@ -78,6 +78,23 @@ export function run_task(cpu: Cpu): boolean {
   return true;
 }
 
+/** sched_ttwu_pending: tasks that other CPUs woke go on the run queue, each at the time it was woken. */
+export function ttwu_pending(cpu: Cpu, t: number): void {
+  const { waking } = cpu;
+  for (let i = 0; i < waking.length; ) {
+    const task = waking[i] as task_struct;
+    if (task.state === TASK_WAKING && task.wake_at > t) {
+      cpu.wake_at(task.wake_at);
+      i++;
+      continue;
+    }
+    waking.splice(i, 1);
+    if (task.state !== TASK_WAKING) continue;
+    task.state = TASK_RUNNING;
+    if (cpu.current !== task) cpu.rq.enqueue(task);
+  }
+}
+
 export class Scheduler {
   private readonly kernel: Kernel;
   readonly slice_ns: number;
@@ -116,12 +133,20 @@ export class Scheduler {
 
   /** Makes a sleeping task runnable on its CPU. False when it was not asleep. */
   try_to_wake_up(task: task_struct): boolean {
-    if (task.state === TASK_RUNNING || task.state === TASK_DEAD) return false;
+    if (task.state === TASK_RUNNING || task.state === TASK_WAKING || task.state === TASK_DEAD) return false;
     const kernel = this.kernel;
     kernel.clock.now += kernel.cost.wakeup;
-    task.state = TASK_RUNNING;
     const tp = kernel.trace.sched_wakeup;
     if (tp !== null) tp(task);
+    if (task.cpu !== kernel.cpu && kernel.clock.now > kernel.clock.time) {
+      // ttwu_queue_wakelist: it is runnable from now on, not from the event's time on.
+      task.state = TASK_WAKING;
+      task.wake_at = kernel.clock.now;
+      task.cpu.waking.push(task);
+      task.cpu.kick();
+      return true;
+    }
+    task.state = TASK_RUNNING;
     // Still the CPU's current task (it has not been switched out yet): it just goes on.
     if (task.cpu.current !== task) task.cpu.rq.enqueue(task);
     task.cpu.kick();
