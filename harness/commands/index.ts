@@ -3,6 +3,7 @@
 import type { RegisterCommand } from '../cli/main.ts';
 import { registerAttach } from './attach.ts';
 import { registerBench } from './bench.ts';
+import { registerExperiment } from './experiment.ts';
 import { registerQtest } from './qtest.ts';
 import { registerStart } from './start.ts';
 import { registerTrace } from './trace.ts';
@@ -14,5 +15,6 @@ export const registerCommands: readonly RegisterCommand[] = [
   registerAttach,
   registerVectors,
   registerQtest,
+  registerExperiment,
   registerBench,
 ];

@@ -71,6 +71,8 @@ export class softnet_data {
   readonly backlog: napi_struct;
   /** Qdiscs that NET_TX_SOFTIRQ shall run. */
   output_queue: Qdisc[] = [];
+  /** Qdiscs of it that the running net_tx_action still has to do. */
+  tx_left = 0;
   /** /proc/net/softnet_stat */
   processed = 0;
   dropped = 0;
@@ -346,11 +348,13 @@ export function netif_schedule(q: Qdisc): void {
 /** net_tx_action: runs the qdiscs that asked for it, one a slice. */
 function net_tx_action(cpu: Cpu): boolean {
   const sd = cpu.kernel.softnet[cpu.id] as softnet_data;
+  // What is scheduled while this action runs is for the next round.
+  if (sd.tx_left === 0) sd.tx_left = sd.output_queue.length;
   const q = sd.output_queue.shift();
   if (q === undefined) return false;
   q.scheduled = false;
   qdisc_run(q);
-  return sd.output_queue.length > 0;
+  return --sd.tx_left > 0;
 }
 
 // ---- transmit -------------------------------------------------------------------------------------------------

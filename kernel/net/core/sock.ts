@@ -348,7 +348,7 @@ export function sock_sndtimeo(sk: sock, noblock: boolean): number {
  */
 export function sk_wait_data(sk: sock, task: task_struct | null, timeo: number): number {
   if (timeo === 0 || task === null) return -EAGAIN;
-  prepare_to_wait_exclusive(sk.sk_wq, task);
+  prepare_to_wait_exclusive(sk.sk_wq, task, POLLIN | POLLERR);
   return schedule_timeout(task, timeo) ? -ERESTARTSYS : -EAGAIN;
 }
 

@@ -1,6 +1,6 @@
 /** Queueing disciplines and how a queue is run (net/sched/sch_generic.c). */
 import type { Kernel } from '../../kernel.ts';
-import { dev_hard_start_xmit, NET_XMIT_DROP, NET_XMIT_SUCCESS, netif_schedule } from '../core/dev.ts';
+import { dev_hard_start_xmit, NET_XMIT_CN, NET_XMIT_DROP, NET_XMIT_SUCCESS, netif_schedule } from '../core/dev.ts';
 import { NETDEV_TX_OK, type net_device, type netdev_queue } from '../core/netdevice.ts';
 import { kfree_skb_reason, SKB_DROP_REASON, type sk_buff, sk_buff_head } from '../core/skbuff.ts';
 
@@ -168,7 +168,8 @@ export class noop_qdisc extends Qdisc {
   }
 
   override xmit(skb: sk_buff): number {
-    return this.drop(skb);
+    this.drop(skb);
+    return NET_XMIT_CN;
   }
 }
 

@@ -134,14 +134,16 @@ describe('ip_rcv', () => {
     segment.take();
     segment.net.ipv4.ip_forward = 1;
     segment.receive(ipFrame(echo, { dst: in_aton('10.1.0.9') }));
-    expect(segment.net.ipv4.mib.IpInDiscards).toBe(1);
+    expect(segment.net.ipv4.mib.IpForwDatagrams).toBe(1);
+    // The next hop is asked for by ARP.
+    segment.take();
     segment.receive(ipFrame(echo, { dst: in_aton('8.8.8.8') }));
     expect(segment.net.ipv4.mib).toMatchObject({ IpExtInNoRoutes: 1, IcmpOutDestUnreachs: 1 });
     const [answer] = segment.take();
     // From 10.1.0.2, network unreachable.
     expect(answer?.slice(52, 60)).toBe('0a010002');
     expect(answer?.slice(68, 72)).toBe('0300');
-    expect(segment.drops).toEqual(['NOT_SPECIFIED', 'IP_INNOROUTES']);
+    expect(segment.drops).toEqual(['IP_INNOROUTES']);
     segment.finish();
   });
 
