@@ -1,4 +1,5 @@
-import { CLOCK_SLOTS, type Clock, EEPROM_END, NOW, newClock, RESET_END, RX_END, TX_END } from './clock.ts';
+import { BusMaster } from './bus-master.ts';
+import { armIn, type Clock, DEADLINE, EEPROM_END, NOW, newClock, RESET_END, RX_END, TX_END, takeDue } from './clock.ts';
 import { EepromReader } from './eeprom.ts';
 import { AddressFilter } from './filter.ts';
 import { CAUSE_LSC, CAUSE_RST, Interrupts } from './irq.ts';
@@ -174,12 +175,13 @@ export class Nic implements Station, FrameSink, Timed {
     this.interrupts = new Interrupts(options.irq, this.trace);
     this.stats = new Stats(this.interrupts);
     this.ring = new PageRing(options.memory);
+    const bus = new BusMaster(options.dma, this.ring);
     this.filter = new AddressFilter();
     this.rxQueues = Array.from({ length: QUEUES }, () => new RxQueue(this.reporter));
     this.rxEngine = new RxEngine(
       this.rxQueues,
       this.ring,
-      options.dma,
+      bus,
       this.clock,
       this.stats,
       this.interrupts,
@@ -193,7 +195,7 @@ export class Nic implements Station, FrameSink, Timed {
     this.transmitter = new Transmitter(
       this.txQueues,
       this.ring,
-      options.dma,
+      bus,
       options.wire,
       this.clock,
       this.stats,
@@ -225,26 +227,20 @@ export class Nic implements Station, FrameSink, Timed {
 
   /** When the card next wants `advance`, ns; Infinity for never. */
   get deadline(): number {
-    const clock = this.clock;
-    let least = clock[RESET_END] as number;
-    for (let slot = RESET_END + 1; slot < CLOCK_SLOTS; slot++) {
-      const at = clock[slot] as number;
-      if (at < least) least = at;
-    }
-    return least;
+    return this.clock[DEADLINE] as number;
   }
 
   /** Does what is due up to and including `now`, in order of time. */
   advance(now: number): void {
     const clock = this.clock;
-    for (let at = this.deadline; at <= now && at !== Infinity; at = this.deadline) {
-      let slot = RESET_END;
-      while (clock[slot] !== at) slot++;
-      clock[slot] = Infinity;
-      if (at > (clock[NOW] as number)) clock[NOW] = at;
-      this.due(slot);
-    }
+    if ((clock[DEADLINE] as number) <= now) this.catchUp(now);
     if (now > (clock[NOW] as number)) clock[NOW] = now;
+  }
+
+  private catchUp(now: number): void {
+    const clock = this.clock;
+    // Infinity may be asked for: everything there is, and then the present stays where it is.
+    while ((clock[DEADLINE] as number) <= now && clock[DEADLINE] !== Infinity) this.due(takeDue(clock));
   }
 
   private due(slot: number): void {
@@ -323,7 +319,7 @@ export class Nic implements Station, FrameSink, Timed {
       return;
     }
     this.resetting = true;
-    this.clock[RESET_END] = (this.clock[NOW] as number) + this.resetNs;
+    armIn(this.clock, RESET_END, this.resetNs);
   }
 
   private resetDone(): void {

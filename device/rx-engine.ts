@@ -1,7 +1,7 @@
-import { type Clock, NOW, RX_END } from './clock.ts';
+import type { BusMaster } from './bus-master.ts';
+import { armIn, type Clock, disarm, RX_END } from './clock.ts';
 import { CAUSE_DMAE, CAUSE_RX, CAUSE_RXDU, type CauseSink } from './irq.ts';
 import { FRAME_BROADCAST, FRAME_MULTICAST, type PageRing } from './packet-memory.ts';
-import type { Dma } from './ports.ts';
 import { DESCRIPTOR_BYTES, DescriptorRing } from './queue.ts';
 import { PAGE_HEADER, RXD } from './regs/desc.ts';
 import type { Reporter } from './reporter.ts';
@@ -12,13 +12,11 @@ const DONE = RXD.STATUS.DD.mask | RXD.STATUS.EOP.mask;
 const H_CRC = PAGE_HEADER.STATUS.CRC.mask;
 const H_FAE = PAGE_HEADER.STATUS.FAE.mask;
 const H_RUNT = PAGE_HEADER.STATUS.RUNT.mask;
+/** What of a frame's status is not the common case. */
+const SPECIAL = FRAME_MULTICAST | FRAME_BROADCAST | H_CRC | H_FAE | H_RUNT;
 const R_TRUNC = RXD.STATUS.TRUNC.mask;
 const R_MC = RXD.STATUS.MC.mask;
 const R_BC = RXD.STATUS.BC.mask;
-const O_ADDR = RXD.ADDR.offset;
-const O_ADDR_HI = RXD.ADDR_HI.offset;
-const O_LEN = RXD.LEN.offset;
-const O_STATUS = RXD.STATUS.offset;
 const HEADER_BYTES = PAGE_HEADER.bytes;
 const FCS_BYTES = 4;
 const IDLE = 0;
@@ -53,7 +51,7 @@ export class RxEngine {
   on: boolean;
   keepFcs: boolean;
   private readonly ring: PageRing;
-  private readonly dma: Dma;
+  private readonly bus: BusMaster;
   private readonly clock: Clock;
   private readonly stats: Stats;
   private readonly causes: CauseSink;
@@ -61,8 +59,8 @@ export class RxEngine {
   private readonly trace: NicTrace;
   private readonly setupNs: number;
   private readonly nsPerByte: number;
-  private readonly descriptor: Uint8Array;
-  private readonly view: DataView;
+  /** Transfers take no time. */
+  private readonly instant: boolean;
   /** The frame being moved: its page (0: none, -1: the ring was emptied meanwhile), and where its result goes. */
   private page: number;
   private moving: boolean;
@@ -70,12 +68,14 @@ export class RxEngine {
   private index: number;
   private starts: number;
   private resultAddress: number;
+  private length: number;
+  private result: number;
   private id: number;
 
   constructor(
     queues: readonly RxQueue[],
     ring: PageRing,
-    dma: Dma,
+    bus: BusMaster,
     clock: Clock,
     stats: Stats,
     causes: CauseSink,
@@ -86,7 +86,7 @@ export class RxEngine {
   ) {
     this.queues = queues;
     this.ring = ring;
-    this.dma = dma;
+    this.bus = bus;
     this.clock = clock;
     this.stats = stats;
     this.causes = causes;
@@ -94,8 +94,7 @@ export class RxEngine {
     this.trace = trace;
     this.setupNs = setupNs;
     this.nsPerByte = nsPerByte;
-    this.descriptor = new Uint8Array(DESCRIPTOR_BYTES);
-    this.view = new DataView(this.descriptor.buffer);
+    this.instant = setupNs === 0 && nsPerByte === 0;
     this.on = false;
     this.keepFcs = false;
     this.page = IDLE;
@@ -104,12 +103,14 @@ export class RxEngine {
     this.index = 0;
     this.starts = 0;
     this.resultAddress = 0;
+    this.length = 0;
+    this.result = 0;
     this.id = 0;
   }
 
   reset(): void {
     if (this.moving) this.dropped(this.id, 'reset');
-    this.clock[RX_END] = Infinity;
+    disarm(this.clock, RX_END);
     this.on = false;
     this.keepFcs = false;
     this.page = IDLE;
@@ -157,18 +158,17 @@ export class RxEngine {
 
   private begin(page: number, queue: RxQueue): void {
     const ring = this.ring;
-    const descriptor = this.descriptor;
-    const view = this.view;
+    const words = this.bus.words;
     const id = ring.frameId[page] as number;
-    const from = queue.base + queue.head * DESCRIPTOR_BYTES;
-    if (!this.dma.read(from, descriptor, 0, DESCRIPTOR_BYTES)) {
+    const from = queue.headAddress;
+    if (!this.bus.fetch(from)) {
       this.fault(page, id, from);
       return;
     }
-    const address = view.getUint32(O_ADDR, true);
-    if (view.getInt32(O_STATUS, true) !== 0) this.reporter.report('descriptor-done', -1, queue.head);
-    if (address === 0 || view.getInt32(O_ADDR_HI, true) !== 0) {
-      this.reporter.report('descriptor-address', -1, address);
+    const address = words[0] as number;
+    if (words[3] !== 0) this.reporter.report('descriptor-done', -1, queue.head);
+    if (address === 0 || words[1] !== 0) {
+      this.reporter.report('descriptor-address', -1, address >>> 0);
       this.lose(page, id);
       return;
     }
@@ -182,38 +182,38 @@ export class RxEngine {
       length = queue.bufferSize;
       result |= R_TRUNC;
     }
-    if (!this.payload(page, address, length)) {
-      this.fault(page, id, address);
+    if (!this.payload(page, address >>> 0, length)) {
+      this.fault(page, id, address >>> 0);
       return;
     }
     const status = ring.frameStatus[page] as number;
-    if ((status & FRAME_MULTICAST) !== 0) result |= R_MC;
-    if ((status & FRAME_BROADCAST) !== 0) result |= R_BC;
-    if ((status & (H_CRC | H_FAE | H_RUNT)) !== 0) result |= errorsOf(status);
-    if (this.trace.rx_dma !== null) this.trace.rx_dma(id, 0, queue.head, address, length);
-    view.setInt32(O_ADDR, 0, true);
-    view.setInt32(O_LEN, length, true);
-    view.setInt32(O_STATUS, result, true);
+    if ((status & SPECIAL) !== 0) result |= resultOf(status);
+    if (this.trace.rx_dma !== null) this.trace.rx_dma(id, 0, queue.head, address >>> 0, length);
     this.page = page;
     this.id = id;
     this.queue = 0;
     this.index = queue.head;
     this.starts = queue.starts;
     this.resultAddress = from;
+    this.length = length;
+    this.result = result;
+    if (this.instant) {
+      this.finish();
+      return;
+    }
     this.moving = true;
     const cost = Math.ceil(this.setupNs + (length + 2 * DESCRIPTOR_BYTES) * this.nsPerByte);
-    if (cost === 0) this.finish();
-    else this.clock[RX_END] = (this.clock[NOW] as number) + cost;
+    armIn(this.clock, RX_END, cost);
   }
 
   private payload(page: number, address: number, length: number): boolean {
     const ring = this.ring;
     const from = ring.indexOf(page) + HEADER_BYTES;
     const straight = ring.indexOf(ring.pstop) - from;
-    if (length <= straight) return this.dma.write(address, ring.bytes, from, length);
+    if (length <= straight) return this.bus.write(address, ring.bytes, from, length);
     return (
-      this.dma.write(address, ring.bytes, from, straight) &&
-      this.dma.write(address + straight, ring.bytes, ring.indexOf(ring.pstart), length - straight)
+      this.bus.write(address, ring.bytes, from, straight) &&
+      this.bus.write(address + straight, ring.bytes, ring.indexOf(ring.pstart), length - straight)
     );
   }
 
@@ -221,7 +221,7 @@ export class RxEngine {
     const page = this.page;
     this.moving = false;
     this.page = IDLE;
-    if (!this.dma.write(this.resultAddress, this.descriptor, 0, DESCRIPTOR_BYTES)) {
+    if (!this.bus.store(this.resultAddress, 0, 0, this.length, this.result)) {
       this.fault(page, this.id, this.resultAddress);
       return;
     }
@@ -252,8 +252,10 @@ export class RxEngine {
   }
 }
 
-function errorsOf(status: number): number {
+function resultOf(status: number): number {
   let bits = 0;
+  if ((status & FRAME_MULTICAST) !== 0) bits |= R_MC;
+  if ((status & FRAME_BROADCAST) !== 0) bits |= R_BC;
   if ((status & H_CRC) !== 0) bits |= RXD.STATUS.CRC.mask;
   if ((status & H_FAE) !== 0) bits |= RXD.STATUS.ALN.mask;
   if ((status & H_RUNT) !== 0) bits |= RXD.STATUS.RUNT.mask;

@@ -22,6 +22,7 @@ export const STATISTICS = 17;
 
 const STUCK = 0xffffffff;
 const WARN = 0x80000000;
+const SMALL = 0x3fffffff;
 
 /** Statistics counters: 32 bits, stuck at FFFFFFFFh, ISR.CNT when one reaches 80000000h. */
 export class Stats {
@@ -35,6 +36,11 @@ export class Stats {
 
   add(index: number, amount: number): void {
     const before = this.counts[index] as number;
+    // Far from the warning: small integers all the way.
+    if (before < SMALL && amount < SMALL) {
+      this.counts[index] = before + amount;
+      return;
+    }
     const after = before + amount;
     this.counts[index] = Math.min(after, STUCK);
     if (after >= WARN && before < WARN) this.causes.raise(CAUSE_CNT);

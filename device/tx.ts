@@ -1,7 +1,8 @@
-import { type Clock, NOW, TX_END } from './clock.ts';
+import type { BusMaster } from './bus-master.ts';
+import { armAt, armIn, type Clock, disarm, NOW, TX_END } from './clock.ts';
 import { CAUSE_DMAE, CAUSE_TX, CAUSE_TXE, type CauseSink } from './irq.ts';
 import type { PageRing } from './packet-memory.ts';
-import { type Dma, FCS_GOOD, type Wire } from './ports.ts';
+import { FCS_GOOD, type Wire } from './ports.ts';
 import { DESCRIPTOR_BYTES, DescriptorRing } from './queue.ts';
 import { TXD } from './regs/desc.ts';
 import type { Rule } from './regs/rules.ts';
@@ -21,10 +22,6 @@ const D_EOP = TXD.STATUS.EOP.mask;
 const D_RS = TXD.STATUS.RS.mask;
 const D_DD = TXD.STATUS.DD.mask;
 const D_ERR = TXD.STATUS.ERR.mask;
-const O_ADDR = TXD.ADDR.offset;
-const O_ADDR_HI = TXD.ADDR_HI.offset;
-const O_LEN = TXD.LEN.offset;
-const O_VLAN = TXD.VLAN.offset;
 const O_STATUS = TXD.STATUS.offset;
 const D_COMMAND = D_EOP | D_RS;
 
@@ -53,7 +50,7 @@ export class Transmitter {
   /** First page of the frame being sent: any value. */
   tpsr: number;
   private readonly ring: PageRing;
-  private readonly dma: Dma;
+  private readonly bus: BusMaster;
   private readonly wire: Wire;
   private readonly clock: Clock;
   private readonly stats: Stats;
@@ -62,10 +59,10 @@ export class Transmitter {
   private readonly trace: NicTrace;
   private readonly setupNs: number;
   private readonly dmaNsPerByte: number;
+  /** Transfers take no time. */
+  private readonly instant: boolean;
   /** Time of a byte on the wire, 0 on an instant one. */
   private readonly wireNsPerByte: number;
-  private readonly descriptor: Uint8Array;
-  private readonly view: DataView;
   /** [0]: the moment at which the gap after the last frame is over. */
   private readonly free: Float64Array;
   private phase: number;
@@ -89,7 +86,7 @@ export class Transmitter {
   constructor(
     queues: readonly TxQueue[],
     ring: PageRing,
-    dma: Dma,
+    bus: BusMaster,
     wire: Wire,
     clock: Clock,
     stats: Stats,
@@ -102,7 +99,7 @@ export class Transmitter {
   ) {
     this.queues = queues;
     this.ring = ring;
-    this.dma = dma;
+    this.bus = bus;
     this.wire = wire;
     this.clock = clock;
     this.stats = stats;
@@ -111,9 +108,8 @@ export class Transmitter {
     this.trace = trace;
     this.setupNs = setupNs;
     this.dmaNsPerByte = dmaNsPerByte;
+    this.instant = setupNs === 0 && dmaNsPerByte === 0;
     this.wireNsPerByte = wireNsPerByte;
-    this.descriptor = new Uint8Array(DESCRIPTOR_BYTES);
-    this.view = new DataView(this.descriptor.buffer);
     this.free = new Float64Array(1);
     this.on = false;
     this.programmed = false;
@@ -138,7 +134,7 @@ export class Transmitter {
 
   reset(tpsr: number): void {
     if (this.phase !== IDLE || this.pieces > 0) this.dropped('reset');
-    this.clock[TX_END] = Infinity;
+    disarm(this.clock, TX_END);
     this.on = false;
     this.programmed = false;
     this.inhibitFcs = false;
@@ -171,12 +167,12 @@ export class Transmitter {
     while (this.phase === IDLE && this.on && !this.programmed) {
       const queue = this.queues[0] as TxQueue;
       if (!queue.on || !this.gather(queue)) return;
-      const cost = Math.ceil(
-        this.setupNs * this.pieces + (this.length + this.pieces * DESCRIPTOR_BYTES) * this.dmaNsPerByte,
-      );
       this.phase = GATHERING;
-      if (cost !== 0) {
-        this.clock[TX_END] = (this.clock[NOW] as number) + cost;
+      if (!this.instant) {
+        const cost = Math.ceil(
+          this.setupNs * this.pieces + (this.length + this.pieces * DESCRIPTOR_BYTES) * this.dmaNsPerByte,
+        );
+        armIn(this.clock, TX_END, cost);
         return;
       }
       this.gathered();
@@ -212,24 +208,22 @@ export class Transmitter {
 
   /** Fetches descriptors up to an EOP. True: a frame is complete, good or spoilt. */
   private gather(queue: TxQueue): boolean {
-    const view = this.view;
+    const words = this.bus.words;
     if (this.pieces > 0 && this.fault === null && !this.samePages()) this.spoil('tx-pages', 'no_pages', -1, this.tpsr);
     while (queue.head !== queue.tail) {
-      const from = queue.base + queue.head * DESCRIPTOR_BYTES;
-      if (!this.dma.read(from, this.descriptor, 0, DESCRIPTOR_BYTES)) {
+      const from = queue.headAddress;
+      if (!this.bus.fetch(from)) {
         // Without the descriptor the card cannot tell where the frame ends: it waits for the next doorbell.
         this.reporter.report('dma-fault', -1, from);
         this.causes.raise(CAUSE_DMAE);
         return false;
       }
-      const status = view.getInt32(O_STATUS, true);
+      const status = words[3] as number;
       const reserved = status & ~D_COMMAND;
-      if ((reserved & (D_DD | D_ERR)) !== 0) this.reporter.report('descriptor-done', -1, queue.head);
-      if ((reserved & ~(D_DD | D_ERR)) !== 0 || view.getUint16(O_VLAN, true) !== 0) {
-        this.reporter.report('descriptor-reserved', -1, queue.head);
-      }
+      const size = words[2] as number;
+      if (reserved !== 0 || size >>> 16 !== 0) this.unclean(reserved, size, queue.head);
       if (this.pieces === 0) this.open();
-      this.piece(view.getUint32(O_ADDR, true), view.getUint16(O_LEN, true));
+      this.piece((words[0] as number) >>> 0, words[1] as number, size & 0xffff);
       this.pieces++;
       queue.head = queue.after(queue.head);
       if ((status & D_EOP) !== 0) {
@@ -246,6 +240,14 @@ export class Transmitter {
     return false;
   }
 
+  /** Bits that the host had no reason to set. */
+  private unclean(reserved: number, size: number, index: number): void {
+    if ((reserved & (D_DD | D_ERR)) !== 0) this.reporter.report('descriptor-done', -1, index);
+    if ((reserved & ~(D_DD | D_ERR)) !== 0 || size >>> 16 !== 0) {
+      this.reporter.report('descriptor-reserved', -1, index);
+    }
+  }
+
   private open(): void {
     this.clear();
     this.room = this.ring.transmitBytes(this.tpsr);
@@ -255,17 +257,17 @@ export class Transmitter {
   }
 
   /** One piece, at I/O address `address`. A spoilt frame's pieces are skipped. */
-  private piece(address: number, length: number): void {
+  private piece(address: number, high: number, length: number): void {
     if (this.pieces === 0 && this.trace.tx_gather !== null) this.id = this.trace.tx_gather(address, length);
     if (this.fault !== null) return;
     if (length === 0) {
       this.spoil('tx-length-zero', 'bad_descriptor', -1, 0);
-    } else if (address === 0 || this.view.getInt32(O_ADDR_HI, true) !== 0) {
+    } else if (address === 0 || high !== 0) {
       this.spoil('descriptor-address', 'dma_fault', -1, address);
       this.causes.raise(CAUSE_DMAE);
     } else if (this.length + length > this.room) {
       this.spoil('tx-too-long', 'too_long', -1, this.length + length);
-    } else if (!this.dma.read(address, this.ring.bytes, this.at + this.length, length)) {
+    } else if (!this.bus.read(address, this.ring.bytes, this.at + this.length, length)) {
       this.spoil('dma-fault', 'dma_fault', -1, address);
       this.causes.raise(CAUSE_DMAE);
     } else {
@@ -308,7 +310,7 @@ export class Transmitter {
     const free = this.free[0] as number;
     const start = Math.max(free, now);
     const end = start + Math.ceil((PREAMBLE_BYTES + frame + FCS_BYTES) * this.wireNsPerByte);
-    this.clock[TX_END] = end;
+    armAt(this.clock, TX_END, end);
     this.free[0] = end + Math.ceil(GAP_BYTES * this.wireNsPerByte);
   }
 
@@ -356,9 +358,7 @@ export class Transmitter {
     this.byHost = false;
     this.clear();
     if (!byHost && asked) {
-      const view = this.view;
-      view.setInt32(0, status, true);
-      if (!this.dma.write(address + O_STATUS, this.descriptor, 0, 4)) {
+      if (!this.bus.storeWord(address + O_STATUS, status)) {
         this.reporter.report('dma-fault', -1, address);
         this.causes.raise(CAUSE_DMAE);
       }

@@ -104,7 +104,7 @@ export class Host {
     const size = config.memory ?? 4096;
     const rate = config.rate ?? DEFAULT_RATE;
     const nic = new Nic({
-      memory: { bytes: arena.u8, base: arena.alloc(size), size },
+      memory: { bytes: arena.u8, base: arena.alloc(size), size, move: arena.move },
       dma: slot.dma,
       irq: slot,
       wire: { transmit: (bytes, at, length, fcs, id) => slot.wire?.transmit(bytes, at, length, fcs, id) },

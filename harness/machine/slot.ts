@@ -2,6 +2,7 @@
  * A PCI slot with a card in it: configuration space, address decoding, the card's ports to its host (DMA through the
  * IOMMU, an interrupt line), and the tie between the card's own time and the simulation's.
  */
+import { copyBytes } from '../../device/bytes.ts';
 import type { CardIdentity } from '../../device/nic.ts';
 import type { Dma, IrqLine, Station, Wire } from '../../device/ports.ts';
 import type { PciFunction } from '../../kernel/arch.ts';
@@ -27,14 +28,11 @@ const COMMAND_WRITABLE = 0x0547;
 const BAR0 = 0x10;
 const INTERRUPT_LINE = 0x3c;
 const INTERRUPT_PIN = 0x3d;
-/** Copies up to this length are made byte by byte: cheaper than a call. */
-const SMALL = 32;
 
 export class CardSlot implements PciFunction, IrqLine {
   readonly slot: string;
   readonly iommu: DeviceIommu;
   private readonly sim: Sim;
-  private readonly arena: Arena;
   private readonly intc: LevelInterruptController;
   private readonly line: number;
   private readonly config = new Uint8Array(256);
@@ -43,6 +41,8 @@ export class CardSlot implements PciFunction, IrqLine {
   private readonly sizes: number[] = [];
   private readonly kinds: ('memory' | 'io')[] = [];
   private command = 0;
+  /** Bus mastering is on, and the card in its slot. */
+  private mastering = false;
   private asserted = false;
   private card!: Card;
   cable!: Cable;
@@ -54,10 +54,10 @@ export class CardSlot implements PciFunction, IrqLine {
   constructor(slot: string, sim: Sim, arena: Arena, intc: LevelInterruptController, line: number, iommu: DeviceIommu) {
     this.slot = slot;
     this.sim = sim;
-    this.arena = arena;
     this.intc = intc;
     this.line = line;
     this.iommu = iommu;
+    this.dma = new SlotDma(this, arena.u8);
   }
 
   /** Puts the card in and assigns its BARs, as firmware does: memory from `memoryBase`, ports from `ioBase`. */
@@ -90,6 +90,7 @@ export class CardSlot implements PciFunction, IrqLine {
     if (this.removed) return;
     if (offset === COMMAND) {
       this.command = value & COMMAND_WRITABLE;
+      this.mastering = (this.command & COMMAND_MASTER) !== 0;
       this.view.setUint16(COMMAND, this.command, true);
     } else if (offset === INTERRUPT_LINE) {
       this.view.setUint8(INTERRUPT_LINE, value);
@@ -162,40 +163,45 @@ export class CardSlot implements PciFunction, IrqLine {
   }
 
   /** The card's bus-master port. */
-  readonly dma: Dma = {
-    read: (address, into, at, length) => this.readDma(address, into, at, length),
-    write: (address, from, at, length) => this.writeDma(address, from, at, length),
-  };
+  readonly dma: Dma;
 
-  private readDma(address: number, into: Uint8Array, at: number, length: number): boolean {
-    if ((this.command & COMMAND_MASTER) === 0 || this.removed) return false;
-    const from = this.iommu.translate(address, length, false);
-    if (from < 0) return false;
-    copy(this.arena.u8, from, into, at, length);
-    return true;
-  }
-
-  private writeDma(address: number, from: Uint8Array, at: number, length: number): boolean {
-    if ((this.command & COMMAND_MASTER) === 0 || this.removed) return false;
-    const to = this.iommu.translate(address, length, true);
-    if (to < 0) return false;
-    copy(from, at, this.arena.u8, to, length);
-    return true;
+  /** Where `length` bytes at I/O address `address` lie in the arena, -1 for a fault. */
+  locate(address: number, length: number, write: boolean): number {
+    return this.mastering ? this.iommu.translate(address, length, write) : -1;
   }
 
   /** Pulls the card out while everything runs: its line drops, nothing answers any more. */
   surpriseRemove(): void {
     this.removed = true;
+    this.mastering = false;
     this.setLevel(false);
   }
 }
 
-function copy(from: Uint8Array, at: number, to: Uint8Array, into: number, length: number): void {
-  if (length <= SMALL) {
-    for (let i = 0; i < length; i++) to[into + i] = from[at + i] as number;
-  } else if (from === to) {
-    to.copyWithin(into, at, at + length);
-  } else {
-    to.set(from.subarray(at, at + length), into);
+class SlotDma implements Dma {
+  readonly direct: Uint8Array;
+  private readonly slot: CardSlot;
+
+  constructor(slot: CardSlot, memory: Uint8Array) {
+    this.slot = slot;
+    this.direct = memory;
+  }
+
+  locate(address: number, length: number, write: boolean): number {
+    return this.slot.locate(address, length, write);
+  }
+
+  read(address: number, into: Uint8Array, at: number, length: number): boolean {
+    const from = this.slot.locate(address, length, false);
+    if (from < 0) return false;
+    copyBytes(this.direct, from, into, at, length);
+    return true;
+  }
+
+  write(address: number, from: Uint8Array, at: number, length: number): boolean {
+    const to = this.slot.locate(address, length, true);
+    if (to < 0) return false;
+    copyBytes(from, at, this.direct, to, length);
+    return true;
   }
 }
