@@ -10,7 +10,11 @@ export const RESET_END = 2;
 export const EEPROM_END = 3;
 export const RX_END = 4;
 export const TX_END = 5;
-export const CLOCK_SLOTS = 6;
+export const MDIO_END = 6;
+export const LINK_END = 7;
+/** One for each interrupt vector, from here on. */
+export const ITR_END = 8;
+export const CLOCK_SLOTS = 13;
 
 export type Clock = Float64Array;
 

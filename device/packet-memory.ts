@@ -149,6 +149,13 @@ export class PageRing {
     return this.pagesFor(length) <= free;
   }
 
+  /** Pages that may be written now. */
+  get free(): number {
+    if (!this.usable) return 0;
+    const free = this.bnry - this.curr;
+    return free < 0 ? free + this.pstop - this.pstart : free;
+  }
+
   /** The first page of the oldest frame, 0 when every page has been given back. */
   oldest(): number {
     if (!this.usable) return 0;

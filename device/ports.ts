@@ -38,6 +38,17 @@ export interface Dma {
 /** The interrupt pin: a level, asserted or not. Called on changes only. */
 export interface IrqLine {
   setLevel(asserted: boolean): void;
+  /** A message of `vector`, once, with the data that its table entry holds. Left out: messages go nowhere. */
+  message?(vector: number, data: number): void;
+}
+
+/** Registers of a PHY as IEEE 802.3 clause 22 has them, behind MDIO: 16 bits each. */
+export interface Phy {
+  /** FFFFh where nobody has this address. */
+  read(address: number, register: number): number;
+  write(address: number, register: number, value: number): void;
+  /** Whether a PHY answers at this address. */
+  answers(address: number): boolean;
 }
 
 /**

@@ -1,5 +1,7 @@
 import type { BusMaster } from './bus-master.ts';
+import type { Classifier } from './classify.ts';
 import { armIn, type Clock, disarm, RX_END } from './clock.ts';
+import type { FlowControl } from './flow.ts';
 import { CAUSE_DMAE, CAUSE_RX, CAUSE_RXDU, type CauseSink } from './irq.ts';
 import { FRAME_BROADCAST, FRAME_MULTICAST, type PageRing } from './packet-memory.ts';
 import { DESCRIPTOR_BYTES, DescriptorRing } from './queue.ts';
@@ -14,6 +16,11 @@ const H_FAE = PAGE_HEADER.STATUS.FAE.mask;
 const H_RUNT = PAGE_HEADER.STATUS.RUNT.mask;
 /** What of a frame's status is not the common case. */
 const SPECIAL = FRAME_MULTICAST | FRAME_BROADCAST | H_CRC | H_FAE | H_RUNT;
+const R_VP = RXD.STATUS.VP.mask;
+/** Status bits that come with more than a length. */
+const R_EXTRA = R_VP | RXD.STATUS.TS.mask | RXD.STATUS.HTYPE.mask;
+const TAG_AT = 12;
+const TAG_BYTES = 4;
 const R_TRUNC = RXD.STATUS.TRUNC.mask;
 const R_MC = RXD.STATUS.MC.mask;
 const R_BC = RXD.STATUS.BC.mask;
@@ -23,20 +30,23 @@ const IDLE = 0;
 
 /** A receive queue: a descriptor ring and what belongs to it alone. */
 export class RxQueue extends DescriptorRing {
-  /** Discard frames that find no descriptor. */
+  /** Discard frames that find no descriptor; hold them although other queues are on. */
   drop: boolean;
+  hold: boolean;
   /** Bytes of each buffer. */
   bufferSize: number;
 
   constructor(reporter: Reporter) {
     super(reporter);
     this.drop = false;
+    this.hold = false;
     this.bufferSize = 0;
   }
 
   override reset(): void {
     super.reset();
     this.drop = false;
+    this.hold = false;
     this.bufferSize = 0;
   }
 }
@@ -50,6 +60,9 @@ export class RxEngine {
   /** Takes new frames from the ring; a frame being moved is finished either way. */
   on: boolean;
   keepFcs: boolean;
+  /** Told of pages given back, once there is somebody to tell. */
+  flow: FlowControl | null;
+  private readonly classifier: Classifier;
   private readonly ring: PageRing;
   private readonly bus: BusMaster;
   private readonly clock: Clock;
@@ -70,10 +83,14 @@ export class RxEngine {
   private resultAddress: number;
   private length: number;
   private result: number;
+  private stamp: number;
+  private hash: number;
+  private tag: number;
   private id: number;
 
   constructor(
     queues: readonly RxQueue[],
+    classifier: Classifier,
     ring: PageRing,
     bus: BusMaster,
     clock: Clock,
@@ -85,6 +102,8 @@ export class RxEngine {
     nsPerByte: number,
   ) {
     this.queues = queues;
+    this.classifier = classifier;
+    this.flow = null;
     this.ring = ring;
     this.bus = bus;
     this.clock = clock;
@@ -105,6 +124,9 @@ export class RxEngine {
     this.resultAddress = 0;
     this.length = 0;
     this.result = 0;
+    this.stamp = 0;
+    this.hash = 0;
+    this.tag = 0;
     this.id = 0;
   }
 
@@ -135,19 +157,26 @@ export class RxEngine {
     while (this.on && !this.moving) {
       const page = this.ring.oldest();
       if (page === 0) return;
-      const queue = this.queues[0] as RxQueue;
-      if (!queue.on || queue.head === queue.tail) {
-        if (!queue.drop) {
-          if (arrived) this.causes.raise(CAUSE_RXDU);
-          return;
-        }
+      const index = this.classifier.queue[page] as number;
+      const queue = this.queues[index] as RxQueue;
+      if (queue.on && queue.head !== queue.tail) {
+        this.begin(page, queue, index);
+      } else if (queue.drop || (!queue.hold && this.several())) {
         this.stats.add(RNBC, 1);
         this.dropped(this.ring.frameId[page] as number, 'no_descriptor');
-        this.ring.release(page);
-        continue;
+        this.release(page);
+      } else {
+        if (arrived) this.causes.raise(CAUSE_RXDU, index);
+        return;
       }
-      this.begin(page, queue);
     }
+  }
+
+  /** More than one queue is on: then one without descriptors must not hold up the others. */
+  private several(): boolean {
+    let on = 0;
+    for (let i = 0; i < this.queues.length; i++) if ((this.queues[i] as RxQueue).on) on++;
+    return on > 1;
   }
 
   /** The time of the frame being moved is over. */
@@ -156,7 +185,7 @@ export class RxEngine {
     this.kick(false);
   }
 
-  private begin(page: number, queue: RxQueue): void {
+  private begin(page: number, queue: RxQueue, index: number): void {
     const ring = this.ring;
     const words = this.bus.words;
     const id = ring.frameId[page] as number;
@@ -172,31 +201,39 @@ export class RxEngine {
       this.lose(page, id);
       return;
     }
+    const found = this.classifier.status[page] as number;
     let length = ring.frameLength[page] as number;
     if (this.keepFcs) {
       ring.materialise(page);
       length += FCS_BYTES;
     }
-    let result = DONE;
+    let result = DONE | found;
+    const tagged = (found & R_VP) !== 0;
+    if (tagged) length -= TAG_BYTES;
     if (length > queue.bufferSize) {
       length = queue.bufferSize;
       result |= R_TRUNC;
     }
-    if (!this.payload(page, address >>> 0, length)) {
+    if (!(tagged ? this.untagged(page, address >>> 0, length) : this.payload(page, address >>> 0, 0, length))) {
       this.fault(page, id, address >>> 0);
       return;
     }
     const status = ring.frameStatus[page] as number;
     if ((status & SPECIAL) !== 0) result |= resultOf(status);
-    if (this.trace.rx_dma !== null) this.trace.rx_dma(id, 0, queue.head, address >>> 0, length);
+    if (this.trace.rx_dma !== null) this.trace.rx_dma(id, index, queue.head, address >>> 0, length);
     this.page = page;
     this.id = id;
-    this.queue = 0;
+    this.queue = index;
     this.index = queue.head;
     this.starts = queue.starts;
     this.resultAddress = from;
     this.length = length;
     this.result = result;
+    if ((found & R_EXTRA) !== 0) {
+      this.stamp = this.classifier.stamp[page] as number;
+      this.hash = this.classifier.hash[page] as number;
+      this.tag = this.classifier.tag[page] as number;
+    }
     if (this.instant) {
       this.finish();
       return;
@@ -206,31 +243,53 @@ export class RxEngine {
     armIn(this.clock, RX_END, cost);
   }
 
-  private payload(page: number, address: number, length: number): boolean {
+  /** `length` bytes of the frame from its byte `skip` on. */
+  private payload(page: number, address: number, skip: number, length: number): boolean {
     const ring = this.ring;
-    const from = ring.indexOf(page) + HEADER_BYTES;
-    const straight = ring.indexOf(ring.pstop) - from;
-    if (length <= straight) return this.bus.write(address, ring.bytes, from, length);
+    let from = ring.indexOf(page) + HEADER_BYTES + skip;
+    const stop = ring.indexOf(ring.pstop);
+    if (from + length <= stop) return this.bus.write(address, ring.bytes, from, length);
+    const start = ring.indexOf(ring.pstart);
+    if (from >= stop) {
+      from += start - stop;
+      return this.bus.write(address, ring.bytes, from, length);
+    }
+    const straight = stop - from;
     return (
       this.bus.write(address, ring.bytes, from, straight) &&
-      this.bus.write(address + straight, ring.bytes, ring.indexOf(ring.pstart), length - straight)
+      this.bus.write(address + straight, ring.bytes, start, length - straight)
     );
+  }
+
+  /** Without the VLAN tag after the two addresses. */
+  private untagged(page: number, address: number, length: number): boolean {
+    const before = Math.min(length, TAG_AT);
+    if (!this.payload(page, address, 0, before)) return false;
+    return length === before || this.payload(page, address + before, TAG_AT + TAG_BYTES, length - before);
   }
 
   private finish(): void {
     const page = this.page;
     this.moving = false;
     this.page = IDLE;
-    if (!this.bus.store(this.resultAddress, 0, 0, this.length, this.result)) {
+    let stamp = 0;
+    let hash = 0;
+    let size = this.length;
+    if ((this.result & R_EXTRA) !== 0) {
+      stamp = this.stamp;
+      hash = this.hash;
+      size |= this.tag << 16;
+    }
+    if (!this.bus.store(this.resultAddress, stamp, hash, size, this.result)) {
       this.fault(page, this.id, this.resultAddress);
       return;
     }
     const queue = this.queues[this.queue] as RxQueue;
     // A queue that was switched off and on meanwhile starts at 0 again: its head is not ours to move.
     if (queue.starts === this.starts) queue.head = queue.after(this.index);
-    if (page > 0) this.ring.release(page);
+    if (page > 0) this.release(page);
     if (this.trace.rx_done !== null) this.trace.rx_done(this.id, this.queue, this.index);
-    this.causes.raise(CAUSE_RX);
+    this.causes.raise(CAUSE_RX, this.queue);
   }
 
   private fault(page: number, id: number, address: number): void {
@@ -242,8 +301,13 @@ export class RxEngine {
   private lose(page: number, id: number): void {
     this.stats.add(RXDMAE, 1);
     this.dropped(id, 'dma_fault');
-    if (page > 0) this.ring.release(page);
+    if (page > 0) this.release(page);
     this.causes.raise(CAUSE_DMAE);
+  }
+
+  private release(page: number): void {
+    this.ring.release(page);
+    if (this.flow?.send === true) this.flow.check();
   }
 
   private dropped(id: number, reason: RxDropReason): void {

@@ -15,7 +15,9 @@ import { DeviceIommu } from './iommu.ts';
 import { CardSlot } from './slot.ts';
 import type { World } from './world.ts';
 
+/** Level lines, and above them interrupt numbers for messages: so many for each slot. */
 const LINES = 24;
+const MESSAGES_PER_SLOT = 8;
 const FIRST_LINE = 10;
 const MEMORY_BARS = 0x30000000;
 const IO_BARS = 0xc000;
@@ -71,7 +73,7 @@ export class Host {
     const { sim, arena } = world;
     this.name = config.name;
     this.world = world;
-    this.intc = new LevelInterruptController(sim, LINES);
+    this.intc = new LevelInterruptController(sim, LINES + MESSAGES_PER_SLOT * config.nics.length);
     this.bus = new HostBus(sim, config.postedNs ?? DEFAULT_POSTED_NS);
     const ram = arena.ram(config.ram ?? DEFAULT_RAM);
     config.nics.forEach((nic, i) => this.plug(nic, i));
@@ -100,7 +102,7 @@ export class Host {
     const name = `0000:00:${(3 + index).toString(16).padStart(2, '0')}.0`;
     const report = (detector: string, message: string): void => world.report(detector, `${this.name}: ${message}`);
     const iommu = new DeviceIommu(name, report);
-    const slot = new CardSlot(name, sim, arena, this.intc, line, iommu);
+    const slot = new CardSlot(name, sim, arena, this.intc, line, iommu, LINES + MESSAGES_PER_SLOT * index);
     const size = config.memory ?? 4096;
     const rate = config.rate ?? DEFAULT_RATE;
     const nic = new Nic({

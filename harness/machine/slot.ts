@@ -1,9 +1,9 @@
 /**
  * A PCI slot with a card in it: configuration space, address decoding, the card's ports to its host (DMA through the
- * IOMMU, an interrupt line), and the tie between the card's own time and the simulation's.
+ * IOMMU, an interrupt line, messages), and the tie between the card's own time and the simulation's.
  */
 import { copyBytes } from '../../device/bytes.ts';
-import type { CardIdentity } from '../../device/nic.ts';
+import { type CardIdentity, ConfigSpace, type PciTarget } from '../../device/pci.ts';
 import type { Dma, IrqLine, Station, Wire } from '../../device/ports.ts';
 import type { PciFunction } from '../../kernel/arch.ts';
 import type { Arena } from '../sim/arena.ts';
@@ -13,67 +13,65 @@ import type { LevelInterruptController } from './intc.ts';
 import type { DeviceIommu } from './iommu.ts';
 
 /** What a slot needs of the card in it (device/nic.ts, and any other card with the same contract). */
-export interface Card extends Station {
+export interface Card extends Station, PciTarget {
   readonly identity: CardIdentity;
   readonly deadline: number;
   read(bar: number, offset: number, width: number): number;
   write(bar: number, offset: number, width: number, value: number): void;
 }
 
-const COMMAND = 0x04;
-const COMMAND_IO = 1;
-const COMMAND_MEMORY = 2;
-const COMMAND_MASTER = 4;
-const COMMAND_WRITABLE = 0x0547;
-const BAR0 = 0x10;
-const INTERRUPT_LINE = 0x3c;
-const INTERRUPT_PIN = 0x3d;
-
 export class CardSlot implements PciFunction, IrqLine {
   readonly slot: string;
   readonly iommu: DeviceIommu;
+  readonly messages: number;
+  /** The card's bus-master port. */
+  readonly dma: Dma;
   private readonly sim: Sim;
   private readonly intc: LevelInterruptController;
   private readonly line: number;
-  private readonly config = new Uint8Array(256);
-  private readonly view = new DataView(this.config.buffer);
-  private readonly bases: number[] = [];
-  private readonly sizes: number[] = [];
-  private readonly kinds: ('memory' | 'io')[] = [];
-  private command = 0;
+  private config!: ConfigSpace;
+  private card!: Card;
   /** Bus mastering is on, and the card in its slot. */
   private mastering = false;
   private asserted = false;
-  private card!: Card;
+  /** What the line hears. */
+  private driven = false;
   cable!: Cable;
   /** What the card's transmitter is plugged into. */
   wire: Wire | null = null;
   /** Pulled out: nobody answers. */
   removed = false;
 
-  constructor(slot: string, sim: Sim, arena: Arena, intc: LevelInterruptController, line: number, iommu: DeviceIommu) {
+  /** `messages`: the first of the interrupt numbers that the host keeps for this slot's messages. */
+  constructor(
+    slot: string,
+    sim: Sim,
+    arena: Arena,
+    intc: LevelInterruptController,
+    line: number,
+    iommu: DeviceIommu,
+    messages = 0,
+  ) {
     this.slot = slot;
     this.sim = sim;
     this.intc = intc;
     this.line = line;
     this.iommu = iommu;
+    this.messages = messages;
     this.dma = new SlotDma(this, arena.u8);
   }
 
   /** Puts the card in and assigns its BARs, as firmware does: memory from `memoryBase`, ports from `ioBase`. */
   insert(card: Card, memoryBase: number, ioBase: number): void {
     this.card = card;
-    const { vendor, device, revision, classCode, bars } = card.identity;
-    const { view } = this;
-    view.setUint16(0x00, vendor, true);
-    view.setUint16(0x02, device, true);
-    view.setUint32(0x08, ((classCode << 8) | revision) >>> 0, true);
-    view.setUint8(INTERRUPT_LINE, this.line);
-    view.setUint8(INTERRUPT_PIN, 1);
-    bars.forEach((bar, i) => {
-      this.kinds.push(bar.kind);
-      this.sizes.push(bar.size);
-      this.setBar(i, bar.kind === 'memory' ? memoryBase : ioBase);
+    this.config = new ConfigSpace(card.identity, card);
+    this.config.setLine(this.line);
+    let memory = memoryBase;
+    let ports = ioBase;
+    card.identity.bars.forEach(({ kind, size }, i) => {
+      this.config.setBase(i, kind === 'memory' ? memory : ports);
+      if (kind === 'memory') memory += size;
+      else ports += size;
     });
   }
 
@@ -81,46 +79,27 @@ export class CardSlot implements PciFunction, IrqLine {
 
   readConfig(offset: number, width: 8 | 16 | 32): number {
     if (this.removed) return (0xffffffff >>> (32 - width)) >>> 0;
-    if (width === 8) return this.view.getUint8(offset & 0xff);
-    if (width === 16) return this.view.getUint16(offset & 0xfe, true);
-    return this.view.getUint32(offset & 0xfc, true);
+    return this.config.read(offset, width);
   }
 
   writeConfig(offset: number, width: 8 | 16 | 32, value: number): void {
     if (this.removed) return;
-    if (offset === COMMAND) {
-      this.command = value & COMMAND_WRITABLE;
-      this.mastering = (this.command & COMMAND_MASTER) !== 0;
-      this.view.setUint16(COMMAND, this.command, true);
-    } else if (offset === INTERRUPT_LINE) {
-      this.view.setUint8(INTERRUPT_LINE, value);
-    } else if (width === 32 && offset >= BAR0 && offset < BAR0 + 24) {
-      const bar = (offset - BAR0) >> 2;
-      if (bar < this.sizes.length) this.setBar(bar, value);
-    }
-  }
-
-  private setBar(bar: number, value: number): void {
-    const size = this.sizes[bar] as number;
-    const base = (value & ~(size - 1)) >>> 0;
-    this.bases[bar] = base;
-    this.view.setUint32(BAR0 + bar * 4, this.kinds[bar] === 'io' ? (base | 1) >>> 0 : base, true);
+    this.bringUp();
+    this.config.write(offset, width, value);
+    this.mastering = this.config.mastering;
+    this.drive();
+    this.settle();
   }
 
   // ---- from the bus -------------------------------------------------------------------------------------------
 
   /** The BAR that answers to an address, or -1. */
   decode(kind: 'memory' | 'io', address: number): number {
-    if (this.removed || (this.command & (kind === 'memory' ? COMMAND_MEMORY : COMMAND_IO)) === 0) return -1;
-    for (let bar = 0; bar < this.bases.length; bar++) {
-      const offset = address - (this.bases[bar] as number);
-      if (offset >= 0 && offset < (this.sizes[bar] as number) && this.kinds[bar] === kind) return bar;
-    }
-    return -1;
+    return this.removed ? -1 : this.config.decode(kind, address);
   }
 
   barBase(bar: number): number {
-    return this.bases[bar] as number;
+    return this.config.base(bar);
   }
 
   read(bar: number, offset: number, width: number): number {
@@ -158,12 +137,29 @@ export class CardSlot implements PciFunction, IrqLine {
   setLevel(asserted: boolean): void {
     if (this.asserted === asserted) return;
     this.asserted = asserted;
-    const at = this.card === undefined ? this.sim.now : Math.max(this.card.time, this.sim.time);
-    this.intc.setLevel(this.line, asserted, at);
+    this.drive();
   }
 
-  /** The card's bus-master port. */
-  readonly dma: Dma;
+  /** Its data is the number of the interrupt at the host's controller. It is a write, so it needs bus mastering. */
+  message(_vector: number, data: number): void {
+    if (this.mastering) this.intc.message(data, this.present);
+  }
+
+  /** The line is what the pin says, unless the command register or an empty slot keeps it quiet. */
+  private drive(): void {
+    // A card may move its pin while it is being made, before it is in its slot.
+    const config = this.config as ConfigSpace | undefined;
+    if (config !== undefined) config.showInterrupt(this.asserted);
+    const on = this.asserted && !this.removed && config?.pin !== false;
+    if (on === this.driven) return;
+    this.driven = on;
+    this.intc.setLevel(this.line, on, this.present);
+  }
+
+  private get present(): number {
+    const card = this.card as Card | undefined;
+    return card === undefined ? this.sim.now : Math.max(card.time, this.sim.time);
+  }
 
   /** Where `length` bytes at I/O address `address` lie in the arena, -1 for a fault. */
   locate(address: number, length: number, write: boolean): number {
@@ -174,7 +170,7 @@ export class CardSlot implements PciFunction, IrqLine {
   surpriseRemove(): void {
     this.removed = true;
     this.mastering = false;
-    this.setLevel(false);
+    this.drive();
   }
 }
 
