@@ -36,10 +36,10 @@ export class NicInterrupts implements CauseSink {
   private allMasked: boolean;
   /** Some vector has a limit. */
   private counting: boolean;
-  /** By vector: told of what is set now; causes since the last interrupt; when the next one may be. */
+  /** By vector: told of what is set now; causes since the last interrupt; when that was. */
   private readonly told: Uint8Array;
   private readonly events: Int32Array;
-  private readonly next: Float64Array;
+  private readonly last: Float64Array;
 
   constructor(line: IrqLine, clock: Clock, trace: NicTrace, queues: number) {
     const vectors = queues + 1;
@@ -65,7 +65,7 @@ export class NicInterrupts implements CauseSink {
     this.counting = false;
     this.told = new Uint8Array(vectors);
     this.events = new Int32Array(vectors);
-    this.next = new Float64Array(vectors);
+    this.last = new Float64Array(vectors).fill(-Infinity);
   }
 
   raise(causes: number, queue = -1): void {
@@ -114,8 +114,6 @@ export class NicInterrupts implements CauseSink {
 
   /** ITR of a vector: an interrupt that waits is judged anew. */
   moderate(vector: number, ns: number, count: number): void {
-    // The gap counts from the last interrupt, whatever the interval was then.
-    this.next[vector] = (this.next[vector] as number) - (this.interval[vector] as number) + ns;
     this.interval[vector] = ns;
     this.limit[vector] = count;
     this.counting = this.limit.some(limit => limit !== 0);
@@ -157,7 +155,7 @@ export class NicInterrupts implements CauseSink {
     this.interval.fill(0);
     this.limit.fill(0);
     this.counting = false;
-    this.next.fill(0);
+    this.last.fill(-Infinity);
     this.pending = 0;
     for (let vector = 0; vector < this.vectors; vector++) this.forget(vector);
     this.setLevel(false);
@@ -216,14 +214,14 @@ export class NicInterrupts implements CauseSink {
     if (interval !== 0) {
       const now = this.clock[NOW] as number;
       const limit = this.limit[vector] as number;
-      const next = this.next[vector] as number;
+      const next = (this.last[vector] as number) + interval;
       if (now < next && (limit === 0 || (this.events[vector] as number) < limit)) {
         armAt(this.clock, ITR_END + vector, next);
         return false;
       }
       disarm(this.clock, ITR_END + vector);
-      this.next[vector] = now + interval;
     }
+    this.last[vector] = this.clock[NOW] as number;
     this.events[vector] = 0;
     return true;
   }

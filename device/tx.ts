@@ -339,6 +339,10 @@ export class Transmitter {
         return this.sent();
       default:
         this.phase = IDLE;
+        if (this.linkUp) {
+          this.stats.add(PTXC, 1);
+          this.wire.transmit(this.pauseFrame, 0, PAUSE_BYTES, FCS_GOOD, 0);
+        }
         return true;
     }
   }
@@ -370,12 +374,8 @@ export class Transmitter {
     const { filter } = this;
     buildPause(this.pauseFrame, filter.stationLow, filter.stationHigh, this.pauseToSend);
     this.pauseToSend = -1;
-    this.stats.add(PTXC, 1);
     this.phase = CONTROL;
-    if (this.wireNsPerByte === 0) {
-      this.wire.transmit(this.pauseFrame, 0, PAUSE_BYTES, FCS_GOOD, 0);
-      return true;
-    }
+    if (this.wireNsPerByte === 0) return true;
     this.occupy(PAUSE_BYTES);
     return false;
   }
