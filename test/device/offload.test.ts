@@ -33,7 +33,7 @@ interface Shape {
 }
 
 /** A sound TCP or UDP frame; `l4` and `ip` tell where its headers are. */
-export function packet({ v6 = false, udp = false, tag, payload, flags = 0x18 }: Shape): {
+function packet({ v6 = false, udp = false, tag, payload, flags = 0x18 }: Shape): {
   bytes: Uint8Array;
   ip: number;
   l4: number;
