@@ -19,6 +19,8 @@ const CHECK_IP = NIC.RXCSC.IP.mask;
 const CHECK_L4 = NIC.RXCSC.L4.mask;
 const STAMP = NIC.RXCSC.TS.mask;
 const TAGGED_BYTES = 18;
+/** Above the bits of RXD.STATUS, which end at 19. */
+export const QUEUE_LSB = 24;
 
 /**
  * What the card finds out about a frame while it arrives, for its descriptor (datasheet §5.6): RSS hash and queue,
@@ -30,19 +32,19 @@ export class Classifier {
   strip: boolean;
   /** RXCSC. */
   checks: number;
-  /** By page: RXD.STATUS bits, hash, tag, time stamp, queue. */
+  /** There is something to find out; while there is not, a frame's `status` is 0. */
+  active: boolean;
+  /** By page: RXD.STATUS bits, and above them the queue from bit QUEUE_LSB on; hash, tag, time stamp. */
   readonly status: Int32Array;
   readonly hash: Int32Array;
   readonly tag: Uint16Array;
   readonly stamp: Int32Array;
-  readonly queue: Uint8Array;
   private readonly headers: Headers;
   private readonly clock: Clock;
   private readonly stats: Stats;
   /** Sums over the array that the last frame came in: nearly always the same one. */
   private summer: Summer;
   private summed: Uint8Array;
-  private active: boolean;
 
   constructor(memory: Uint8Array, clock: Clock, stats: Stats) {
     this.steering = new Steering();
@@ -52,7 +54,6 @@ export class Classifier {
     this.hash = new Int32Array(PAGE_NUMBERS);
     this.tag = new Uint16Array(PAGE_NUMBERS);
     this.stamp = new Int32Array(PAGE_NUMBERS);
-    this.queue = new Uint8Array(PAGE_NUMBERS);
     this.headers = new Headers();
     this.clock = clock;
     this.stats = stats;
@@ -73,14 +74,8 @@ export class Classifier {
     this.active = this.strip || this.checks !== 0 || this.steering.types !== 0;
   }
 
-  /** Notes what there is to know about the frame that was stored at `page`. */
-  note(bytes: Uint8Array, at: number, length: number, page: number): void {
-    this.status[page] = 0;
-    this.queue[page] = 0;
-    if (this.active) this.look(bytes, at, length, page);
-  }
-
-  private look(bytes: Uint8Array, at: number, length: number, page: number): void {
+  /** Notes what there is to know about the frame that was stored at `page`: only while `active`. */
+  look(bytes: Uint8Array, at: number, length: number, page: number): void {
     const { checks, steering, headers } = this;
     let status = 0;
     this.hash[page] = 0;
@@ -102,8 +97,7 @@ export class Classifier {
         const hash = steering.hash(bytes, at, headers);
         if (steering.hashed !== 0) {
           this.hash[page] = hash;
-          this.queue[page] = steering.queueOf(hash);
-          status |= steering.hashed << HTYPE_LSB;
+          status |= (steering.hashed << HTYPE_LSB) | (steering.queueOf(hash) << QUEUE_LSB);
         }
       }
       if (headers.version !== 0) status |= this.verify(bytes, at);

@@ -1,5 +1,5 @@
 import type { BusMaster } from './bus-master.ts';
-import type { Classifier } from './classify.ts';
+import { type Classifier, QUEUE_LSB } from './classify.ts';
 import { armIn, type Clock, disarm, RX_END } from './clock.ts';
 import type { FlowControl } from './flow.ts';
 import { CAUSE_DMAE, CAUSE_RX, CAUSE_RXDU, type CauseSink } from './irq.ts';
@@ -21,6 +21,7 @@ const R_VP = RXD.STATUS.VP.mask;
 const R_EXTRA = R_VP | RXD.STATUS.TS.mask | RXD.STATUS.HTYPE.mask;
 const TAG_AT = 12;
 const TAG_BYTES = 4;
+const FOUND = (1 << QUEUE_LSB) - 1;
 const R_TRUNC = RXD.STATUS.TRUNC.mask;
 const R_MC = RXD.STATUS.MC.mask;
 const R_BC = RXD.STATUS.BC.mask;
@@ -157,10 +158,11 @@ export class RxEngine {
     while (this.on && !this.moving) {
       const page = this.ring.oldest();
       if (page === 0) return;
-      const index = this.classifier.queue[page] as number;
+      const found = this.classifier.status[page] as number;
+      const index = found >> QUEUE_LSB;
       const queue = this.queues[index] as RxQueue;
       if (queue.on && queue.head !== queue.tail) {
-        this.begin(page, queue, index);
+        this.begin(page, queue, index, found & FOUND);
       } else if (queue.drop || (!queue.hold && this.several())) {
         this.stats.add(RNBC, 1);
         this.dropped(this.ring.frameId[page] as number, 'no_descriptor');
@@ -185,7 +187,7 @@ export class RxEngine {
     this.kick(false);
   }
 
-  private begin(page: number, queue: RxQueue, index: number): void {
+  private begin(page: number, queue: RxQueue, index: number, found: number): void {
     const ring = this.ring;
     const words = this.bus.words;
     const id = ring.frameId[page] as number;
@@ -201,7 +203,6 @@ export class RxEngine {
       this.lose(page, id);
       return;
     }
-    const found = this.classifier.status[page] as number;
     let length = ring.frameLength[page] as number;
     if (this.keepFcs) {
       ring.materialise(page);

@@ -35,6 +35,8 @@ export const MIN_STORED = 14;
 
 /** Error bits that a medium may report with a frame. */
 export const ERROR_DRIBBLE = 1;
+/** Beside them: the frame comes from the card's own transmitter. */
+const LOOPED = 0x100;
 
 /** Longest frame that is no jumbo frame: 1500 bytes with addresses, type and a VLAN tag. */
 const LONGEST_PLAIN = 1518;
@@ -126,29 +128,14 @@ export class Receiver {
    * ERROR bits. The first line that applies decides in which one counter it is counted (datasheet §9.2).
    */
   receive(bytes: Uint8Array, at: number, length: number, fcs: number, id: number, errors: number): void {
-    if (this.trace.frame_arrived !== null) this.trace.frame_arrived(id, length);
-    if (!this.on || !this.linkUp || this.loopback) {
-      this.stats.add(RXOFF, 1);
-      this.drop(id, this.loopback ? 'loopback' : this.linkUp ? 'rx_off' : 'link_down');
+    const trace = this.trace;
+    if (trace.frame_arrived !== null) trace.frame_arrived(id, length);
+    const stats = this.stats;
+    if (!this.on || ((!this.linkUp || this.loopback) && (errors & LOOPED) === 0)) {
+      stats.add(RXOFF, 1);
+      this.drop(id, !this.on ? 'rx_off' : this.loopback ? 'loopback' : 'link_down');
       return;
     }
-    this.judge(bytes, at, length, fcs, id, errors);
-  }
-
-  /** A frame of the card's own comes back (TCR.LB, BMCR.LOOPBACK). */
-  loopedBack(bytes: Uint8Array, at: number, length: number, fcs: number, id: number): void {
-    if (this.trace.frame_arrived !== null) this.trace.frame_arrived(id, length);
-    if (this.on) {
-      this.judge(bytes, at, length, fcs, id, 0);
-    } else {
-      this.stats.add(RXOFF, 1);
-      this.drop(id, 'rx_off');
-    }
-  }
-
-  private judge(bytes: Uint8Array, at: number, length: number, fcs: number, id: number, errors: number): void {
-    const trace = this.trace;
-    const stats = this.stats;
     // IEEE 802.3 clause 4.2.4.2.1: "frame too long" comes before any other verdict.
     if (length > this.maxLength && this.giant(bytes, at, length)) {
       stats.add(GIANT, 1);
@@ -200,7 +187,9 @@ export class Receiver {
       return;
     }
     const page = this.ring.store(bytes, at, length, fcs, status, id);
-    this.classifier.note(bytes, at, length, page);
+    const classifier = this.classifier;
+    if (classifier.active) classifier.look(bytes, at, length, page);
+    else classifier.status[page] = 0;
     if (counted) {
       stats.add(BPRC, 1);
     } else {
@@ -211,6 +200,11 @@ export class Receiver {
     if (trace.rx_stored !== null) trace.rx_stored(id, page, length);
     if (this.programmed) this.causes.raise(CAUSE_RX);
     else this.engine.kick(true);
+  }
+
+  /** A frame of the card's own comes back (TCR.LB, BMCR.LOOPBACK). */
+  loopedBack(bytes: Uint8Array, at: number, length: number, fcs: number, id: number): void {
+    this.receive(bytes, at, length, fcs, id, LOOPED);
   }
 
   /** Longer than MAXLEN: unless a tag makes it so; and never beyond the jumbo limit. */

@@ -25,14 +25,12 @@ export class CardSlot implements PciFunction, IrqLine {
   readonly iommu: DeviceIommu;
   readonly messages: number;
   /** The card's bus-master port. */
-  readonly dma: Dma;
+  readonly dma: SlotDma;
   private readonly sim: Sim;
   private readonly intc: LevelInterruptController;
   private readonly line: number;
   private config!: ConfigSpace;
   private card!: Card;
-  /** Bus mastering is on, and the card in its slot. */
-  private mastering = false;
   private asserted = false;
   /** What the line hears. */
   private driven = false;
@@ -58,7 +56,7 @@ export class CardSlot implements PciFunction, IrqLine {
     this.line = line;
     this.iommu = iommu;
     this.messages = messages;
-    this.dma = new SlotDma(this, arena.u8);
+    this.dma = new SlotDma(iommu, arena.u8);
   }
 
   /** Puts the card in and assigns its BARs, as firmware does: memory from `memoryBase`, ports from `ioBase`. */
@@ -86,7 +84,7 @@ export class CardSlot implements PciFunction, IrqLine {
     if (this.removed) return;
     this.bringUp();
     this.config.write(offset, width, value);
-    this.mastering = this.config.mastering;
+    this.dma.on = this.config.mastering;
     this.drive();
     this.settle();
   }
@@ -142,7 +140,7 @@ export class CardSlot implements PciFunction, IrqLine {
 
   /** Its data is the number of the interrupt at the host's controller. It is a write, so it needs bus mastering. */
   message(_vector: number, data: number): void {
-    if (this.mastering) this.intc.message(data, this.present);
+    if (this.dma.on) this.intc.message(data, this.present);
   }
 
   /** The line is what the pin says, unless the command register or an empty slot keeps it quiet. */
@@ -161,41 +159,40 @@ export class CardSlot implements PciFunction, IrqLine {
     return card === undefined ? this.sim.now : Math.max(card.time, this.sim.time);
   }
 
-  /** Where `length` bytes at I/O address `address` lie in the arena, -1 for a fault. */
-  locate(address: number, length: number, write: boolean): number {
-    return this.mastering ? this.iommu.translate(address, length, write) : -1;
-  }
-
   /** Pulls the card out while everything runs: its line drops, nothing answers any more. */
   surpriseRemove(): void {
     this.removed = true;
-    this.mastering = false;
+    this.dma.on = false;
     this.drive();
   }
 }
 
+/** The arena behind the device's IOMMU. */
 class SlotDma implements Dma {
+  /** Bus mastering is on, and the card in its slot. */
+  on: boolean;
   readonly direct: Uint8Array;
-  private readonly slot: CardSlot;
+  private readonly iommu: DeviceIommu;
 
-  constructor(slot: CardSlot, memory: Uint8Array) {
-    this.slot = slot;
+  constructor(iommu: DeviceIommu, memory: Uint8Array) {
+    this.on = false;
     this.direct = memory;
+    this.iommu = iommu;
   }
 
   locate(address: number, length: number, write: boolean): number {
-    return this.slot.locate(address, length, write);
+    return this.on ? this.iommu.translate(address, length, write) : -1;
   }
 
   read(address: number, into: Uint8Array, at: number, length: number): boolean {
-    const from = this.slot.locate(address, length, false);
+    const from = this.locate(address, length, false);
     if (from < 0) return false;
     copyBytes(this.direct, from, into, at, length);
     return true;
   }
 
   write(address: number, from: Uint8Array, at: number, length: number): boolean {
-    const to = this.slot.locate(address, length, true);
+    const to = this.locate(address, length, true);
     if (to < 0) return false;
     copyBytes(from, at, this.direct, to, length);
     return true;

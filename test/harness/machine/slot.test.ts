@@ -68,5 +68,5 @@ it('bus mastering off: no message, no DMA', () => {
   slot.writeConfig(4, 16, 2);
   write(NIC.QCS.offset, 1);
   expect(got).toEqual([]);
-  expect(slot.locate(0x10000000, 16, false)).toBe(-1);
+  expect(slot.dma.locate(0x10000000, 16, false)).toBe(-1);
 });
