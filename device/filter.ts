@@ -18,6 +18,8 @@ export class AddressFilter {
   multicast: boolean;
   allMulticast: boolean;
   promiscuous: boolean;
+  /** Every unicast, as the DP8390's PRO: group addresses are judged as ever. */
+  allUnicast: boolean;
 
   constructor() {
     this.stationLow = 0;
@@ -28,6 +30,7 @@ export class AddressFilter {
     this.multicast = false;
     this.allMulticast = false;
     this.promiscuous = false;
+    this.allUnicast = false;
   }
 
   reset(): void {
@@ -39,6 +42,7 @@ export class AddressFilter {
     this.multicast = false;
     this.allMulticast = false;
     this.promiscuous = false;
+    this.allUnicast = false;
   }
 
   /** Judges the destination address at `bytes[at .. at+6)`. */
@@ -49,7 +53,7 @@ export class AddressFilter {
     const high = (bytes[at + 4] as number) | ((bytes[at + 5] as number) << 8);
     if ((first & 1) === 0) {
       const ours = word === this.stationLow && high === this.stationHigh;
-      return ours || this.promiscuous ? TO_STATION : REJECTED;
+      return ours || this.promiscuous || this.allUnicast ? TO_STATION : REJECTED;
     }
     if (word === -1 && high === 0xffff) {
       return this.broadcast || this.promiscuous ? TO_BROADCAST : REJECTED;

@@ -57,6 +57,12 @@ export class Interrupts implements CauseSink {
     this.update();
   }
 
+  /** The mask as a whole, for a register interface that has one mask register. */
+  setMask(causes: number): void {
+    this.mask = causes;
+    this.update();
+  }
+
   reset(): void {
     this.status = 0;
     this.mask = 0;

@@ -196,6 +196,19 @@ export class PageRing {
     return page;
   }
 
+  /**
+   * `pages` pages from `page` on are about to be overwritten, read or not, for a register interface where the host moves
+   * the pointers as it likes: frames that start there are forgotten, and of one that only ends there the FCS is made
+   * first.
+   */
+  claim(page: number, pages: number): void {
+    for (let i = 0, p = page; i < pages; i++, p = this.after(p)) this.forget(p);
+    if (this.pending === 0) return;
+    for (let i = 0, p = page; i < pages; i++, p = this.after(p)) {
+      if (this.fcsFrom[p] !== NONE) this.materialise(this.fcsOwner[p] as number);
+    }
+  }
+
   /** Gives back the frame that starts at `page`, the oldest one: BNRY becomes its last page. */
   release(page: number): void {
     this.forget(page);

@@ -1,5 +1,6 @@
 import { type Clock, NOW } from './clock.ts';
 import type { ViolationSink } from './ports.ts';
+import type { Ne2000Rule } from './regs/ne2000-rules.ts';
 import type { Rule } from './regs/rules.ts';
 
 /** Puts the card's time on a violation. One for each card; engines and register file share it. */
@@ -13,7 +14,7 @@ export class Reporter {
   }
 
   /** `offset`: register offset, -1 for a descriptor or frame. `value`: what was written, or the offending value. */
-  report(rule: Rule, offset: number, value: number): void {
+  report(rule: Rule | Ne2000Rule, offset: number, value: number): void {
     this.sink.violation(rule, offset, value, this.clock[NOW] as number);
   }
 }

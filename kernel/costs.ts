@@ -6,6 +6,8 @@
  * (roughly 1 to 2 µs per small UDP packet from interrupt to recv() on a 3 GHz core); ratios between entries matter
  * more than any one of them.
  */
+import type { Kernel } from './kernel.ts';
+
 interface Cost {
   readonly ns: number;
   readonly source: string;
@@ -42,9 +44,8 @@ export const COST_TABLE = {
   wakeup: { ns: 150, source: 'estimate: try_to_wake_up on the same CPU' },
   context_switch: { ns: 1200, source: 'estimate: schedule() with cold caches; lmbench lat_ctx gives 1–2 µs' },
   syscall: { ns: 113, source: 'measured: a null system call on the reference machine (docs/performance notes)' },
-  /** Per byte, in ns. */
-  copy_byte: { ns: 0.1, source: 'estimate: 10 GB/s, rep movsb with data in L2/L3' },
-  csum_byte: { ns: 0.06, source: 'estimate: csum_partial, about 16 GB/s' },
+  copy_kib: { ns: 100, source: 'estimate: a copy of 1024 bytes at 10 GB/s, rep movsb with data in L2/L3' },
+  csum_kib: { ns: 60, source: 'estimate: csum_partial over 1024 bytes, about 16 GB/s' },
 } as const satisfies Record<string, Cost>;
 
 export type CostName = keyof typeof COST_TABLE;
@@ -55,4 +56,14 @@ export function make_costs(on: boolean): Costs {
   const costs = {} as Costs;
   for (const name of Object.keys(COST_TABLE) as CostName[]) costs[name] = on ? COST_TABLE[name].ns : 0;
   return costs;
+}
+
+/** Charges for copying `length` bytes: whole nanoseconds, rounded down. */
+export function charge_copy(kernel: Kernel, length: number): void {
+  kernel.clock.now += (length * kernel.cost.copy_kib) >> 10;
+}
+
+/** Charges for summing `length` bytes. */
+export function charge_csum(kernel: Kernel, length: number): void {
+  kernel.clock.now += (length * kernel.cost.csum_kib) >> 10;
 }

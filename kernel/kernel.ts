@@ -88,7 +88,8 @@ export class Kernel {
     const { clock } = this;
     const cpu = this.cpus[0] as Cpu;
     assert(cpu.context === 0, 'exec from within a context');
-    const start = clock.time;
+    // Whatever the CPU is doing comes first: two calls in a row take their time one after the other.
+    const start = Math.max(clock.time, cpu.hard_end, cpu.soft_end, cpu.task_end);
     clock.now = start;
     this.cpu = cpu;
     cpu.context = 1;
@@ -97,8 +98,8 @@ export class Kernel {
     } finally {
       cpu.context = 0;
       cpu.times.task += clock.now - start;
-      cpu.task_end = Math.max(cpu.task_end, clock.now);
-      clock.now = start;
+      cpu.task_end = clock.now;
+      clock.now = clock.time;
       cpu.kick();
     }
   }

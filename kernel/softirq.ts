@@ -6,6 +6,7 @@
  * rounds were run; what is pending then is left to ksoftirqd.
  */
 import type { Kernel } from './kernel.ts';
+import { need_resched } from './sched/core.ts';
 import type { Cpu } from './sched/cpu.ts';
 import { TASK_RUNNING } from './sched/task.ts';
 
@@ -69,7 +70,7 @@ export function softirq_slice(cpu: Cpu): void {
     const entry = kernel.trace.softirq_entry;
     if (entry !== null) entry(nr);
   }
-  if (action !== null && action(cpu)) return;
+  if (action?.(cpu)) return;
   cpu.softirq_in_action = false;
   const exit = kernel.trace.softirq_exit;
   if (exit !== null) exit(nr);
@@ -79,7 +80,7 @@ export function softirq_slice(cpu: Cpu): void {
   if (cpu.softirq_active !== 0) return;
   if (cpu.softirq_pending !== 0) {
     const goes_on =
-      clock.now - cpu.softirq_started_at < MAX_SOFTIRQ_TIME_NS && --cpu.softirq_restarts > 0 && cpu.rq.nr_running === 0;
+      clock.now - cpu.softirq_started_at < MAX_SOFTIRQ_TIME_NS && --cpu.softirq_restarts > 0 && !need_resched(cpu);
     if (goes_on) return;
     wakeup_softirqd(cpu);
     cpu.softirq_deferred = true;

@@ -25,7 +25,7 @@ import {
   sys_shutdown,
   sys_socket,
 } from './net/socket.ts';
-import { TASK_RUNNING, type Program, type syscall, type task_struct } from './sched/task.ts';
+import { type Program, type syscall, TASK_RUNNING, type task_struct } from './sched/task.ts';
 
 export const F_GETFL = 3;
 export const F_SETFL = 4;

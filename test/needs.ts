@@ -1,7 +1,7 @@
 /** The only place where tests are skipped: see the tidy test. */
 
 import { test } from 'vitest';
-import { findTool } from '../harness/ci/tools.mjs';
+import { findTool, tapProblem } from '../harness/ci/tools.mjs';
 
 /**
  * `test`, but skipped where a program is missing that harness/ci/tools.mjs lists. `npm test` has said so loudly before,
@@ -10,4 +10,13 @@ import { findTool } from '../harness/ci/tools.mjs';
 export function testWith(tool: string): typeof test {
   if (process.env.CI) return test;
   return test.skipIf(findTool(tool) === undefined) as typeof test;
+}
+
+/**
+ * `test`, but skipped where no TAP device in a namespace can be made. As above: `npm test` has said so, and in CI the
+ * test fails instead.
+ */
+export function testOnTap(): typeof test {
+  if (process.env.CI) return test;
+  return test.skipIf(tapProblem() !== undefined) as typeof test;
 }

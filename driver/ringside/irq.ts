@@ -12,6 +12,7 @@ import {
 } from '../../kernel/include/netdevice.ts';
 import { field, readl, writel } from '../lib/io.ts';
 import {
+  MAX_INTERRUPT_WORK,
   netdev_priv,
   POLL_CAUSES_IMC,
   POLL_CAUSES_IMS,
@@ -40,7 +41,9 @@ export function ringside_intr(_irq: number, dev_id: unknown): irqreturn_t {
   // Acknowledged before the rings are looked at: whatever happens from here on raises its cause again.
   writel(io, NIC.ISR, causes);
   if ((causes & NIC.ISR.LSC.mask) !== 0) update_carrier(adapter);
-  if ((causes & POLL_CAUSES_ISR) !== 0 && napi_schedule_prep(adapter.napi)) {
+  if (!adapter.use_napi) {
+    receive_in_interrupt(adapter);
+  } else if ((causes & POLL_CAUSES_ISR) !== 0 && napi_schedule_prep(adapter.napi)) {
     adapter.mask &= ~POLL_CAUSES_ISR;
     writel(io, NIC.IMC, POLL_CAUSES_IMC);
     __napi_schedule(adapter.napi);
@@ -48,6 +51,15 @@ export function ringside_intr(_irq: number, dev_id: unknown): irqreturn_t {
   // Posted writes: without this read the line could still be asserted when the interrupt ends.
   readl(io, NIC.IMS);
   return IRQ_HANDLED;
+}
+
+/** Without NAPI: everything is done here, up to a limit; what is left raises its cause again, by software. */
+function receive_in_interrupt(adapter: ringside_adapter): void {
+  const rx = adapter.rx as ring;
+  clean_tx_irq(adapter, adapter.tx as ring, MAX_INTERRUPT_WORK);
+  const work = clean_rx_irq(adapter, rx, MAX_INTERRUPT_WORK);
+  refill_rx(adapter, rx);
+  if (work === MAX_INTERRUPT_WORK) writel(adapter.io, NIC.ICS, NIC.ICS.RX.mask);
 }
 
 /** Tells the stack what the PHY says. */

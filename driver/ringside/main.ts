@@ -13,6 +13,7 @@ import {
   IFF_PROMISC,
   napi_disable,
   napi_enable,
+  napi_schedule,
   type net_device,
   type net_device_ops,
   netif_carrier_off,
@@ -44,7 +45,7 @@ import {
   ringside_adapter,
   TX_RING_SIZE,
 } from './ringside.ts';
-import { alloc_rx_buffers, clean_rx_ring } from './rx.ts';
+import { alloc_rx_buffers, clean_rx_ring, refill_rx } from './rx.ts';
 import { clean_tx_ring, xmit_frame } from './tx.ts';
 
 /** How long a reset and an EEPROM read may take, in µs: ten times the datasheet's figures. */
@@ -167,7 +168,7 @@ function free_rings(rx: dma_region | null, tx: dma_region | null, result: number
 /** Programs a card that has just been reset and lets it run (datasheet "Initialisation"). */
 function up(adapter: ringside_adapter, rx: ring, tx: ring): void {
   const { io, netdev } = adapter;
-  adapter.rx_buffer_length = netdev.mtu + ETH_HLEN + 4 > 1536 ? netdev.mtu + ETH_HLEN + 4 : 1536;
+  adapter.rx_buffer_length = Math.max(netdev.mtu + ETH_HLEN + 4, 1536);
   write_mac(adapter);
   writel(io, NIC.MAXLEN, netdev.mtu + ETH_HLEN);
   writel(io, NIC.TCR, bits(NIC.TCR.PAD));
@@ -181,7 +182,7 @@ function up(adapter: ringside_adapter, rx: ring, tx: ring): void {
   writel(io, NIC.TDLEN, tx.count);
   writel(io, NIC.TDCTL, bits(NIC.TDCTL.EN));
   alloc_rx_buffers(adapter, rx);
-  napi_enable(adapter.napi);
+  if (adapter.use_napi) napi_enable(adapter.napi);
   writel(io, NIC.CTRL, bits(NIC.CTRL.RXE, NIC.CTRL.TXE));
   writel(io, NIC.ISR, NIC.ISR.writable);
   adapter.mask = POLL_CAUSES_ISR | NIC.ISR.LSC.mask;
@@ -194,7 +195,7 @@ function down(adapter: ringside_adapter, rx: ring, tx: ring): void {
   const { io } = adapter;
   adapter.mask = 0;
   adapter.refill_timer.del();
-  napi_disable(adapter.napi);
+  if (adapter.use_napi) napi_disable(adapter.napi);
   // A reset stops both engines for certain: after it the card touches no buffer.
   if (reset_hw(adapter) !== 0) adapter.removed = true;
   readl(io, NIC.STATUS);
@@ -248,7 +249,13 @@ function update_stats(dev: net_device): void {
   stats.rx_errors += crc + frame + length;
 }
 
-function probe(pdev: pci_dev): number {
+/** After memory ran out: the poll refills, or, without one, the timer does. */
+function refill(adapter: ringside_adapter): void {
+  if (adapter.use_napi) napi_schedule(adapter.napi);
+  else if (adapter.rx !== null) refill_rx(adapter, adapter.rx);
+}
+
+function probe(pdev: pci_dev, use_napi: boolean): number {
   const enabled = pci_enable_device(pdev);
   if (enabled !== 0) return enabled;
   const io = pci_iomap(pdev, 0);
@@ -256,7 +263,7 @@ function probe(pdev: pci_dev): number {
   if (readl(io, NIC.ID) !== NIC_ID) return -ENODEV;
   pci_set_master(pdev);
   const dev = alloc_netdev(pdev.kernel, 'eth%d', ops, ether_setup);
-  const adapter = new ringside_adapter(pdev, dev, io);
+  const adapter = new ringside_adapter(pdev, dev, io, use_napi, refill);
   dev.priv = adapter;
   const result = reset_hw(adapter) || read_mac(adapter);
   if (result !== 0) {
@@ -284,9 +291,15 @@ function remove(pdev: pci_dev): void {
   pci_disable_device(pdev);
 }
 
-export const ringside_driver: pci_driver = {
-  name: DRIVER_NAME,
-  id_table: [{ vendor: NIC_VENDOR_ID, device: NIC_DEVICE_ID }],
-  probe,
-  remove,
-};
+function make_driver(name: string, use_napi: boolean): pci_driver {
+  return {
+    name,
+    id_table: [{ vendor: NIC_VENDOR_ID, device: NIC_DEVICE_ID }],
+    probe: pdev => probe(pdev, use_napi),
+    remove,
+  };
+}
+
+export const ringside_driver = make_driver(DRIVER_NAME, true);
+/** The same driver with an interrupt per packet and no NAPI, as drivers were before Linux 2.4.20: to compare with. */
+export const ringside_irq_driver = make_driver(`${DRIVER_NAME}-irq`, false);

@@ -2,7 +2,7 @@
 import { NIC } from '../../device/regs/nic.ts';
 import type { dma_region } from '../../kernel/include/dma-mapping.ts';
 import type { iomem } from '../../kernel/include/io.ts';
-import { napi_schedule, type napi_struct, type net_device } from '../../kernel/include/netdevice.ts';
+import type { napi_struct, net_device } from '../../kernel/include/netdevice.ts';
 import type { pci_dev } from '../../kernel/include/pci.ts';
 import type { sk_buff } from '../../kernel/include/skbuff.ts';
 import { timer_list } from '../../kernel/include/timer.ts';
@@ -19,6 +19,9 @@ export const COPYBREAK = 256;
 export const RX_BUFFER_WRITE = 16;
 /** The queue is stopped when fewer descriptors than this are free, and woken when there are twice as many. */
 export const TX_STOP_THRESHOLD = 4;
+
+/** Without NAPI: frames one interrupt takes before it lets others have the CPU (max_interrupt_work of old drivers). */
+export const MAX_INTERRUPT_WORK = 20;
 
 /** Causes that the poll takes care of: masked from the interrupt to the end of the poll. */
 export const POLL_CAUSES_ISR = bits(NIC.ISR.RX, NIC.ISR.TX, NIC.ISR.RXDU, NIC.ISR.TXE, NIC.ISR.OVW, NIC.ISR.DMAE);
@@ -55,6 +58,8 @@ export class ringside_adapter {
   readonly netdev: net_device;
   readonly io: iomem;
   napi!: napi_struct;
+  /** False: the old way, for comparison: the interrupt handler receives, by netif_rx. */
+  readonly use_napi: boolean;
   rx: ring | null = null;
   tx: ring | null = null;
   /** Bytes in a receive buffer. */
@@ -64,14 +69,21 @@ export class ringside_adapter {
   /** The card is gone (reads give all-ones). */
   removed = false;
   restarts = 0;
-  /** Runs the poll, and with it the refill, after memory ran out. */
+  /** Refills after memory ran out. */
   readonly refill_timer: timer_list;
 
-  constructor(pdev: pci_dev, netdev: net_device, io: iomem) {
+  constructor(
+    pdev: pci_dev,
+    netdev: net_device,
+    io: iomem,
+    use_napi: boolean,
+    refill: (adapter: ringside_adapter) => void,
+  ) {
     this.pdev = pdev;
+    this.use_napi = use_napi;
     this.netdev = netdev;
     this.io = io;
-    this.refill_timer = new timer_list(pdev.kernel, () => napi_schedule(this.napi));
+    this.refill_timer = new timer_list(pdev.kernel, () => refill(this));
   }
 }
 

@@ -9,7 +9,7 @@ import {
   dma_unmap_single,
 } from '../../kernel/include/dma-mapping.ts';
 import { eth_type_trans } from '../../kernel/include/etherdevice.ts';
-import { napi_gro_receive } from '../../kernel/include/netdevice.ts';
+import { napi_gro_receive, netif_rx } from '../../kernel/include/netdevice.ts';
 import {
   consume_skb,
   netdev_alloc_skb_ip_align,
@@ -90,7 +90,8 @@ export function clean_rx_irq(adapter: ringside_adapter, rx: ring, budget: number
     stats.rx_packets++;
     stats.rx_bytes += length;
     skb.protocol = eth_type_trans(skb, netdev);
-    napi_gro_receive(napi, skb);
+    if (adapter.use_napi) napi_gro_receive(napi, skb);
+    else netif_rx(skb);
   }
   return work;
 }

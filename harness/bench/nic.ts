@@ -288,7 +288,7 @@ function fail(_: string, message: string): never {
 }
 
 /** What takes the results of reads, so that nothing can leave them out. */
-let sink = 0;
+const sink = new Int32Array(1);
 
 type Work = (bench: CardBench, count: number) => number | undefined;
 
@@ -300,20 +300,20 @@ function measure(
   bench: CardBench,
   work: Work,
 ): [Result, Result] {
-  sink ^= work(bench, count) ?? 0;
-  sink ^= work(bench, count) ?? 0;
+  sink[0] = (sink[0] as number) ^ (work(bench, count) ?? 0);
+  sink[0] = (sink[0] as number) ^ (work(bench, count) ?? 0);
   const rates: number[] = [];
   const bytes: number[] = [];
   for (let run = 0; run < runs; run++) {
     const time = seconds(() => {
-      sink ^= work(bench, count) ?? 0;
+      sink[0] = (sink[0] as number) ^ (work(bench, count) ?? 0);
     });
     rates.push(count / time);
   }
   for (let run = 0; run < runs; run++) {
     bytes.push(
       allocated(() => {
-        sink ^= work(bench, count) ?? 0;
+        sink[0] = (sink[0] as number) ^ (work(bench, count) ?? 0);
       }) / count,
     );
   }

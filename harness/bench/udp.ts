@@ -1,7 +1,10 @@
 /** UDP from the wire to `recvfrom`, through card, DMA, interrupt, driver, NAPI, IP and socket. */
 import { FCS_GOOD, type Wire } from '../../device/ports.ts';
 import { World } from '../machine/world.ts';
-import { buildEthernet, buildIpv4Packet, buildUdp, parseIpv4, parseMac } from '../packet/index.ts';
+import { parseMac } from '../packet/address.ts';
+import { buildEthernet } from '../packet/ethernet.ts';
+import { buildIpv4Packet } from '../packet/ipv4.ts';
+import { buildUdp } from '../packet/udp.ts';
 import { Floor } from './floor.ts';
 import { allocated, type Result, seconds, summarize } from './runner.ts';
 
@@ -19,20 +22,10 @@ const ALLOCATION_FRAMES = 6400;
 /** A UDP frame of `length` bytes (without FCS) to the bench's socket; the payload counts up. */
 export function udpFrame(length: number): Uint8Array {
   const payload = new Uint8Array(length - UDP_HEADERS).map((_, i) => i & 0xff);
-  const source = parseIpv4(PEER_IP);
-  const destination = parseIpv4(IP);
-  return buildEthernet({
-    destination: parseMac(MAC),
-    source: parseMac(PEER_MAC),
-    etherType: 0x0800,
-    payload: buildIpv4Packet({
-      source,
-      destination,
-      protocol: 17,
-      ttl: 64,
-      payload: buildUdp({ sourcePort: 5000, destinationPort: PORT, payload }, { source, destination }),
-    }),
-  });
+  const addresses = { source: PEER_IP, destination: IP };
+  const udp = buildUdp({ sourcePort: 5000, destinationPort: PORT, payload }, addresses);
+  const packet = buildIpv4Packet({ ...addresses, protocol: 17, payload: udp });
+  return buildEthernet({ destination: MAC, source: PEER_MAC, etherType: 0x0800, payload: packet });
 }
 
 /** A host with a socket and a wire that feeds it. */

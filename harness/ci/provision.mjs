@@ -7,8 +7,9 @@
  */
 
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { findTool, TOOLS } from './tools.mjs';
+import { existsSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { findTool, TOOLS, TUN, tapProblem } from './tools.mjs';
 
 const missingTools = () => TOOLS.filter(tool => findTool(tool.name) === undefined);
 
@@ -48,4 +49,20 @@ for (const tool of missing) {
 if (missing.length > 0 && process.env.CI) {
   console.error('provision: in CI nothing is skipped');
   process.exitCode = 1;
+}
+
+// The TAP device's node: udev makes it on ordinary machines, containers and bare ones lack it.
+if (process.platform === 'linux' && process.getuid?.() === 0 && !existsSync(TUN)) {
+  console.error(`provision: making ${TUN}`);
+  mkdirSync(dirname(TUN), { recursive: true });
+  spawnSync('mknod', [TUN, 'c', '10', '200']);
+  spawnSync('modprobe', ['tun'], { stdio: 'ignore' });
+}
+const problem = tapProblem();
+if (problem !== undefined) {
+  console.error(`provision: ${problem}. NOT TESTED without it: the real Linux at the other end (test/interop).`);
+  if (process.env.CI) {
+    console.error('provision: in CI nothing is skipped');
+    process.exitCode = 1;
+  }
 }

@@ -2,7 +2,8 @@
  * The programs outside npm that test suites ask for. Plain JavaScript: `npm test` starts with it, and it has to be quick.
  */
 
-import { accessSync, constants, statSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { accessSync, closeSync, constants, openSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /**
@@ -15,6 +16,10 @@ import { delimiter, join } from 'node:path';
 /** @type {readonly Tool[]} */
 export const TOOLS = [
   { name: 'tcpdump', debianPackage: 'tcpdump', neededFor: 'that captures we write are read alike by tcpdump' },
+  { name: 'ip', debianPackage: 'iproute2', neededFor: 'the real Linux at the other end (test/interop)' },
+  { name: 'ping', debianPackage: 'iputils-ping', neededFor: 'that Linux gets answers to ping' },
+  { name: 'arping', debianPackage: 'iputils-arping', neededFor: 'that Linux gets answers to arping' },
+  { name: 'unshare', debianPackage: 'util-linux', neededFor: 'that attach works without root' },
 ];
 
 /** Debian keeps some of these where an ordinary user's PATH does not look. */
@@ -36,4 +41,24 @@ export function findTool(name) {
     }
   }
   return undefined;
+}
+
+/** The device node of the TAP driver. */
+export const TUN = '/dev/net/tun';
+
+/**
+ * Why tests against the real Linux cannot run here; undefined when they can.
+ *
+ * @returns {string | undefined}
+ */
+export function tapProblem() {
+  if (process.platform !== 'linux') return 'this is not Linux';
+  try {
+    closeSync(openSync(TUN, 'r+'));
+  } catch (error) {
+    return `${TUN} cannot be opened (${/** @type {NodeJS.ErrnoException} */ (error).code})`;
+  }
+  // A namespace with a name takes a mount too: root in a container has often neither right.
+  const { status } = spawnSync(findTool('unshare') ?? 'unshare', ['--net', '--mount', 'true'], { stdio: 'ignore' });
+  return status === 0 ? undefined : 'there is no right to make a network namespace: run as root';
 }

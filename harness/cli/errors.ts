@@ -24,7 +24,10 @@ export function describeSystemError(error: unknown): string {
 
 const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
+  EADDRINUSE: 'somebody listens there already',
+  EADDRNOTAVAIL: 'it is no address of this machine',
   EBUSY: 'it is busy',
+  ECONNREFUSED: 'nobody listens there',
   EDQUOT: 'the disk quota is used up',
   EEXIST: 'it exists already',
   EISDIR: 'it is a folder',

@@ -1,8 +1,10 @@
 /** `ringside bench`: how fast it is, as multiples of the floor measured in the same run. */
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
+import { benchCardAccess, benchCardDrain } from '../bench/card.ts';
 import { benchNicProgrammed, benchNicRegisters, benchNicRings } from '../bench/nic.ts';
 import type { Result } from '../bench/runner.ts';
+import { benchTap, benchTapProblem } from '../bench/tap.ts';
 import { benchUdp } from '../bench/udp.ts';
 import { UsageError } from '../cli/errors.ts';
 import { countBetween } from '../cli/options.ts';
@@ -10,7 +12,9 @@ import { countBetween } from '../cli/options.ts';
 interface Bench {
   readonly name: string;
   readonly what: string;
-  run(runs: number): Result[];
+  run(runs: number): Result[] | Promise<Result[]>;
+  /** Why it cannot be run here; undefined when it can. */
+  problem?(): string | undefined;
 }
 
 const benches: readonly Bench[] = [
@@ -22,6 +26,25 @@ const benches: readonly Bench[] = [
   { name: 'nic-pio1514', what: 'the same with 1514 bytes', run: runs => benchNicProgrammed(1514, runs) },
   { name: 'nic-rings60', what: '60-byte frames through the rings', run: runs => benchNicRings(60, runs) },
   { name: 'nic-rings1514', what: 'the same with 1514 bytes', run: runs => benchNicRings(1514, runs) },
+  { name: 'card', what: 'NE2000: register accesses, data port reads', run: benchCardAccess },
+  {
+    name: 'card60',
+    what: 'NE2000: 60-byte frames received and drained by programmed I/O',
+    run: runs => benchCardDrain(60, runs),
+  },
+  { name: 'card1514', what: 'the same with 1514-byte frames', run: runs => benchCardDrain(1514, runs) },
+  {
+    name: 'tap64',
+    what: 'UDP, 64-byte frames, from the real Linux over a TAP to recvfrom',
+    run: runs => benchTap(64, runs),
+    problem: benchTapProblem,
+  },
+  {
+    name: 'tap1500',
+    what: 'the same with 1500-byte frames',
+    run: runs => benchTap(1500, runs),
+    problem: benchTapProblem,
+  },
 ];
 
 const BASELINE = new URL('../bench/baseline.json', import.meta.url);
@@ -45,16 +68,24 @@ The recorded baseline is harness/bench/baseline.json.
 Measured:
 ${benches.map(bench => `  ${bench.name.padEnd(14)}${bench.what}`).join('\n')}`,
     )
-    .action((names: string[], options: { json?: boolean; runs: number }) => {
+    .action(async (names: string[], options: { json?: boolean; runs: number }) => {
       const unknown = names.find(name => !benches.some(bench => bench.name === name));
       if (unknown !== undefined) {
-        throw new UsageError(`no benchmark is called ${unknown}; there are ${benches.map(bench => bench.name).join(', ')}`);
+        throw new UsageError(
+          `no benchmark is called ${unknown}; there are ${benches.map(bench => bench.name).join(', ')}`,
+        );
       }
       const chosen = names.length === 0 ? benches : benches.filter(bench => names.includes(bench.name));
       const results: Result[] = [];
       for (const bench of chosen) {
+        const problem = bench.problem?.();
+        if (problem !== undefined) {
+          if (names.length > 0) throw new UsageError(`${bench.name} cannot be measured here: ${problem}`);
+          process.stderr.write(`ringside bench: ${bench.name} is left out: ${problem}\n`);
+          continue;
+        }
         if (process.stderr.isTTY) process.stderr.write(`\r\x1b[Kmeasuring ${bench.name} …`);
-        results.push(...bench.run(options.runs));
+        results.push(...(await bench.run(options.runs)));
       }
       if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
       process.stdout.write(options.json === true ? `${JSON.stringify(results, null, 1)}\n` : table(results));
@@ -63,7 +94,9 @@ ${benches.map(bench => `  ${bench.name.padEnd(14)}${bench.what}`).join('\n')}`,
 
 function table(results: readonly Result[]): string {
   const baseline = readBaseline();
-  const lines = [`${'name'.padEnd(24)}${'median'.padStart(12)}${'min'.padStart(12)}${'max'.padStart(12)}  ${'unit'.padEnd(14)}${'baseline'.padStart(12)}`];
+  const lines = [
+    `${'name'.padEnd(24)}${'median'.padStart(12)}${'min'.padStart(12)}${'max'.padStart(12)}  ${'unit'.padEnd(14)}${'baseline'.padStart(12)}`,
+  ];
   for (const { name, unit, median, min, max } of results) {
     const before = baseline.find(result => result.name === name);
     lines.push(

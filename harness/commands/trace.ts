@@ -1,14 +1,17 @@
 /** `ringside trace FILE`: puts our host in the place of one that took part in a capture, and shows each packet's way. */
 
-import { type Command, InvalidArgumentError } from 'commander';
+import { existsSync, realpathSync } from 'node:fs';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { UsageError } from '../cli/errors.ts';
 import { loadCapture } from '../cli/input.ts';
 import type { RegisterCommand } from '../cli/main.ts';
 import { type HostAddress, parseCount, parseHost, parseSeed } from '../cli/options.ts';
 import { checkOutput, writeOutput } from '../cli/output.ts';
+import { DEFAULT_RATE } from '../machine/host.ts';
 import { formatMac, parseMac } from '../packet/address.ts';
 import { describeFrame } from '../packet/describe.ts';
 import type { TraceEvent } from '../trace/event.ts';
-import { COLUMNS, JourneyLines, paint } from '../trace/lines.ts';
+import { COLUMNS, JourneyLines, paint, wantsColor } from '../trace/lines.ts';
 import { HOST_NAME, originOf, type ReplayConfig, type ReplayResult, replay, type SentFrame } from '../trace/replay.ts';
 import { formatCounts } from '../trace/status.ts';
 import type { Capture } from '../wire/pcap/capture.ts';
@@ -127,6 +130,10 @@ export function sentCapture(capture: Capture, result: ReplayResult, options: Tra
   return writer.bytes();
 }
 
+function isSameFile(a: string, b: string): boolean {
+  return existsSync(b) && realpathSync(a) === realpathSync(b);
+}
+
 const seconds = (ns: number): string => `${(ns / 1e9).toFixed(6)} s`;
 
 /** The last part of the text: what was sent, and the figures. */
@@ -202,9 +209,12 @@ function summaryObject(result: ReplayResult, options: TraceOptions): object {
 const HELP = `
 Our host (${HOST_NAME}) takes the place of the one whose address --as gives: every frame of the capture that another
 station sent comes in at its own time, by a wire, our card, our driver, up to a socket; what we send in turn is compared
-with what that host sent. A line is one stage of a packet's way: simulated time since the capture's first frame, where,
-the packet (#2<1: packet 2 exists because of packet 1), the Linux function or the card's stage, and what happens. Lines
-without a packet are what happens between: interrupts, softirqs, polls.
+with what that host sent. Stations of our network that send in the capture are permanent neighbours of ours, unless that
+host asked for them: a recording answers no new question.
+
+A line is one stage of a packet's way: simulated time since the capture's first frame, where, the packet (#2<1: packet 2
+exists because of packet 1), the Linux function or the card's stage, and what happens. Lines without a packet are what
+happens between: interrupts, softirqs, polls.
 
 With --json, one object a line: {time, sequence, host, cpu, stage, layer, packet, parent, skb, text, drop}; time in ns
 since the capture's first frame, cpu -1 where none ran, packet, parent and skb 0 for none, drop '' unless the packet
@@ -224,7 +234,11 @@ export const registerTrace: RegisterCommand = (program: Command) => {
     .option('--peer <mac>', 'feed only the frames of this station (default: of all but us)', parsePeer)
     .option('--out <file>', 'write what we sent, as pcapng')
     .option('--seed <n>', 'seed of all chance', parseSeed, 1)
-    .option('--rate <rate>', "the link's rate, in bit/s: 10M, 1000M, 2.5G, instant", parseRate, parseRate('1000M'))
+    .addOption(
+      new Option('--rate <rate>', "the link's rate, in bit/s: 10M, 1000M, 2.5G, instant")
+        .argParser(parseRate)
+        .default(DEFAULT_RATE, '1000M'),
+    )
     .option('--memory <KiB>', 'packet memory of the card: 4 or 16', parseMemory, 4)
     .option('--costs', 'charge CPU time (the cost model); without it the kernel takes no time')
     .option('--limit <n>', 'print the journeys of the first n packets only (all are fed)', parseCount)
@@ -233,10 +247,12 @@ export const registerTrace: RegisterCommand = (program: Command) => {
     .addHelpText('after', HELP)
     .action((file: string, options: TraceOptions) => {
       const capture = loadCapture(file);
-      if (options.out !== undefined) checkOutput(options.out);
-      const { stdout, env } = process;
-      const color = stdout.isTTY === true && (env['NO_COLOR'] ?? '') === '' && options.json !== true;
-      const print = (text: string): void => void stdout.write(text);
+      if (options.out !== undefined) {
+        checkOutput(options.out);
+        if (isSameFile(file, options.out)) throw new UsageError(`${options.out}: is the capture that is read`);
+      }
+      const color = options.json !== true && wantsColor();
+      const print = (text: string): void => void process.stdout.write(text);
       if (options.json !== true) {
         const to = options.peer === undefined ? '' : ` from ${options.peer}`;
         print(`${file}: ${capture.frames.length} frames; we are ${options.as.ip} (${options.as.mac})${to}\n`);

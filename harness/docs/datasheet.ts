@@ -5,15 +5,15 @@ import { MANUAL } from '../../device/regs/manual.ts';
 import { NIC, NIC_BAR_SIZE, NIC_DEVICE_ID, NIC_REVISION, NIC_VENDOR_ID } from '../../device/regs/nic.ts';
 import { RULES } from '../../device/regs/rules.ts';
 
-function hex(value: number, digits: number): string {
+export function hex(value: number, digits: number): string {
   return `${value.toString(16).toUpperCase().padStart(digits, '0')}h`;
 }
 
-function bits(field: Field<string>): string {
+export function bits(field: Field<string>): string {
   return field.width === 1 ? `${field.lsb}` : `${field.lsb + field.width - 1}:${field.lsb}`;
 }
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }

@@ -6,11 +6,15 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { datasheet } from './datasheet.ts';
+import { ne2000Manual } from './ne2000.ts';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
 /** Path under the repository → what makes its contents. */
-export const DOCUMENTS: Readonly<Record<string, () => string>> = { 'docs/datasheet.md': datasheet };
+export const DOCUMENTS: Readonly<Record<string, () => string>> = {
+  'docs/datasheet.md': datasheet,
+  'docs/ne2000.md': ne2000Manual,
+};
 
 function onDisk(path: string): string | null {
   try {

@@ -103,7 +103,11 @@ export class HostBus implements Bus {
       const i = this.head;
       this.head = (this.head + 1) % QUEUE;
       this.count--;
+      // It arrives when it is due, even where only a later read pushes it through.
+      const { now } = this.clock;
+      this.clock.now = Math.min(now, Math.max(this.due[i] as number, this.clock.time));
       this.write('memory', this.addresses[i] as number, this.widths[i] as 8 | 16 | 32, this.values[i] as number);
+      this.clock.now = now;
     }
     this.flushing = false;
   }

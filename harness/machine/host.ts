@@ -1,6 +1,8 @@
 /** One host: CPUs, RAM, interrupt controller, bus, PCI slots with cards, and the kernel that runs on it. */
 import { MacEeprom } from '../../device/eeprom.ts';
+import { Ne2000, type Ne2000Options } from '../../device/ne2000.ts';
 import { Nic, type NicTiming } from '../../device/nic.ts';
+import { ne2k_pci_driver } from '../../driver/ne2k/main.ts';
 import { ringside_driver } from '../../driver/ringside/main.ts';
 import type { Arch, RandomStream } from '../../kernel/arch.ts';
 import { Kernel } from '../../kernel/kernel.ts';
@@ -8,6 +10,8 @@ import { dev_open } from '../../kernel/net/core/dev.ts';
 import type { net_device } from '../../kernel/net/core/netdevice.ts';
 import { inet_addr_add } from '../../kernel/net/ipv4/devinet.ts';
 import { type pci_driver, pci_register_driver, pci_unregister_driver } from '../../kernel/pci.ts';
+import type { Program, task_struct } from '../../kernel/sched/task.ts';
+import { type Syscalls, spawn } from '../../kernel/syscalls.ts';
 import { HostBus } from './bus.ts';
 import { Cable } from './cable.ts';
 import { LevelInterruptController } from './intc.ts';
@@ -25,7 +29,9 @@ const IO_BARS = 0xc000;
 export interface NicConfig {
   /** Six bytes. */
   readonly mac: Uint8Array;
-  /** Packet memory in bytes: 4096 or 16384 (or other whole numbers of pages). */
+  /** The native card, or an NE2000 on PCI. */
+  readonly model?: 'ringside' | 'ne2000';
+  /** Packet memory in bytes: 4096 or 16384 (or other whole numbers of pages); left out, 4096, for an NE2000 16384. */
   readonly memory?: number;
   /** bit/s or 'instant'. */
   readonly rate?: number | 'instant';
@@ -42,17 +48,18 @@ export interface HostConfig {
   /** How long a posted write takes, in ns, 0 to 1000. */
   readonly postedNs?: number;
   readonly nics: readonly NicConfig[];
-  /** Drivers to register at boot; the reference driver when left out. */
+  /** Drivers to register at boot; the reference driver and the NE2000's when left out. */
   readonly drivers?: readonly pci_driver[];
 }
 
 export const DEFAULT_RATE = 1_000_000_000;
+const NE2000_MEMORY = 16384;
 const DEFAULT_RAM = 16 * 1024 * 1024;
 const DEFAULT_POSTED_NS = 200;
 
 /** A card in its slot. */
 export interface Plugged {
-  readonly nic: Nic;
+  readonly nic: Nic | Ne2000;
   readonly slot: CardSlot;
   readonly mac: Uint8Array;
   readonly rate: number | 'instant';
@@ -76,7 +83,7 @@ export class Host {
     this.intc = new LevelInterruptController(sim, LINES + MESSAGES_PER_SLOT * config.nics.length);
     this.bus = new HostBus(sim, config.postedNs ?? DEFAULT_POSTED_NS);
     const ram = arena.ram(config.ram ?? DEFAULT_RAM);
-    config.nics.forEach((nic, i) => this.plug(nic, i));
+    for (const [i, nic] of config.nics.entries()) this.plug(nic, i);
     const arch: Arch = {
       cpus: config.cpus ?? 1,
       clock: sim,
@@ -92,7 +99,7 @@ export class Host {
       if (task.exit_error !== null)
         world.report('task', `${config.name}: ${task.comm} ended by ${String(task.exit_error)}`);
     };
-    this.drivers = config.drivers ?? [ringside_driver];
+    this.drivers = config.drivers ?? [ringside_driver, ne2k_pci_driver];
   }
 
   private plug(config: NicConfig, index: number): void {
@@ -103,11 +110,11 @@ export class Host {
     const report = (detector: string, message: string): void => world.report(detector, `${this.name}: ${message}`);
     const iommu = new DeviceIommu(name, report);
     const slot = new CardSlot(name, sim, arena, this.intc, line, iommu, LINES + MESSAGES_PER_SLOT * index);
-    const size = config.memory ?? 4096;
+    const ne2000 = config.model === 'ne2000';
+    const size = config.memory ?? (ne2000 ? NE2000_MEMORY : 4096);
     const rate = config.rate ?? DEFAULT_RATE;
-    const nic = new Nic({
+    const options = {
       memory: { bytes: arena.u8, base: arena.alloc(size), size, move: arena.move },
-      dma: slot.dma,
       irq: slot,
       wire: { transmit: (bytes, at, length, fcs, id) => slot.wire?.transmit(bytes, at, length, fcs, id) },
       eeprom: new MacEeprom(config.mac),
@@ -115,8 +122,9 @@ export class Host {
         violation: (rule, offset, value, time) => world.violation(this.name, rule, offset, value, time),
       },
       rate,
-      ...(config.timing === undefined ? {} : { timing: config.timing }),
-    });
+    } satisfies Ne2000Options;
+    const timing = config.timing === undefined ? {} : { timing: config.timing };
+    const nic = ne2000 ? new Ne2000(options) : new Nic({ ...options, dma: slot.dma, ...timing });
     slot.insert(nic, MEMORY_BARS + index * 0x10000, IO_BARS + index * 0x100);
     // Until a cable is plugged in, the card's deadlines still need the simulation.
     slot.cable = new Cable(sim, null, '');
@@ -145,6 +153,11 @@ export class Host {
     this.refresh();
     if (failed !== 0) throw new Error(`${this.name}: bringing ${name} up failed with ${failed}`);
     return dev;
+  }
+
+  /** Starts a user program. */
+  spawn(comm: string, program: (sys: Syscalls) => Program, cpu = 0): task_struct {
+    return spawn(this.kernel, comm, program, cpu);
   }
 
   /** Runs `fn` as the host itself, at the present. */

@@ -104,7 +104,7 @@ export class World {
   ): { source: FrameSource; cable: Cable } {
     const { link, cable } = this.newLink(config.latencyNs);
     const memory = { bytes: this.arena.u8, base: this.arena.alloc(SOURCE_MEMORY), size: SOURCE_MEMORY };
-    const source = new FrameSource({ wire: link.end(1), rate, memory, slots: 4096 });
+    const source = new FrameSource({ wire: this.end(link, 1, config), rate, memory, slots: 4096 });
     link.attach(0, card.nic);
     link.attach(1, source);
     card.slot.wire = this.end(link, 0, config);

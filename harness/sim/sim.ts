@@ -98,7 +98,7 @@ export class Sim implements Clock {
   }
 
   private arm(event: SimEvent, at: number, sequence: number): void {
-    event.at = at > this.time ? at : this.time;
+    event.at = Math.max(at, this.time);
     event.sequence = sequence;
     if (event.index < 0) {
       event.index = this.heap.length;

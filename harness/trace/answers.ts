@@ -81,8 +81,28 @@ export function compareAnswers(ours: readonly Uint8Array[], theirs: readonly Uin
   return { ours: ours.length, theirs: theirs.length, equal, pairs };
 }
 
+/** More pairs of equal elements than this are not looked at one by one. */
+const MATCHES_MAX = 1_000_000;
+
+/** Tells equal elements apart by how many came before: the nth goes with the nth. */
+function numbered(elements: readonly string[]): string[] {
+  const seen = new Map<string, number>();
+  return elements.map(element => {
+    const n = seen.get(element) ?? 0;
+    seen.set(element, n + 1);
+    return `${n} ${element}`;
+  });
+}
+
+function countMatches(a: readonly string[], b: readonly string[]): number {
+  const counts = new Map<string, number>();
+  for (const element of b) counts.set(element, (counts.get(element) ?? 0) + 1);
+  return a.reduce((sum, element) => sum + (counts.get(element) ?? 0), 0);
+}
+
 /** Hunt and Szymanski's longest common subsequence: pairs of indices. Quick where most elements occur once. */
 function longestCommon(a: readonly string[], b: readonly string[]): [number, number][] {
+  if (countMatches(a, b) > MATCHES_MAX) return longestCommon(numbered(a), numbered(b));
   const places = new Map<string, number[]>();
   b.forEach((element, index) => {
     const list = places.get(element);
@@ -111,6 +131,6 @@ function longestCommon(a: readonly string[], b: readonly string[]): [number, num
     }
   });
   const pairs: [number, number][] = [];
-  for (let link = best.at(-1); link !== undefined; link = link.before) pairs.unshift([link.a, link.b]);
-  return pairs;
+  for (let link = best.at(-1); link !== undefined; link = link.before) pairs.push([link.a, link.b]);
+  return pairs.reverse();
 }

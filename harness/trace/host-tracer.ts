@@ -1,6 +1,7 @@
 /** One host's part of a trace: its kernel's tracepoints and its cards', and who is who in its RAM. */
 import type { Kernel } from '../../kernel/kernel.ts';
 import { drop_reason_name } from '../../kernel/net/core/dropreason.ts';
+import { nud_state_name } from '../../kernel/net/core/neighbour.ts';
 import { IFF_LOOPBACK, NETDEV_TX_OK, type net_device } from '../../kernel/net/core/netdevice.ts';
 import type { sk_buff } from '../../kernel/net/core/skbuff.ts';
 import type { task_struct } from '../../kernel/sched/task.ts';
@@ -8,8 +9,8 @@ import { softirq_names } from '../../kernel/softirq.ts';
 import type { Tracepoints } from '../../kernel/trace/events.ts';
 import type { Host, Plugged } from '../machine/host.ts';
 import type { Layer } from './event.ts';
-import { hook } from './slots.ts';
 import * as say from './say.ts';
+import { hook } from './slots.ts';
 import type { Tracer } from './tracer.ts';
 
 /** The name of a softirq's action, which is what people know. */
@@ -280,8 +281,8 @@ export class HostTracer {
     }
     this.on('neigh_update', (ip, from, to) => {
       this.context();
-      const text = `${say.address(ip)}: ${say.neighbour(from)} to ${say.neighbour(to)}`;
-      this.now('neigh_update', 'arp', this.current, 0, text);
+      const text = `${say.address(ip)}: ${nud_state_name(from)} to ${nud_state_name(to)}`;
+      this.now('neigh_update', 'arp', this.output === 0 ? this.current : this.output, 0, text);
     });
   }
 
@@ -298,7 +299,13 @@ export class HostTracer {
       this.context();
       const packet = this.arrived(skb);
       this.delivered.push(packet);
-      this.now('skb_copy_datagram_msg', 'socket', packet, skb.id, `${say.bytes(length)} copied to the program’s memory`);
+      this.now(
+        'skb_copy_datagram_msg',
+        'socket',
+        packet,
+        skb.id,
+        `${say.bytes(length)} copied to the program’s memory`,
+      );
     });
     this.on('sys_enter', (task, name) => {
       this.context();
@@ -387,7 +394,9 @@ export class HostTracer {
       this.tracer.emit(nic.time, name, -1, stage, 'card', packet, 0, text, drop);
     const { undo } = this;
     undo.push(
-      hook(trace, 'frame_arrived', (id, length) => emit('frame_arrived', id, `${say.bytes(length)}: the last bit is in`)),
+      hook(trace, 'frame_arrived', (id, length) =>
+        emit('frame_arrived', id, `${say.bytes(length)}: the last bit is in`),
+      ),
       hook(trace, 'rx_stored', (id, page, length) => {
         const last = say.lastPage(nic.ring, page, length);
         const pages = last === page ? `page ${say.hex(page)}` : `pages ${say.hex(page)} to ${say.hex(last)}`;
@@ -398,7 +407,9 @@ export class HostTracer {
         if (id !== 0 && ram !== 0) this.inBuffer.set(ram, id);
         emit('rx_dma', id, `${say.bytes(length)} to I/O address ${say.hex(address)}, for descriptor ${index}`);
       }),
-      hook(trace, 'rx_done', (id, _queue, index) => emit('rx_done', id, `descriptor ${index} is done: the host owns it`)),
+      hook(trace, 'rx_done', (id, _queue, index) =>
+        emit('rx_done', id, `descriptor ${index} is done: the host owns it`),
+      ),
       hook(trace, 'rx_dropped', (id, reason) => emit('rx_dropped', id, 'dropped', reason)),
       hook(trace, 'tx_gather', (address, length) => {
         const ram = slot.iommu.peek(address);
@@ -411,7 +422,9 @@ export class HostTracer {
       hook(trace, 'tx_start', (id, length) => emit('tx_start', id, `${say.bytes(length)}: the first bit leaves`)),
       hook(trace, 'tx_done', (id, length) => emit('tx_done', id, `${say.bytes(length)}: the last bit has left`)),
       hook(trace, 'tx_dropped', (id, reason) => emit('tx_dropped', id, 'not sent', reason)),
-      hook(trace, 'irq', level => emit('irq', 0, level ? 'the interrupt pin is asserted' : 'the interrupt pin is released')),
+      hook(trace, 'irq', level =>
+        emit('irq', 0, level ? 'the interrupt pin is asserted' : 'the interrupt pin is released'),
+      ),
     );
   }
 }

@@ -32,6 +32,9 @@ const SGR: Readonly<Record<Layer | 'drop' | 'time', string>> = {
   time: '2',
 };
 
+/** Standard output is a terminal, and nobody said NO_COLOR (no-color.org). */
+export const wantsColor = (): boolean => process.stdout.isTTY === true && (process.env.NO_COLOR ?? '') === '';
+
 export const paint = (color: boolean, code: string, text: string): string =>
   color ? `\u001b[${code}m${text}\u001b[0m` : text;
 

@@ -1,9 +1,13 @@
 /** One host of ours in the place of one that took part in a capture: the peer's frames come in at their own times. */
 import { FCS_GOOD } from '../../device/ports.ts';
 import type { Finding } from '../../kernel/arch.ts';
+import { NUD_PERMANENT, neigh_add } from '../../kernel/net/core/neighbour.ts';
+import type { net_device } from '../../kernel/net/core/netdevice.ts';
 import type { HostAddress } from '../cli/options.ts';
+import type { Host } from '../machine/host.ts';
 import { World } from '../machine/world.ts';
 import { formatMac } from '../packet/address.ts';
+import { ETHERTYPE_ARP, ETHERTYPE_IPV4 } from '../packet/ethernet.ts';
 import type { Capture, CapturedFrame } from '../wire/pcap/capture.ts';
 import { type Comparison, compareAnswers } from './answers.ts';
 import { EventOrder, type TraceEvent } from './event.ts';
@@ -20,6 +24,8 @@ const TAIL_NS = 1_000_000_000;
 /** Events are handed on at least this often, in simulated ns. */
 const BATCH_NS = 1_000_000;
 const SOURCE_MIN = 14;
+/** net.ipv4.neigh.default.gc_thresh3: more neighbours than this a host does not keep. */
+const NEIGHBOURS_MAX = 1024;
 
 export interface ReplayConfig {
   readonly host: HostAddress;
@@ -63,6 +69,7 @@ export interface ReplayResult {
   readonly status: HostStatus;
   /** Frames that the card dropped, by its reasons; only with tracing. */
   readonly cardDrops: Readonly<Record<string, number>>;
+  /** Times as in the capture. */
   readonly findings: readonly Finding[];
   readonly violations: number;
   /** Run hash, hexadecimal; undefined when it was not asked for. */
@@ -107,9 +114,45 @@ function share(capture: Capture, mac: string, peer: string | undefined): Share {
   return { peers, theirs, unusable };
 }
 
+const word = (bytes: Uint8Array, at: number): number => (bytes[at] ?? 0) * 256 + (bytes[at + 1] ?? 0);
+const addressAt = (bytes: Uint8Array, at: number): number => (word(bytes, at) << 16) | word(bytes, at + 2);
+
+/** Where the sender's IPv4 address is in a frame; 0 when there is none. */
+function senderAt(frame: Uint8Array): number {
+  const type = word(frame, 12);
+  if (type === ETHERTYPE_ARP && frame.length >= 42) return 28;
+  return type === ETHERTYPE_IPV4 && frame.length >= 34 ? 26 : 0;
+}
+
+/** A request for an address that went to everybody: who asks did not know it. */
+const isBroadcastRequest = (frame: Uint8Array): boolean =>
+  frame.length >= 42 && word(frame, 12) === ETHERTYPE_ARP && word(frame, 20) === 1 && (frame[0] ?? 0) === 0xff;
+
+/**
+ * A recording does not answer when we ask for an address that the host in whose place we are knew already: such
+ * neighbours are known from the start, for good. Those it asked for are left to be asked for.
+ */
+function knowNeighbours(host: Host, dev: net_device, address: HostAddress, { peers, theirs }: Share): void {
+  const asked = new Set(theirs.filter(isBroadcastRequest).map(frame => addressAt(frame, 38)));
+  const known = new Map<number, Uint8Array>();
+  const shift = 32 - address.prefixLength;
+  for (const { data } of peers) {
+    const at = senderAt(data);
+    const ip = at === 0 ? 0 : addressAt(data, at);
+    const onLink = ip >>> shift === address.ipNumber >>> shift && ip !== (address.ipNumber | 0);
+    if (!onLink || asked.has(ip) || known.has(ip) || known.size === NEIGHBOURS_MAX) continue;
+    known.set(ip, data.slice(6, 12));
+  }
+  const table = host.kernel.init_net.ipv4.arp;
+  host.exec(() => {
+    for (const [ip, mac] of known) neigh_add(table, ip, dev, mac, NUD_PERMANENT);
+  });
+}
+
 export function replay(capture: Capture, config: ReplayConfig): ReplayResult {
   const { host: address, onEvents } = config;
-  const { peers, theirs, unusable } = share(capture, address.mac, config.peer);
+  const shared = share(capture, address.mac, config.peer);
+  const { peers, theirs, unusable } = shared;
   const origin = originOf(capture);
 
   const world = new World({ seed: config.seed, hash: config.hash });
@@ -122,7 +165,8 @@ export function replay(capture: Capture, config: ReplayConfig): ReplayResult {
   const [card] = host.cards;
   if (card === undefined) throw new Error('a host without the card that it was given');
   const { source, cable } = world.connectSource(card);
-  host.up('eth0', address.ipNumber | 0, address.prefixLength);
+  const dev = host.up('eth0', address.ipNumber | 0, address.prefixLength);
+  knowNeighbours(host, dev, address, shared);
 
   const order = new EventOrder();
   const cardDrops: Record<string, number> = {};
@@ -148,7 +192,7 @@ export function replay(capture: Capture, config: ReplayConfig): ReplayResult {
     });
   };
 
-  for (const frame of peers) inputs.offer(WIRE_PORT, frame.data, origin + frame.timeNs);
+  inputs.replay(peers.map(({ timeNs, data }) => ({ time: origin + timeNs, port: WIRE_PORT, data })));
   const until = origin + (peers.at(-1)?.timeNs ?? 0) + TAIL_NS;
   for (let next = sim.next(); next <= until; next = sim.next()) {
     sim.run(Math.min(next + BATCH_NS, until));
@@ -161,7 +205,7 @@ export function replay(capture: Capture, config: ReplayConfig): ReplayResult {
   const roots = new Set(sent.map(({ packet }) => tracer?.rootOf(packet) ?? 0));
   roots.delete(0);
   const status = hostStatus(host);
-  const findings = world.finish();
+  const findings = world.finish().map(finding => ({ ...finding, time: finding.time - origin }));
   return {
     fed: source.accepted,
     answered: roots.size,

@@ -1,6 +1,5 @@
 /** The words of a trace: what each stage says about a packet, read from its headers. Nothing here changes anything. */
 import type { PageRing } from '../../device/packet-memory.ts';
-import type { net_device } from '../../kernel/net/core/netdevice.ts';
 import type { sk_buff } from '../../kernel/net/core/skbuff.ts';
 import type { sock } from '../../kernel/net/core/sock.ts';
 import type { task_struct } from '../../kernel/sched/task.ts';
@@ -13,17 +12,6 @@ const ETHER_TYPES: Readonly<Record<number, string>> = {
   34525: 'IPv6',
 };
 const PROTOCOLS: Readonly<Record<number, string>> = { 1: 'ICMP', 2: 'IGMP', 6: 'TCP', 17: 'UDP' };
-const NEIGHBOUR_STATES: Readonly<Record<number, string>> = {
-  0: 'NONE',
-  1: 'INCOMPLETE',
-  2: 'REACHABLE',
-  4: 'STALE',
-  8: 'DELAY',
-  16: 'PROBE',
-  32: 'FAILED',
-  64: 'NOARP',
-  128: 'PERMANENT',
-};
 const ICMP_TYPES: Readonly<Record<number, string>> = {
   0: 'echo reply',
   3: 'destination unreachable',
@@ -38,8 +26,7 @@ export const count = (n: number, what: string): string => `${n} ${what}${n === 1
 export const bytes = (n: number): string => count(n, 'byte');
 
 /** An IPv4 address in host order. */
-export const address = (ip: number): string =>
-  `${ip >>> 24}.${(ip >>> 16) & 255}.${(ip >>> 8) & 255}.${ip & 255}`;
+export const address = (ip: number): string => `${ip >>> 24}.${(ip >>> 16) & 255}.${(ip >>> 8) & 255}.${ip & 255}`;
 
 const byteAt = (skb: sk_buff, at: number): number => skb.ram.u8[at] ?? 0;
 const word = (skb: sk_buff, at: number): number => byteAt(skb, at) * 256 + byteAt(skb, at + 1);
@@ -56,14 +43,14 @@ export const etherType = (skb: sk_buff): string => {
 export function ip(skb: sk_buff): string {
   const at = network(skb);
   const fragment = word(skb, at + 6);
-  const place =
-    (fragment & 0x3fff) === 0 ? '' : `, fragment at ${(fragment & 0x1fff) * 8}${(fragment & 0x2000) === 0 ? ', the last' : ''}`;
+  const more = (fragment & 0x2000) === 0 ? '' : ', MF';
+  const place = (fragment & 0x3fff) === 0 ? '' : `, offset ${(fragment & 0x1fff) * 8}${more}`;
   const between = `${addressAt(skb, at + 12)} > ${addressAt(skb, at + 16)}`;
   return `${between}, ${protocolName(byteAt(skb, at + 9))}, ${word(skb, at + 2)} bytes, ttl ${byteAt(skb, at + 8)}${place}`;
 }
 
 export const route = (skb: sk_buff): string =>
-  skb.dst === null ? 'routing decides' : `routed by ${(skb.dst.dev as net_device).name}`;
+  skb.dst === null ? 'where to? the routing tables decide' : `routed by ${skb.dst.dev.name}`;
 export const protocol = (skb: sk_buff): string => `for this host: to ${protocolName(byteAt(skb, network(skb) + 9))}`;
 export const forward = (skb: sk_buff): string => `not for this host: ttl ${byteAt(skb, network(skb) + 8)}`;
 
@@ -99,7 +86,6 @@ export const device = (skb: sk_buff): string => `out by ${deviceName(skb)}`;
 export const nextHop = (skb: sk_buff): string => `neighbour look-up on ${deviceName(skb)}`;
 export const queue = (skb: sk_buff): string => `${bytes(skb.len)} with Ethernet header, ${deviceName(skb)}`;
 export const waits = (): string => 'waits in the queue';
-export const neighbour = (state: number): string => NEIGHBOUR_STATES[state] ?? hex(state);
 
 export function socket(sk: sock): string {
   return sk.inet_num === 0 ? `socket of ${sk.sk_prot.name}` : `${sk.sk_prot.name} socket, ${sk.inet_num}`;

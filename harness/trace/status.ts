@@ -3,8 +3,8 @@ import { type Field, type Reg, registersOf } from '../../device/regs/describe.ts
 import { NIC } from '../../device/regs/nic.ts';
 import { drop_reason_name } from '../../kernel/net/core/dropreason.ts';
 import { softirq_names } from '../../kernel/softirq.ts';
-import { formatMac } from '../packet/address.ts';
 import type { Host, Plugged } from '../machine/host.ts';
+import { formatMac } from '../packet/address.ts';
 
 export interface RegisterStatus {
   readonly name: string;
@@ -55,7 +55,7 @@ export interface HostStatus {
   readonly cpus: readonly { readonly hardirq: number; readonly softirq: number; readonly task: number }[];
   /** Packets that the kernel dropped, by SKB_DROP_REASON without its prefix. */
   readonly drops: Readonly<Record<string, number>>;
-  /** skb_buffs alive. */
+  /** sk_buffs alive: most of them in receive rings. */
   readonly skbs: number;
 }
 
@@ -66,7 +66,7 @@ function nonZero(entries: Iterable<readonly [string, number]>): Record<string, n
   return Object.fromEntries([...entries].filter(([, value]) => value !== 0));
 }
 
-const valueOf = (value: number, { lsb, max }: Field<string>): number => Math.floor(value / 2 ** lsb) & max;
+const fieldValue = (value: number, { lsb, max }: Field<string>): number => Math.floor(value / 2 ** lsb) & max;
 
 function ringStatus(card: Plugged, rx: boolean): RingStatus {
   const peek = (register: { readonly offset: number }): number => card.nic.peek(register.offset);
@@ -88,7 +88,7 @@ function cardStatus(card: Plugged): CardStatus {
       .filter(register => !isCounter(register) && register.access !== 'wo')
       .map(register => {
         const value = nic.peek(register.offset);
-        const fields = nonZero(register.fields.map(field => [field.name, valueOf(value, field)] as const));
+        const fields = nonZero(register.fields.map(field => [field.name, fieldValue(value, field)] as const));
         return { name: register.name, value, fields };
       }),
     rx: ringStatus(card, true),
@@ -157,7 +157,7 @@ function labelled(label: string, lines: readonly string[]): string[] {
   return lines.map((line, index) => `  ${(index === 0 ? label : '').padEnd(LABEL_WIDTH)}${line}`);
 }
 
-const SHOWN_REGISTERS: ReadonlySet<string> = new Set(['CTRL', 'STATUS', 'ISR', 'IMS', 'RCR', 'TCR', 'RDCTL', 'TDCTL']);
+const SHOWN_REGISTERS: ReadonlySet<string> = new Set(['CTRL', 'STATUS', 'ISR', 'IMS', 'RCR', 'RDCTL', 'TDCTL']);
 
 function formatRing({ count, head, tail, cardOwns }: RingStatus): string {
   return `head ${head}, tail ${tail} of ${count}: ${cardOwns} the card's, ${count - cardOwns} the driver's`;
@@ -183,15 +183,16 @@ export function formatStatus(status: HostStatus): string[] {
     ({ hardirq, softirq, task }, id) =>
       `cpu${id}: hardirq ${µs(hardirq)}, softirq ${µs(softirq)}, tasks and boot ${µs(task)}`,
   );
-  const heading = status.interrupts[0]?.counts.map((_, cpu) => `CPU${cpu}`.padStart(8)).join('') ?? '';
   const interrupts = status.interrupts.map(
-    ({ irq, counts, name }) => `${irq.padStart(3)}:${counts.map(n => String(n).padStart(8)).join('')}   ${name}`,
+    ({ irq, counts, name }) => `${irq.padStart(3)}:${counts.map(n => String(n).padStart(6)).join('')}   ${name}`,
   );
-  const devices = Object.entries(status.devices).map(([name, stats]) => `${name}: ${formatCounts(stats)}`);
+  const devices = Object.entries(status.devices)
+    .filter(([, stats]) => Object.keys(stats).length > 0)
+    .map(([name, stats]) => `${name}: ${formatCounts(stats)}`);
   const napi = status.napi.map(({ device, polls, packets }) => `${device}: ${polls} polls, ${packets} frames`);
   return [
     ...status.cards.flatMap(formatCard),
-    ...labelled('interrupts', [`    ${heading}`, ...interrupts]),
+    ...labelled('interrupts', interrupts),
     ...labelled('softirqs', [formatCounts(status.softirqs)]),
     ...labelled('NAPI', napi),
     ...labelled('devices', devices),

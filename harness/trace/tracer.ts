@@ -12,11 +12,21 @@
  * - sk_buff to card: `dev_hard_start_xmit` tells the address of the frame, `tx_gather` asks for it.
  */
 import type { Link } from '../../device/wire/link.ts';
-import { describeFrame } from '../packet/describe.ts';
 import type { World } from '../machine/world.ts';
+import { describeFrame } from '../packet/describe.ts';
 import type { Layer, TraceEvent } from './event.ts';
 import { HostTracer } from './host-tracer.ts';
 import { hook } from './slots.ts';
+
+/** Of so many packets it is remembered who sent them and how long they were. */
+const REMEMBERED = 65536;
+
+function remember<T>(map: Map<number, T>, packet: number, value: T): void {
+  map.set(packet, value);
+  if (map.size <= REMEMBERED) return;
+  const oldest = map.keys().next();
+  if (oldest.done !== true) map.delete(oldest.value);
+}
 
 export class Tracer {
   readonly world: World;
@@ -80,12 +90,12 @@ export class Tracer {
 
   /** For HostTracer. */
   handed(packet: number, length: number): void {
-    this.handedLengths.set(packet, length);
+    remember(this.handedLengths, packet, length);
   }
 
   /** For HostTracer: a card starts to send. */
   sends(packet: number, host: string): void {
-    this.senders.set(packet, host);
+    remember(this.senders, packet, host);
   }
 
   /** For HostTracer. */

@@ -104,7 +104,8 @@ function do_pollfd(task: task_struct, entry: pollfd, table: poll_wqueues | null)
 export function sys_poll(task: task_struct, fds: pollfd[], nfds: number, timeout_ms: number): number {
   task.poll?.free();
   if (nfds > task.files.limit || nfds > fds.length) return -EINVAL;
-  const table = timeout_ms === 0 ? null : (task.poll ??= new poll_wqueues(task));
+  task.poll ??= new poll_wqueues(task);
+  const table = timeout_ms === 0 ? null : task.poll;
   let count = 0;
   for (let i = 0; i < nfds; i++) {
     // Once one is ready there will be no wait: the others are only asked.

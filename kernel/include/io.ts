@@ -1,1 +1,20 @@
-export { type iomem, readb, readl, readw, udelay, writeb, writel, writew } from '../io.ts';
+export {
+  inb,
+  inl,
+  insl,
+  insw,
+  inw,
+  type iomem,
+  outb,
+  outl,
+  outsl,
+  outsw,
+  outw,
+  readb,
+  readl,
+  readw,
+  udelay,
+  writeb,
+  writel,
+  writew,
+} from '../io.ts';

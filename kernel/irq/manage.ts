@@ -122,6 +122,11 @@ export function irq_set_affinity(kernel: Kernel, irq: number, cpu: number): numb
 export function handle_irq(kernel: Kernel, irq: number): void {
   const { clock, cost, cpu } = kernel;
   const desc = kernel.irqs[irq] as irq_desc;
+  // Freed or disabled since it was delivered: handle_level_irq leaves it pending.
+  if (desc.depth > 0 || desc.actions.length === 0) {
+    kernel.arch.intc.eoi(irq);
+    return;
+  }
   clock.now += cost.irq_entry;
   desc.kstat[cpu.id] = (desc.kstat[cpu.id] as number) + 1;
   const entry = kernel.trace.irq_handler_entry;

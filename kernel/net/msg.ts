@@ -155,4 +155,3 @@ export interface net_proto_family {
   /** Gives `sock` its ops and its sk: 0 or a negative errno. */
   create(net: net, sock: socket, protocol: number): number;
 }
-

@@ -1,16 +1,9 @@
 /** Sockets as files, and the system calls on them (net/socket.c). */
-import {
-  EAFNOSUPPORT,
-  EAGAIN,
-  EBADF,
-  EFAULT,
-  EINVAL,
-  ENOTSOCK,
-} from '../errno.ts';
+import { EAFNOSUPPORT, EAGAIN, EBADF, EFAULT, EINVAL, ENOTSOCK } from '../errno.ts';
 import { file, type file_operations, fput, O_NONBLOCK, O_RDWR } from '../fs/file.ts';
 import type { task_struct } from '../sched/task.ts';
 import type { net } from './core/net_namespace.ts';
-import { type sock, SOL_SOCKET, sk_getsockopt, sk_setsockopt } from './core/sock.ts';
+import { SOL_SOCKET, sk_getsockopt, sk_setsockopt, type sock } from './core/sock.ts';
 import {
   AF_MAX,
   type cmsg,
@@ -151,7 +144,14 @@ export function sys_recvmsg(task: task_struct, fd: number, hdr: user_msghdr, fla
 }
 
 /** __sys_sendto: bytes sent, or a negative errno. `addr` null: the connected peer. */
-export function sys_sendto(task: task_struct, fd: number, buf: number, length: number, flags: number, addr: sockaddr | null): number {
+export function sys_sendto(
+  task: task_struct,
+  fd: number,
+  buf: number,
+  length: number,
+  flags: number,
+  addr: sockaddr | null,
+): number {
   const open = task.files.get(fd);
   if (open === null) return -EBADF;
   if (open.f_op !== socket_file_ops) return -ENOTSOCK;

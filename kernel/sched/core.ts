@@ -3,10 +3,15 @@
 import type { Kernel } from '../kernel.ts';
 import { assert } from '../lib/assert.ts';
 import type { Cpu } from './cpu.ts';
-import { finish_wait, type Program, TASK_DEAD, TASK_RUNNING, task_struct } from './task.ts';
+import { finish_wait, type Program, TASK_DEAD, TASK_RUNNING, TASK_WAKING, task_struct } from './task.ts';
 
-/** How long a task runs before another runnable one gets its turn, in ns (base_slice_ns of EEVDF). */
-const BASE_SLICE_NS = 3_000_000;
+/** sched_base_slice for one CPU, in ns: how long a task runs before another runnable one gets its turn. */
+const BASE_SLICE_NS = 700_000;
+
+/** The slice grows with the number of CPUs, up to eight (update_sysctl with SCHED_TUNABLESCALING_LOG). */
+function base_slice(kernel: Kernel): number {
+  return BASE_SLICE_NS * (1 + Math.floor(Math.log2(Math.min(kernel.arch.cpus, 8))));
+}
 
 /** Runnable tasks, first in first out. */
 export class run_queue {
@@ -36,20 +41,22 @@ export class run_queue {
   }
 }
 
+/** need_resched: another task is waiting, and the present one has had its slice, or there is none. */
+export function need_resched(cpu: Cpu): boolean {
+  if (cpu.rq.nr_running === 0) return false;
+  const { current } = cpu;
+  if (current === null || current.state !== TASK_RUNNING) return true;
+  return cpu.kernel.clock.now - current.vruntime_start >= cpu.kernel.sched.slice_ns;
+}
+
 /** Runs one slice of the task whose turn it is. False: nothing is runnable. */
 export function run_task(cpu: Cpu): boolean {
   const kernel = cpu.kernel;
   const clock = kernel.clock;
   let task = cpu.current;
-  // ksoftirqd cannot be preempted while a softirq session of its own runs (bottom halves are disabled), and gives
-  // way after it (cond_resched).
+  // ksoftirqd cannot be preempted while a softirq session of its own runs: bottom halves are disabled.
   const keep =
-    task !== null &&
-    task.state === TASK_RUNNING &&
-    task.on_rq === false &&
-    (cpu.ksoftirqd_session ||
-      cpu.rq.nr_running === 0 ||
-      (task !== cpu.ksoftirqd && clock.now - task.vruntime_start < BASE_SLICE_NS));
+    task !== null && task.state === TASK_RUNNING && !task.on_rq && (cpu.ksoftirqd_session || !need_resched(cpu));
   if (!keep) {
     if (task !== null && task.state === TASK_RUNNING) cpu.rq.enqueue(task);
     const next = cpu.rq.dequeue();
@@ -71,8 +78,26 @@ export function run_task(cpu: Cpu): boolean {
   return true;
 }
 
+/** sched_ttwu_pending: tasks that other CPUs woke go on the run queue, each at the time it was woken. */
+export function ttwu_pending(cpu: Cpu, t: number): void {
+  const { waking } = cpu;
+  for (let i = 0; i < waking.length; ) {
+    const task = waking[i] as task_struct;
+    if (task.state === TASK_WAKING && task.wake_at > t) {
+      cpu.wake_at(task.wake_at);
+      i++;
+      continue;
+    }
+    waking.splice(i, 1);
+    if (task.state !== TASK_WAKING) continue;
+    task.state = TASK_RUNNING;
+    if (cpu.current !== task) cpu.rq.enqueue(task);
+  }
+}
+
 export class Scheduler {
   private readonly kernel: Kernel;
+  readonly slice_ns: number;
   readonly tasks = new Map<number, task_struct>();
   private next_pid = 1;
   /** Called when a task has ended, with what ended it: a leftover error is the program's bug. */
@@ -80,6 +105,7 @@ export class Scheduler {
 
   constructor(kernel: Kernel) {
     this.kernel = kernel;
+    this.slice_ns = base_slice(kernel);
   }
 
   private create(comm: string, cpu: Cpu): task_struct {
@@ -107,12 +133,20 @@ export class Scheduler {
 
   /** Makes a sleeping task runnable on its CPU. False when it was not asleep. */
   try_to_wake_up(task: task_struct): boolean {
-    if (task.state === TASK_RUNNING || task.state === TASK_DEAD) return false;
+    if (task.state === TASK_RUNNING || task.state === TASK_WAKING || task.state === TASK_DEAD) return false;
     const kernel = this.kernel;
     kernel.clock.now += kernel.cost.wakeup;
-    task.state = TASK_RUNNING;
     const tp = kernel.trace.sched_wakeup;
     if (tp !== null) tp(task);
+    if (task.cpu !== kernel.cpu && kernel.clock.now > kernel.clock.time) {
+      // ttwu_queue_wakelist: it is runnable from now on, not from the event's time on.
+      task.state = TASK_WAKING;
+      task.wake_at = kernel.clock.now;
+      task.cpu.waking.push(task);
+      task.cpu.kick();
+      return true;
+    }
+    task.state = TASK_RUNNING;
     // Still the CPU's current task (it has not been switched out yet): it just goes on.
     if (task.cpu.current !== task) task.cpu.rq.enqueue(task);
     task.cpu.kick();

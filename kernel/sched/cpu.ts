@@ -11,7 +11,7 @@ import { handle_irq } from '../irq/manage.ts';
 import type { Kernel } from '../kernel.ts';
 import { softirq_slice } from '../softirq.ts';
 import { local_timer_interrupt } from '../time/hrtimer.ts';
-import { run_queue, run_task } from './core.ts';
+import { run_queue, run_task, ttwu_pending } from './core.ts';
 import type { task_struct } from './task.ts';
 
 /** More contexts than this at one instant: time stands still, a program spins without ever costing anything. */
@@ -55,6 +55,8 @@ export class Cpu {
   ksoftirqd_session = false;
 
   readonly rq = new run_queue();
+  /** Woken by other CPUs, each at its `wake_at`. */
+  readonly waking: task_struct[] = [];
   current: task_struct | null = null;
   ksoftirqd: task_struct | null = null;
 
@@ -97,6 +99,7 @@ export class Cpu {
     }
     this.dispatching = true;
     kernel.cpu = this;
+    if (this.waking.length > 0) ttwu_pending(this, t);
     for (;;) {
       if (++this.contexts > CONTEXTS_PER_INSTANT_MAX) throw new Error(`cpu${this.id}: time stands still at ${t} ns`);
       if (this.hard_end > t) {
@@ -137,7 +140,7 @@ export class Cpu {
     clock.now = t;
   }
 
-  private wake_at(at: number): void {
+  wake_at(at: number): void {
     if (!this.event.armed || this.event.at > at) this.kernel.clock.schedule(this.event, at);
   }
 

@@ -11,6 +11,8 @@ import { autoremove_wake_function, wait_queue_entry } from './wait.ts';
 export const TASK_RUNNING = 0;
 export const TASK_INTERRUPTIBLE = 1;
 export const TASK_DEAD = 2;
+/** Woken by another CPU at `wake_at`, not yet on its run queue. */
+export const TASK_WAKING = 3;
 
 /** A system call's slice returned this: it would block, has put the task to sleep, and runs again after the wake-up. */
 export const ERESTARTSYS = 512;
@@ -38,6 +40,7 @@ export class syscall implements Iterator<undefined, number, undefined> {
   private f: unknown;
   private finished = false;
   private result = 0;
+  private calls = 0;
   /** True in every slice after the first one. */
   restarted = false;
   /** Scratch that survives a restart: bytes done so far, and the time (ns) at which a timed wait gives up, 0 for none. */
@@ -94,8 +97,12 @@ export class syscall implements Iterator<undefined, number, undefined> {
     if (tp !== null) tp(task, (this.fn as AnySyscall).name, result);
     this.result = result;
     this.finished = true;
-    // With costs on, a system call is a slice of its own: what it took must pass before the program goes on.
-    const done = clock.now === clock.time;
+    // With costs on, a system call is a slice of its own: what it took must pass before the program goes on. And so
+    // must the softirqs it raised, as local_bh_enable runs them in Linux: what was sent over the loopback has arrived.
+    // Nor may a program that only polls keep the CPU for ever where calls cost nothing.
+    if ((++this.calls & 1023) === 0) task.vruntime_start = Number.NEGATIVE_INFINITY;
+    const resched = task.vruntime_start === Number.NEGATIVE_INFINITY;
+    const done = clock.now === clock.time && task.cpu.softirq_pending === 0 && !resched;
     step.done = done;
     step.value = done ? result : undefined;
     return step as IteratorResult<undefined, number>;
@@ -123,6 +130,9 @@ export class task_struct {
   readonly wait: wait_queue_entry;
   readonly timer: timer_list;
   timed_out = false;
+  /** Which announcements end its wait, 0 for any. */
+  wait_key = 0;
+  wake_at = 0;
   /** The timer of ns resolution that ends a sleep of nanosleep, poll or epoll_wait; made when first used. */
   hrtimer: hrtimer | null = null;
   /** What `poll` waits on, made when first used. */

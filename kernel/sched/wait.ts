@@ -79,21 +79,24 @@ export class wait_queue_head {
 }
 
 /** Wakes the task behind the entry and takes the entry off the queue. */
-export function autoremove_wake_function(entry: wait_queue_entry, _key: number): boolean {
+export function autoremove_wake_function(entry: wait_queue_entry, key: number): boolean {
   const task = entry.private_data as task_struct;
+  if (key !== 0 && task.wait_key !== 0 && (key & task.wait_key) === 0) return false;
   if (!task.kernel.sched.try_to_wake_up(task)) return false;
   entry.queue?.remove(entry);
   return true;
 }
 
 /** prepare_to_wait: the running task will sleep on `queue` when its system call returns -ERESTARTSYS. */
-export function prepare_to_wait(queue: wait_queue_head, task: task_struct): void {
+export function prepare_to_wait(queue: wait_queue_head, task: task_struct, key = 0): void {
+  task.wait_key = key;
   task.wait.flags &= ~WQ_FLAG_EXCLUSIVE;
   if (task.wait.queue === null) queue.add(task.wait);
   task.state = TASK_INTERRUPTIBLE;
 }
 
-export function prepare_to_wait_exclusive(queue: wait_queue_head, task: task_struct): void {
+export function prepare_to_wait_exclusive(queue: wait_queue_head, task: task_struct, key = 0): void {
+  task.wait_key = key;
   if (task.wait.queue === null) queue.add_exclusive(task.wait);
   task.state = TASK_INTERRUPTIBLE;
 }

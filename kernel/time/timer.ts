@@ -68,6 +68,8 @@ export class timer_base {
   /** All buckets before this jiffy have been run. */
   private clk = 0;
   pending = 0;
+  /** A timer's function runs: what it arms for the present jiffy is due with the next one (base->clk++ in Linux). */
+  private running = false;
 
   constructor(kernel: Kernel) {
     this.kernel = kernel;
@@ -82,7 +84,10 @@ export class timer_base {
 
   mod(timer: timer_list, expires: number): boolean {
     const was = this.remove(timer);
-    if (this.pending === 0) this.clk = Math.max(this.clk, this.jiffies());
+    if (this.running && expires <= this.clk) expires = this.clk + 1;
+    // forward_timer_base: the level is picked from the present, not from when the wheel last turned.
+    const now = this.jiffies();
+    if (now > this.clk) this.clk = Math.min(now, this.next_due());
     timer.expires = expires;
     const bucket = this.bucket_for(expires);
     timer.bucket = bucket;
@@ -188,7 +193,12 @@ export class timer_base {
         this.remove(timer);
         const tp = this.kernel.trace.timer_expire;
         if (tp !== null) tp(timer.expires);
-        timer.function(timer);
+        this.running = true;
+        try {
+          timer.function(timer);
+        } finally {
+          this.running = false;
+        }
         return true;
       }
     }

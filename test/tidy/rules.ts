@@ -178,7 +178,18 @@ export function checkTypes(file: SourceFile): Finding[] {
 
 // --- Tests that do not run -----------------------------------------------------------------------------------------
 
-const TEST_ROOTS = new Set(['test', 'it', 'describe', 'suite', 'bench', 'testWith', 'context', 'ctx', 'task']);
+const TEST_ROOTS = new Set([
+  'test',
+  'it',
+  'describe',
+  'suite',
+  'bench',
+  'testWith',
+  'testOnTap',
+  'context',
+  'ctx',
+  'task',
+]);
 const NOT_RUNNING = new Set(['only', 'skip', 'skipIf', 'runIf', 'todo', 'fails']);
 
 /** The only file that may skip: it does so for programs that are missing, and never in CI. */

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseSync } from 'oxc-parser';
+import { parse as parseModule } from '@babel/parser';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -65,9 +65,12 @@ export function readText(path: string): TextFile | undefined {
 export const isTypeScript = (path: string): boolean => /\.[mc]?ts$/.test(path);
 
 export function parse(file: TextFile): SourceFile {
-  const { program, comments, errors } = parseSync(file.path, file.text, { sourceType: 'module' });
-  if (errors.length > 0) throw new Error(`${file.path}: ${errors[0]?.message}`);
-  return { ...file, tree: program as unknown as TreeNode, comments };
+  const { program, comments } = parseModule(file.text, {
+    sourceType: 'module',
+    sourceFilename: file.path,
+    plugins: [['typescript', { dts: /\.d\.[mc]?ts$/.test(file.path) }], 'estree'],
+  });
+  return { ...file, tree: program as unknown as TreeNode, comments: comments as SourceFile['comments'] };
 }
 
 const isNode = (value: unknown): value is TreeNode =>

@@ -64,10 +64,6 @@ export function addNamespace(name: string): void {
   ip(['netns', 'add', name], `namespace ${name} cannot be made`);
 }
 
-export function removeNamespace(name: string): void {
-  ip(['netns', 'del', name], `namespace ${name} cannot be removed`);
-}
-
 /**
  * Runs `work` with this thread inside the namespace (null: where it is). `work` is synchronous: nothing else runs in
  * between, and what it opens or starts stays in the namespace.
@@ -86,15 +82,23 @@ export function inNamespace<T>(libc: Libc, name: string | null, work: () => T): 
     if (entered < 0) {
       throw new UsageError(`namespace ${name} cannot be entered (${describeErrno(-entered)}): it takes root`);
     }
+    let result: T;
     try {
-      return work();
-    } finally {
-      const back = libc.setns(own, CLONE_NEWNET);
-      // Going on in the wrong network would be worse than any end.
-      if (back < 0) throw new Error(`no way back from namespace ${name}: ${describeErrno(-back)}`);
+      result = work();
+    } catch (error) {
+      leave(libc, own, name);
+      throw error;
     }
+    leave(libc, own, name);
+    return result;
   } finally {
     closeSync(own);
     closeSync(target);
   }
+}
+
+/** Going on in the wrong network would be worse than any end: this one does not fail quietly. */
+function leave(libc: Libc, own: number, name: string): void {
+  const back = libc.setns(own, CLONE_NEWNET);
+  if (back < 0) throw new Error(`no way back from namespace ${name}: ${describeErrno(-back)}`);
 }

@@ -5,17 +5,7 @@
  */
 import { closeSync, constants, openSync, writeFileSync } from 'node:fs';
 import { describeSystemError, UsageError } from '../../cli/errors.ts';
-import {
-  describeErrno,
-  EAGAIN,
-  EBADFD,
-  EBUSY,
-  EIO,
-  type Libc,
-  POLLFD_REVENTS,
-  POLLFD_SIZE,
-  POLLIN,
-} from './libc.ts';
+import { describeErrno, EAGAIN, EBADFD, EBUSY, EIO, type Libc, POLLFD_REVENTS, POLLFD_SIZE, POLLIN } from './libc.ts';
 
 const TUNSETIFF = 0x400454ca;
 const IFREQ_SIZE = 40;
@@ -31,6 +21,11 @@ const NAME_MAX = 15;
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
 /** How long a wait in the thread lasts at most: an end of the process has to wait for it. */
 const POLL_MS = 200;
+/**
+ * So long after a frame it is looked for the next one in every turn of the event loop, before the thread is asked to
+ * wait: the way there and back takes as long as many frames do, on a busy machine many times as long.
+ */
+const LOOK_MS = 0.5;
 /** Frames read in one go. */
 const BATCH = 256;
 /** More than any frame of any MTU. */
@@ -46,13 +41,15 @@ export function checkDeviceName(name: string): string {
 /** What the owner of a TAP wants to know. */
 export interface TapUser {
   /** A frame from Linux: `bytes[0 .. length)`, valid during the call. */
-  frame(bytes: Uint8Array, length: number): void;
+  frame(bytes: Buffer, length: number): void;
   /** After the last frame of a batch. */
   batch(): void;
   /** True: no more now, leave frames in Linux's queue (where it counts what it has to drop). */
   full(): boolean;
   /** The device does not exist any more. */
   gone(): void;
+  /** Reading, or `frame`, threw: nothing more is read. */
+  failed(error: unknown): void;
 }
 
 export class Tap {
@@ -101,7 +98,7 @@ export class Tap {
 
   /** Begins to read. */
   start(user: TapUser): void {
-    this.pumping = this.pump(user);
+    this.pumping = this.pump(user).catch(error => user.failed(error));
   }
 
   /** A frame to Linux. False: it was not taken, and has been counted. */
@@ -134,13 +131,16 @@ export class Tap {
     const pollfd = Buffer.alloc(POLLFD_SIZE);
     pollfd.writeInt32LE(this.fd, 0);
     pollfd.writeInt16LE(POLLIN, 4);
+    let last = 0;
     while (!this.closing) {
       const frames = user.full() ? BATCH : this.drain(user);
       if (frames < 0) {
         user.gone();
         return;
       }
-      if (frames === BATCH) {
+      const now = performance.now();
+      if (frames > 0) last = now;
+      if (now - last < LOOK_MS) {
         // There may be more: but first the others get their turn.
         await new Promise(setImmediate);
         continue;

@@ -1,4 +1,5 @@
 /** What datagram sockets share on the receive side (net/core/datagram.c). */
+import { charge_copy } from '../../costs.ts';
 import { EFAULT } from '../../errno.ts';
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRBAND, POLLWRNORM } from '../../fs/select.ts';
 import { MSG_DONTWAIT, MSG_PEEK, msg_access_ok, type msghdr } from '../msg.ts';
@@ -42,7 +43,7 @@ export function skb_free_datagram(skb: sk_buff): void {
 export function skb_copy_datagram_msg(skb: sk_buff, msg: msghdr, length: number): number {
   if (!msg_access_ok(msg, length)) return -EFAULT;
   const kernel = skb.kernel;
-  kernel.clock.now += length * kernel.cost.copy_byte;
+  charge_copy(kernel, length);
   skb.ram.u8.copyWithin(msg.msg_base, skb.data, skb.data + length);
   const tp = kernel.trace.skb_copy_datagram;
   if (tp !== null) tp(skb, length);

@@ -71,6 +71,8 @@ export class softnet_data {
   readonly backlog: napi_struct;
   /** Qdiscs that NET_TX_SOFTIRQ shall run. */
   output_queue: Qdisc[] = [];
+  /** Qdiscs of it that the running net_tx_action still has to do. */
+  tx_left = 0;
   /** /proc/net/softnet_stat */
   processed = 0;
   dropped = 0;
@@ -212,6 +214,12 @@ export function dev_close(dev: net_device): void {
   dev.nd_net.call_netdevice_notifiers(NETDEV_DOWN, dev);
 }
 
+/** dev_get_stats: the device's counters, after the driver has brought them up to date. */
+export function dev_get_stats(dev: net_device): net_device['stats'] {
+  if (dev.present) dev.netdev_ops.ndo_get_stats?.(dev);
+  return dev.stats;
+}
+
 /** dev_set_mtu: 0, -EINVAL outside the device's limits, or what the driver says. */
 export function dev_set_mtu(dev: net_device, mtu: number): number {
   if (mtu < dev.min_mtu || mtu > dev.max_mtu) return -EINVAL;
@@ -320,7 +328,7 @@ export function netif_wake_queue(dev: net_device, queue = 0): void {
   const txq = dev._tx[queue] as netdev_queue;
   if (!txq.stopped) return;
   txq.stopped = false;
-  if (txq.qdisc !== null) netif_schedule(txq.qdisc);
+  netif_schedule(txq.qdisc);
 }
 
 export function netif_queue_stopped(dev: net_device, queue = 0): boolean {
@@ -340,11 +348,13 @@ export function netif_schedule(q: Qdisc): void {
 /** net_tx_action: runs the qdiscs that asked for it, one a slice. */
 function net_tx_action(cpu: Cpu): boolean {
   const sd = cpu.kernel.softnet[cpu.id] as softnet_data;
+  // What is scheduled while this action runs is for the next round.
+  if (sd.tx_left === 0) sd.tx_left = sd.output_queue.length;
   const q = sd.output_queue.shift();
   if (q === undefined) return false;
   q.scheduled = false;
   qdisc_run(q);
-  return sd.output_queue.length > 0;
+  return --sd.tx_left > 0;
 }
 
 // ---- transmit -------------------------------------------------------------------------------------------------
@@ -362,10 +372,10 @@ export function dev_queue_xmit(skb: sk_buff): number {
   if (tp !== null) tp(skb);
   const txq = dev._tx[skb.queue_mapping < dev._tx.length ? skb.queue_mapping : 0] as netdev_queue;
   const q = txq.qdisc;
-  if (q !== null && q !== noqueue_qdisc) return q.xmit(skb, txq);
+  if (q !== noqueue_qdisc) return q.xmit(skb, txq);
   // A device without a queue (loopback, tunnels): straight in, as long as it does not come back here too often.
   const sd = kernel.softnet[kernel.cpu.id] as softnet_data;
-  if ((dev.flags & IFF_UP) === 0 || q === null || sd.xmit_recursion > 8) {
+  if ((dev.flags & IFF_UP) === 0 || sd.xmit_recursion > 8) {
     kfree_skb_reason(skb, SKB_DROP_REASON.DEV_READY);
     return -ENETDOWN;
   }

@@ -16,14 +16,7 @@ import { HZ, timer_list } from '../../time/timer.ts';
 import { dev_queue_xmit } from './dev.ts';
 import type { net } from './net_namespace.ts';
 import type { net_device } from './netdevice.ts';
-import {
-  kfree_skb_reason,
-  SKB_DROP_REASON,
-  type sk_buff,
-  sk_buff_head,
-  skb_pull,
-  skb_push,
-} from './skbuff.ts';
+import { kfree_skb_reason, SKB_DROP_REASON, type sk_buff, sk_buff_head, skb_pull, skb_push } from './skbuff.ts';
 
 export const NUD_NONE = 0x00;
 export const NUD_INCOMPLETE = 0x01;
@@ -289,6 +282,7 @@ function neigh_destroy(n: neighbour): void {
   n.arp_queue_len_bytes = 0;
   tbl.entries--;
   tbl.destroys++;
+  if (tbl.entries < tbl.gc_thresh1) tbl.gc_timer.del();
 }
 
 /** neigh_forced_gc: the table is (nearly) full: entries go that are of no use, down to gc_thresh2. Returns how many went. */

@@ -2,7 +2,7 @@
 import type { Kernel } from '../../kernel.ts';
 import { timer_list } from '../../time/timer.ts';
 import type { in_device } from '../ipv4/devinet.ts';
-import { dev_watchdog, type Qdisc } from '../sched/sch_generic.ts';
+import { dev_watchdog, noop_qdisc, type Qdisc } from '../sched/sch_generic.ts';
 import type { net } from './net_namespace.ts';
 import type { sk_buff } from './skbuff.ts';
 
@@ -59,7 +59,10 @@ export interface header_ops {
 export class netdev_queue {
   readonly dev: net_device;
   readonly index: number;
-  qdisc: Qdisc | null = null;
+  /** The discipline in use: `qdisc_sleeping` while the device is up and has carrier, else `qdisc_noop`. */
+  qdisc: Qdisc;
+  qdisc_sleeping: Qdisc | null = null;
+  readonly qdisc_noop: Qdisc;
   /** netif_stop_queue: the driver takes no more for now. */
   stopped = false;
   /** When the driver last took a packet, in ns. */
@@ -69,6 +72,8 @@ export class netdev_queue {
   constructor(dev: net_device, index: number) {
     this.dev = dev;
     this.index = index;
+    this.qdisc_noop = new noop_qdisc(this);
+    this.qdisc = this.qdisc_noop;
   }
 }
 

@@ -1,11 +1,12 @@
 /** Transport checksums over sk_buffs (net/core/skbuff.c, net/core/dev.c). */
+import { charge_csum } from '../../costs.ts';
 import { csum_fold, csum_from_partial, csum_partial, put_csum } from '../../lib/checksum.ts';
 import { CHECKSUM_COMPLETE, CHECKSUM_NONE, CHECKSUM_UNNECESSARY, type sk_buff } from './skbuff.ts';
 
 /** skb_checksum: the sum of `length` bytes from `offset` behind data, added to `sum`. Charged per byte. */
 export function skb_checksum(skb: sk_buff, offset: number, length: number, sum: number): number {
   const kernel = skb.kernel;
-  kernel.clock.now += length * kernel.cost.csum_byte;
+  charge_csum(kernel, length);
   return csum_partial(skb.ram, skb.data + offset, length, sum);
 }
 
@@ -13,7 +14,7 @@ export function skb_checksum(skb: sk_buff, offset: number, length: number, sum: 
 export function skb_checksum_help(skb: sk_buff): void {
   const { ram, kernel } = skb;
   const length = skb.tail - skb.csum_start;
-  kernel.clock.now += length * kernel.cost.csum_byte;
+  charge_csum(kernel, length);
   // The field holds the pseudo header's sum already.
   const csum = csum_fold(csum_partial(ram, skb.csum_start, length, 0));
   put_csum(ram, skb.csum_start + skb.csum_offset, csum === 0 ? 0xffff : csum);

@@ -8,7 +8,9 @@
  * shares it by count and must not write to it. Ownership: whoever takes an skb ends it, with `consume_skb` when it
  * has done its duty and with `kfree_skb_reason` when it is dropped. Nobody touches an skb it has handed on.
  */
+
 import type { Ram } from '../../arch.ts';
+import { charge_copy } from '../../costs.ts';
 import type { Kernel } from '../../kernel.ts';
 import { assert } from '../../lib/assert.ts';
 import { Slab } from '../../mm/slab.ts';
@@ -183,7 +185,7 @@ function reset(skb: sk_buff): void {
 /** alloc_skb: an empty skb with room for `size` bytes, or null when there is no memory. The caller owns it. */
 export function alloc_skb(kernel: Kernel, size: number): sk_buff | null {
   const fail = kernel.skbs.fail_alloc;
-  if (fail !== null && fail(size)) return null;
+  if (fail?.(size)) return null;
   const bucket = Slab.roundup(size + SIZEOF_SHARED_INFO);
   const head = bucket === 0 ? 0 : kernel.slab.kmalloc(bucket);
   if (head === 0) return null;
@@ -222,7 +224,7 @@ export function netdev_alloc_skb_ip_align(dev: net_device, length: number): sk_b
 export function skb_clone(skb: sk_buff): sk_buff | null {
   const kernel = skb.kernel;
   const fail = kernel.skbs.fail_alloc;
-  if (fail !== null && fail(0)) return null;
+  if (fail?.(0)) return null;
   const clone = kernel.skbs.take();
   kernel.slab.get(skb.head);
   skb.cloned = 1;
@@ -417,7 +419,7 @@ export function skb_reset_transport_header(skb: sk_buff): void {
 export function skb_put_data(skb: sk_buff, address: number, length: number): void {
   const to = skb_put(skb, length);
   const kernel = skb.kernel;
-  kernel.clock.now += length * kernel.cost.copy_byte;
+  charge_copy(kernel, length);
   skb.ram.u8.copyWithin(to, address, address + length);
   const tp = kernel.trace.skb_copy_from;
   if (tp !== null) tp(skb, address, length);

@@ -161,6 +161,8 @@ export class sock {
   inet_num = 0;
   inet_sport = 0;
   inet_dport = 0;
+  /** The last IP identification of a connected socket. */
+  inet_id = 0;
   /** -1: the route's, or the system's default. */
   uc_ttl = -1;
   mc_ttl = 1;
@@ -346,7 +348,7 @@ export function sock_sndtimeo(sk: sock, noblock: boolean): number {
  */
 export function sk_wait_data(sk: sock, task: task_struct | null, timeo: number): number {
   if (timeo === 0 || task === null) return -EAGAIN;
-  prepare_to_wait_exclusive(sk.sk_wq, task);
+  prepare_to_wait_exclusive(sk.sk_wq, task, POLLIN | POLLERR);
   return schedule_timeout(task, timeo) ? -ERESTARTSYS : -EAGAIN;
 }
 
@@ -516,10 +518,6 @@ export function sk_setsockopt(sk: sock, name: number, opt: sockopt): number {
       if (value < 0) return -EINVAL;
       if (value !== 0 && sk.sk_net.dev_get_by_index(value) === null) return -ENODEV;
       return sock_bindtoindex(sk, value);
-    case SO_TYPE:
-    case SO_PROTOCOL:
-    case SO_DOMAIN:
-    case SO_ERROR:
     default:
       return -ENOPROTOOPT;
   }

@@ -168,7 +168,7 @@ function arp_solicit(n: neighbour, skb: sk_buff | null): void {
   if (saddr === 0) saddr = inet_select_addr(dev, target, RT_SCOPE_LINK);
   // neigh_probe has counted this one already.
   const known = n.probes - 1 < parms.ucast_solicit;
-  arp_send(ARPOP_REQUEST, ETH_P_ARP, target, dev, saddr, known ? n.ha : null, dev.dev_addr, null);
+  arp_send(ARPOP_REQUEST, ETH_P_ARP, target, dev, saddr, known ? n.ha : null, dev.dev_addr, null, skb?.id ?? 0);
 }
 
 /** arp_ignore: shall a question for one of our addresses go unanswered? */
@@ -201,7 +201,7 @@ function arp_accept(in_dev: in_device, sip: number): boolean {
 
 /**
  * arp_create: an ARP packet with its Ethernet header. `dest_hw` null: to all; `src_hw` null: the device's;
- * `target_hw` null: zeros. Null without memory.
+ * `target_hw` null: zeros. `parent`: the id of the packet that was the cause, for tracing. Null without memory.
  */
 export function arp_create(
   type: number,
@@ -212,9 +212,11 @@ export function arp_create(
   dest_hw: Uint8Array | null,
   src_hw: Uint8Array | null,
   target_hw: Uint8Array | null,
+  parent = 0,
 ): sk_buff | null {
   const skb = alloc_skb(dev.kernel, ARP_HDR_LEN + MAX_HEADER);
   if (skb === null) return null;
+  skb.parent = parent;
   skb_reserve(skb, MAX_HEADER);
   skb_reset_network_header(skb);
   const at = skb_put(skb, ARP_HDR_LEN);
@@ -258,9 +260,10 @@ export function arp_send(
   dest_hw: Uint8Array | null,
   src_hw: Uint8Array | null,
   target_hw: Uint8Array | null,
+  parent = 0,
 ): void {
   if ((dev.flags & IFF_NOARP) !== 0) return;
-  const skb = arp_create(type, ptype, dest_ip, dev, src_ip, dest_hw, src_hw, target_hw);
+  const skb = arp_create(type, ptype, dest_ip, dev, src_ip, dest_hw, src_hw, target_hw, parent);
   if (skb !== null) arp_xmit(skb);
 }
 
@@ -319,7 +322,7 @@ function arp_process(skb: sk_buff, dev: net_device, sha: Uint8Array, tha: Uint8A
   // Somebody asks whether an address is free (RFC 5227): an answer, but no entry for 0.0.0.0.
   if (sip === 0) {
     if (op === ARPOP_REQUEST && inet_addr_type_dev(net, dev, tip) === RTN_LOCAL && !arp_ignore(in_dev, sip, tip)) {
-      arp_send(ARPOP_REPLY, ETH_P_ARP, sip, dev, tip, sha, dev.dev_addr, sha);
+      arp_send(ARPOP_REPLY, ETH_P_ARP, sip, dev, tip, sha, dev.dev_addr, sha, skb.id);
     }
     return true;
   }
@@ -330,7 +333,7 @@ function arp_process(skb: sk_buff, dev: net_device, sha: Uint8Array, tha: Uint8A
       if (!arp_ignore(in_dev, sip, tip) && !(in_dev.arp_filter() && arp_filter(net, fl4, sip, tip, dev))) {
         // Who asks for us means to talk to us: it gets an entry (RFC 826, "Packet Reception").
         if (neigh_event_ns(tbl, sha, sip, dev) !== null) {
-          arp_send(ARPOP_REPLY, ETH_P_ARP, sip, dev, tip, sha, dev.dev_addr, sha);
+          arp_send(ARPOP_REPLY, ETH_P_ARP, sip, dev, tip, sha, dev.dev_addr, sha, skb.id);
         }
       }
       return true;

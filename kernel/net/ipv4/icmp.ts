@@ -1,4 +1,5 @@
 /** ICMP (RFC 792, RFC 1122 3.2.2; net/ipv4/icmp.c). */
+import { charge_copy, charge_csum } from '../../costs.ts';
 import {
   ECONNREFUSED,
   EHOSTDOWN,
@@ -441,7 +442,8 @@ function icmp_push_reply(
     put32(ram, at + ICMPHDR_LEN + copy, now);
     put32(ram, at + ICMPHDR_LEN + copy + 4, now);
   }
-  kernel.clock.now += length * (kernel.cost.copy_byte + kernel.cost.csum_byte);
+  charge_copy(kernel, length);
+  charge_csum(kernel, length);
   put_csum(ram, at + 2, csum_fold(csum_partial(ram, at, length, 0)));
   icmp_out_count(net, type);
   ip_build_and_send_pkt(net, reply, rt, fl4.saddr, fl4.daddr, IPPROTO_ICMP, tos, 0, 0);

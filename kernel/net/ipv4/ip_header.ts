@@ -136,19 +136,4 @@ export function inet_make_mask(length: number): number {
   return length === 0 ? 0 : (-1 << (32 - length)) | 0;
 }
 
-/** "10.1.0.2" to its integer; NaN when it is no dotted quad (inet_pton's form: four decimal numbers). */
-export function in_aton(text: string): number {
-  const parts = text.split('.');
-  if (parts.length !== 4) return NaN;
-  let value = 0;
-  for (const part of parts) {
-    if (!/^(0|[1-9][0-9]{0,2})$/.test(part) || Number(part) > 255) return NaN;
-    value = (value << 8) | Number(part);
-  }
-  return value;
-}
-
-/** The dotted quad of an address (%pI4). */
-export function in_ntoa(addr: number): string {
-  return `${addr >>> 24}.${(addr >>> 16) & 255}.${(addr >>> 8) & 255}.${addr & 255}`;
-}
+export { in_aton, inet_ntoa as in_ntoa } from '../../lib/inet.ts';

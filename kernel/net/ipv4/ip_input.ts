@@ -190,7 +190,7 @@ function ip_local_deliver_finish(skb: sk_buff, net: net): number {
   const { ipv4 } = net;
   let protocol = iph_protocol(skb);
   for (;;) {
-    const raw = ipv4.raw_local_deliver !== null && ipv4.raw_local_deliver(skb, protocol);
+    const raw = ipv4.raw_local_deliver?.(skb, protocol) === true;
     const prot = ipv4.protos[protocol] ?? null;
     if (prot !== null) {
       const result = prot.handler(skb);

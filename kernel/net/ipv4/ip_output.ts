@@ -80,7 +80,7 @@ export function net_xmit_errno(verdict: number): number {
  * ip_send_skb do for a datagram, ip_build_and_send_pkt for TCP. Takes the skb in every case.
  *
  * @param skb transport header and payload, with room for MAX_HEADER bytes in front; `priority` and `mark` set
- * @param ttl 0: the default (ip_select_ttl)
+ * @param ttl 0: the default (ip_select_ttl), but for a group, where it means no farther than this host
  * @param df IP_DF or 0
  * @param id the identification, where the sender keeps its own (a connected socket's inet_id); -1: by ip_select_ident
  * @returns 0 or a negative errno, counted as discarded on output: -ENOBUFS from a full queue, -EMSGSIZE for a packet
@@ -107,7 +107,7 @@ export function ip_build_and_send_pkt(
   u8[at + 1] = tos;
   put16(ram, at + 4, id >= 0 ? id : ip_select_ident(net, saddr, daddr, protocol, df));
   put16(ram, at + 6, df);
-  u8[at + 8] = ttl !== 0 ? ttl : rt.rt_type === RTN_MULTICAST ? 1 : net.ipv4.ip_default_ttl;
+  u8[at + 8] = ttl !== 0 || rt.rt_type === RTN_MULTICAST ? ttl : net.ipv4.ip_default_ttl;
   u8[at + 9] = protocol;
   put32(ram, at + 12, saddr);
   put32(ram, at + 16, daddr);
@@ -115,13 +115,9 @@ export function ip_build_and_send_pkt(
   return ip_send_skb(net, skb);
 }
 
-/**
- * ip_select_ident: 0 for what may not be fragmented, as nobody needs to tell it from others (RFC 6864 4.1), else from
- * the generators.
- */
+/** ip_select_ident: 0 for what nobody may fragment, as nobody need tell it from others (RFC 6864 4.1). */
 function ip_select_ident(net: net, saddr: number, daddr: number, protocol: number, df: number): number {
-  if ((df & IP_DF) !== 0) return 0;
-  return net.ipv4.idents.select(saddr, daddr, protocol, 1);
+  return df !== 0 ? 0 : net.ipv4.idents.select(saddr, daddr, protocol, 1);
 }
 
 /** ip_send_skb: takes the skb; 0 or a negative errno. */
@@ -178,8 +174,8 @@ export function ip_mc_output(skb: sk_buff): number {
   const rt = skb.dst as rtable;
   skb.dev = rt.dev;
   skb.protocol = ETH_P_IP;
-  // IP_MULTICAST_LOOP and NF_INET_POST_ROUTING, for either copy, go here.
-  if ((rt.rt_flags & (RTCF_MULTICAST | RTCF_BROADCAST)) !== 0) {
+  // sk_mc_loop: a socket may not want to hear itself. NF_INET_POST_ROUTING, for either copy, goes here.
+  if ((rt.rt_flags & RTCF_BROADCAST) !== 0 || skb.sk === null || skb.sk.mc_loop) {
     const copy = skb_clone(skb);
     if (copy !== null) dev_loopback_xmit(copy);
   }

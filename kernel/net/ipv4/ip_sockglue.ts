@@ -2,9 +2,9 @@
 import { EINVAL, ENOPROTOOPT, ENOTCONN } from '../../errno.ts';
 import { SKB_DROP_REASON } from '../core/dropreason.ts';
 import { dst_mtu } from '../core/dst.ts';
+import type { sk_buff } from '../core/skbuff.ts';
 import { sk_dst_check, sk_dst_reset, type sock } from '../core/sock.ts';
 import { CMSG_PKTINFO, CMSG_TIMESTAMP, CMSG_TOS, CMSG_TTL, type msghdr, type sockopt } from '../msg.ts';
-import type { sk_buff } from '../core/skbuff.ts';
 import { INET_ECN_MASK, iph_daddr, iph_tos, iph_ttl } from './ip_header.ts';
 
 export const SOL_IP = 0;

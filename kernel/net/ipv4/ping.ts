@@ -1,4 +1,5 @@
 /** ICMP datagram sockets: a program pings without a raw socket (net/ipv4/ping.c). */
+import { charge_csum } from '../../costs.ts';
 import {
   EACCES,
   EADDRINUSE,
@@ -14,7 +15,6 @@ import {
 } from '../../errno.ts';
 import { csum_fold, csum_partial, put_csum } from '../../lib/checksum.ts';
 import { skb_copy_datagram_msg, skb_recv_datagram } from '../core/datagram.ts';
-import { dst_mtu } from '../core/dst.ts';
 import type { net } from '../core/net_namespace.ts';
 import {
   consume_skb,
@@ -46,34 +46,16 @@ import {
   type msghdr,
   type sockaddr_in,
 } from '../msg.ts';
-import { datagram_disconnect, ip4_datagram_connect } from './datagram.ts';
+import { datagram_disconnect, inet_send_skb, inet_sk_maxlen, inet_sk_mtu, ip4_datagram_connect } from './datagram.ts';
 import { ICMP_ECHO } from './icmp.ts';
-import {
-  get16,
-  get32,
-  IP_DF,
-  IPHDR_LEN,
-  IPPROTO_ICMP,
-  iph_daddr,
-  iph_saddr,
-  ipv4_is_multicast,
-  put16,
-} from './ip_header.ts';
-import { ip_build_and_send_pkt } from './ip_output.ts';
+import { get16, get32, IPHDR_LEN, IPPROTO_ICMP, iph_daddr, iph_saddr, ipv4_is_multicast, put16 } from './ip_header.ts';
 import { inet_cmsg_recv } from './ip_sockglue.ts';
-import { flowi4, ip_route_output_key, RTCF_BROADCAST, RTCF_MULTICAST, type rtable } from './route.ts';
-import {
-  IP_PMTUDISC_DO,
-  IP_PMTUDISC_OMIT,
-  IP_PMTUDISC_PROBE,
-  IP_PMTUDISC_WANT,
-  inet_report_icmp_error,
-} from './udp.ts';
+import { flowi4, ip_route_output_key, RTCF_BROADCAST, type rtable } from './route.ts';
+import { inet_report_icmp_error } from './udp.ts';
 
 /** Bytes of an echo's header: type, code, checksum, identifier, sequence number (RFC 792). */
 const ICMP_HLEN = 8;
 const PING_HTABLE_SIZE = 64;
-const IP_MAX_MTU = 0xffff;
 
 /** All ping sockets of a net, by identifier (struct ping_table). */
 export class ping_table {
@@ -230,10 +212,7 @@ function ping_sendmsg(sk: sock, msg: msghdr, length: number): number {
     saddr = fl4.saddr;
     daddr = fl4.daddr;
   }
-  const { pmtudisc } = sk;
-  const mtu = pmtudisc < IP_PMTUDISC_PROBE ? dst_mtu(rt) : rt.dev.mtu;
-  const ignore_df = pmtudisc < IP_PMTUDISC_DO || pmtudisc === IP_PMTUDISC_OMIT;
-  if (IPHDR_LEN + length > (ignore_df ? IP_MAX_MTU : mtu)) return -EMSGSIZE;
+  if (IPHDR_LEN + length > inet_sk_maxlen(sk, inet_sk_mtu(sk, rt))) return -EMSGSIZE;
   const ready = sock_wait_for_wmem(sk, msg, (msg.flags & MSG_DONTWAIT) !== 0);
   if (ready !== 0) return ready;
   const skb = sock_wmalloc(sk, length, MAX_HEADER);
@@ -246,16 +225,13 @@ function ping_sendmsg(sk: sock, msg: msghdr, length: number): number {
   const icmph = skb.data;
   put16(ram, icmph + 2, 0);
   put16(ram, icmph + 4, sk.inet_sport);
-  kernel.clock.now += length * kernel.cost.csum_byte;
+  charge_csum(kernel, length);
   put_csum(ram, icmph + 2, csum_fold(csum_partial(ram, icmph, length, 0)));
   const { mib } = net.ipv4;
   mib.IcmpOutMsgs++;
   mib.IcmpOutEchos++;
   mib.IcmpMsgOutType[ICMP_ECHO] = (mib.IcmpMsgOutType[ICMP_ECHO] as number) + 1;
-  const want = pmtudisc === IP_PMTUDISC_WANT && IPHDR_LEN + length <= dst_mtu(rt);
-  const df = pmtudisc === IP_PMTUDISC_DO || pmtudisc === IP_PMTUDISC_PROBE || want ? IP_DF : 0;
-  const ttl = (rt.rt_flags & RTCF_MULTICAST) !== 0 ? sk.mc_ttl : sk.uc_ttl < 0 ? 0 : sk.uc_ttl;
-  const err = ip_build_and_send_pkt(net, skb, rt, saddr, daddr, IPPROTO_ICMP, sk.tos, ttl, df);
+  const err = inet_send_skb(sk, skb, rt, saddr, daddr);
   // A full queue is a lost packet unless the program asked for errors.
   if (err < 0 && !(err === -ENOBUFS && !sk.recverr)) return err;
   return length;

@@ -1,6 +1,7 @@
 /** UDP over IPv4 (net/ipv4/udp.c, RFC 768). */
 
 import type { Ram, RandomStream } from '../../arch.ts';
+import { charge_csum } from '../../costs.ts';
 import {
   EACCES,
   EADDRINUSE,
@@ -22,7 +23,6 @@ import { POLLIN, POLLRDNORM } from '../../fs/select.ts';
 import { csum_fold, csum_from_partial, csum_partial, csum_tcpudp_nofold, put_csum } from '../../lib/checksum.ts';
 import { hash_2words, hash_32, reciprocal_scale } from '../../lib/hash.ts';
 import { datagram_poll, skb_copy_datagram_msg, skb_recv_datagram } from '../core/datagram.ts';
-import { dst_mtu } from '../core/dst.ts';
 import type { net } from '../core/net_namespace.ts';
 import { NETIF_F_HW_CSUM } from '../core/netdevice.ts';
 import { skb_checksum_ok, skb_csum_unnecessary } from '../core/skb_checksum.ts';
@@ -73,7 +73,14 @@ import {
   type msghdr,
   type sockaddr_in,
 } from '../msg.ts';
-import { datagram_disconnect, ip4_datagram_connect } from './datagram.ts';
+import {
+  datagram_disconnect,
+  IP_PMTUDISC_DONT,
+  inet_send_skb,
+  inet_sk_maxlen,
+  inet_sk_mtu,
+  ip4_datagram_connect,
+} from './datagram.ts';
 import {
   ICMP_DEST_UNREACH,
   ICMP_FRAG_NEEDED,
@@ -85,18 +92,7 @@ import {
   icmp_err_fatal,
   icmp_send,
 } from './icmp.ts';
-import {
-  get16,
-  get32,
-  IP_DF,
-  IPHDR_LEN,
-  IPPROTO_UDP,
-  iph_daddr,
-  iph_saddr,
-  ipv4_is_multicast,
-  put16,
-} from './ip_header.ts';
-import { ip_build_and_send_pkt } from './ip_output.ts';
+import { get16, get32, IPHDR_LEN, IPPROTO_UDP, iph_daddr, iph_saddr, ipv4_is_multicast, put16 } from './ip_header.ts';
 import { inet_cmsg_recv } from './ip_sockglue.ts';
 import { inet_add_protocol, type net_protocol } from './protocol.ts';
 import { flowi4, ip_route_output_key, RTCF_BROADCAST, RTCF_MULTICAST, type rtable } from './route.ts';
@@ -105,19 +101,9 @@ import { flowi4, ip_route_output_key, RTCF_BROADCAST, RTCF_MULTICAST, type rtabl
 export const UDP_HLEN = 8;
 /** A packet of up to this many bytes has its checksum verified at once, a longer one when it is copied. */
 const CHECKSUM_BREAK = 76;
-/** Largest IPv4 packet. */
-const IP_MAX_MTU = 0xffff;
 /** Hash chains longer than this make a multicast delivery look up by address as well. */
 const LONG_CHAIN = 10;
 const TABLE_SIZE_MIN = 256;
-
-/** IP_MTU_DISCOVER (linux/in.h). */
-export const IP_PMTUDISC_DONT = 0;
-export const IP_PMTUDISC_WANT = 1;
-export const IP_PMTUDISC_DO = 2;
-export const IP_PMTUDISC_PROBE = 3;
-export const IP_PMTUDISC_INTERFACE = 4;
-export const IP_PMTUDISC_OMIT = 5;
 
 /**
  * All bound UDP sockets of a net (struct udp_table): chained by port, and by address and port. The newest of a chain
@@ -131,6 +117,7 @@ export class udp_table {
   /** Bound sockets (UDP: inuse in /proc/net/sockstat). */
   count = 0;
   readonly random: RandomStream;
+  readonly id_random: RandomStream;
   readonly hash_secret: number;
   /** The flow of the packet being sent: a system call's slice is atomic. */
   readonly fl4 = new flowi4();
@@ -140,6 +127,7 @@ export class udp_table {
   constructor(net: net) {
     this.net = net;
     this.random = net.kernel.arch.random('udp.port');
+    this.id_random = net.kernel.arch.random('inet.id');
     this.hash_secret = net.kernel.arch.random('udp.hash').u32() | 0;
   }
 
@@ -404,23 +392,18 @@ export function __udp4_lib_lookup(
 
 // ---- receive --------------------------------------------------------------------------------------------------------
 
-/** The sum over the pseudo header of a packet whose transport part begins at data. */
-function udp_pseudo(skb: sk_buff): number {
-  return csum_tcpudp_nofold(iph_saddr(skb), iph_daddr(skb), skb.len, IPPROTO_UDP);
-}
-
 /**
  * udp4_csum_init: false when the checksum is known to be wrong. A long packet's sum is left to the copy to the user;
  * `skb.csum` then holds what the rest must be added to.
  */
-function udp4_csum_init(skb: sk_buff, check: number): boolean {
+function udp4_csum_init(skb: sk_buff, check: number, saddr: number, daddr: number): boolean {
   if (check === 0) {
     // RFC 768: no checksum was made.
     if (skb.ip_summed !== CHECKSUM_PARTIAL) skb.ip_summed = CHECKSUM_UNNECESSARY;
     return true;
   }
   if (skb_csum_unnecessary(skb)) return true;
-  const pseudo = udp_pseudo(skb);
+  const pseudo = csum_tcpudp_nofold(saddr, daddr, skb.len, IPPROTO_UDP);
   if (skb.ip_summed === CHECKSUM_COMPLETE) {
     if (csum_fold(skb.csum + csum_from_partial(pseudo)) === 0) {
       skb.csum_valid = 1;
@@ -461,12 +444,12 @@ export function udp_rcv(skb: sk_buff): number {
         if (skb.ip_summed === CHECKSUM_COMPLETE) skb.ip_summed = CHECKSUM_NONE;
         skb_trim(skb, ulen);
       }
-      if (!udp4_csum_init(skb, get16(ram, uh + 6))) {
+      const saddr = iph_saddr(skb);
+      const daddr = iph_daddr(skb);
+      if (!udp4_csum_init(skb, get16(ram, uh + 6), saddr, daddr)) {
         reason = SKB_DROP_REASON.UDP_CSUM;
         mib.UdpInCsumErrors++;
       } else {
-        const saddr = iph_saddr(skb);
-        const daddr = iph_daddr(skb);
         const rt = skb.dst as rtable | null;
         if (rt !== null && (rt.rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)) !== 0) {
           return __udp4_lib_mcast_deliver(net, skb, saddr, daddr);
@@ -590,7 +573,7 @@ export function udp_recvmsg(sk: sock, msg: msghdr, length: number): number {
     if (typeof skb === 'number') return skb;
     const peeking = (msg.flags & MSG_PEEK) !== 0;
     const ulen = skb.len;
-    const copied = length > ulen ? ulen : length;
+    const copied = Math.min(length, ulen);
     const truncated = copied < ulen;
     // Linux sums while it copies, unless only a part is wanted; which comes first is not to be seen.
     if (!udp_csum_ok(skb)) {
@@ -758,11 +741,8 @@ export function udp_sendmsg(sk: sock, msg: msghdr, length: number): number {
   }
 
   // ip_make_skb: what fits depends on whether the packet may be fragmented here.
-  const { pmtudisc } = sk;
-  const mtu = pmtudisc < IP_PMTUDISC_PROBE ? dst_mtu(rt) : rt.dev.mtu;
-  const ignore_df = pmtudisc < IP_PMTUDISC_DO || pmtudisc === IP_PMTUDISC_OMIT;
-  const packet = IPHDR_LEN + UDP_HLEN + length;
-  if (packet > (ignore_df ? IP_MAX_MTU : mtu)) return -EMSGSIZE;
+  const mtu = inet_sk_mtu(sk, rt);
+  if (IPHDR_LEN + UDP_HLEN + length > inet_sk_maxlen(sk, mtu)) return -EMSGSIZE;
   const ready = sock_wait_for_wmem(sk, msg, (msg.flags & MSG_DONTWAIT) !== 0);
   if (ready !== 0) {
     // SOCK_NOSPACE: nothing was sent for want of room.
@@ -793,8 +773,7 @@ function udp_send_skb(
   dport: number,
   mtu: number,
 ): number {
-  const { kernel, ram } = skb;
-  const net = sk.sk_net;
+  const { ram } = skb;
   const uh = skb_push(skb, UDP_HLEN);
   skb_reset_transport_header(skb);
   const { len } = skb;
@@ -803,12 +782,8 @@ function udp_send_skb(
   put16(ram, uh + 4, len);
   put16(ram, uh + 6, 0);
   if (!sk.sk_no_check_tx) udp_set_csum(skb, ram, rt, saddr, daddr, mtu);
-  const { pmtudisc } = sk;
-  const want = pmtudisc === IP_PMTUDISC_WANT && IPHDR_LEN + len <= dst_mtu(rt);
-  const df = pmtudisc === IP_PMTUDISC_DO || pmtudisc === IP_PMTUDISC_PROBE || want ? IP_DF : 0;
-  const ttl = (rt.rt_flags & RTCF_MULTICAST) !== 0 ? sk.mc_ttl : sk.uc_ttl < 0 ? 0 : sk.uc_ttl;
-  const err = ip_build_and_send_pkt(net, skb, rt, saddr, daddr, IPPROTO_UDP, sk.tos, ttl, df);
-  const { mib } = kernel.init_net.ipv4;
+  const err = inet_send_skb(sk, skb, rt, saddr, daddr);
+  const { mib } = sk.sk_net.ipv4;
   if (err === -ENOBUFS && !sk.recverr) {
     // Lost in a full queue below: the network loses packets too, so nobody is told.
     mib.UdpSndbufErrors++;
@@ -830,7 +805,7 @@ function udp_set_csum(skb: sk_buff, ram: Ram, rt: rtable, saddr: number, daddr: 
     put_csum(ram, uh + 6, csum_from_partial(pseudo));
     return;
   }
-  kernel.clock.now += len * kernel.cost.csum_byte;
+  charge_csum(kernel, len);
   const csum = csum_fold(csum_partial(ram, uh, len, pseudo));
   // RFC 768: a sum of zero is sent as all ones, since zero means that there is none.
   put_csum(ram, uh + 6, csum === 0 ? 0xffff : csum);

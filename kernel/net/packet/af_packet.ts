@@ -13,7 +13,14 @@ import {
 } from '../../errno.ts';
 import { datagram_poll, skb_copy_datagram_msg, skb_recv_datagram } from '../core/datagram.ts';
 import { dev_queue_xmit, dev_set_allmulti, dev_set_promiscuity, NET_XMIT_CN } from '../core/dev.ts';
-import { ETH_P_ALL, NETDEV_DOWN, NETDEV_UNREGISTER, NETDEV_UP, type net, type packet_type } from '../core/net_namespace.ts';
+import {
+  ETH_P_ALL,
+  NETDEV_DOWN,
+  NETDEV_UNREGISTER,
+  NETDEV_UP,
+  type net,
+  type packet_type,
+} from '../core/net_namespace.ts';
 import { IFF_UP, type net_device } from '../core/netdevice.ts';
 import {
   consume_skb,
@@ -44,8 +51,8 @@ import {
   AF_PACKET,
   MSG_DONTWAIT,
   MSG_TRUNC,
-  type msghdr,
   msg_access_ok,
+  type msghdr,
   type proto_ops,
   SOCK_DGRAM,
   SOCK_RAW,
@@ -53,7 +60,7 @@ import {
   type sockaddr_ll,
   type sockopt,
 } from '../msg.ts';
-import { type socket, sock_graft, sock_register } from '../socket.ts';
+import { sock_graft, sock_register, type socket } from '../socket.ts';
 
 export const SOL_PACKET = 263;
 export const PACKET_ADD_MEMBERSHIP = 1;
@@ -221,7 +228,7 @@ function packet_sendmsg(sk_: sock, msg: msghdr, length: number): number {
   if (length > dev.mtu + header) {
     // A VLAN tag may make it four bytes longer.
     const { u8 } = kernel.ram;
-    const vlan = raw && ((u8[msg.msg_base + 12] as number) << 8 | (u8[msg.msg_base + 13] as number)) === ETH_P_8021Q;
+    const vlan = raw && (((u8[msg.msg_base + 12] as number) << 8) | (u8[msg.msg_base + 13] as number)) === ETH_P_8021Q;
     if (!vlan || length > dev.mtu + header + VLAN_HLEN) return -EMSGSIZE;
   }
   // dev_validate_header, for a program without CAP_SYS_RAWIO.
@@ -235,7 +242,8 @@ function packet_sendmsg(sk_: sock, msg: msghdr, length: number): number {
     if (dev.header_ops !== null) {
       // packet_parse_headers: the type is in the frame when nobody gave it.
       const { u8 } = skb.ram;
-      if (proto === 0 || proto === ETH_P_ALL) proto = ((u8[skb.data + 12] as number) << 8) | (u8[skb.data + 13] as number);
+      if (proto === 0 || proto === ETH_P_ALL)
+        proto = ((u8[skb.data + 12] as number) << 8) | (u8[skb.data + 13] as number);
       skb.network_header = skb.data + ETH_HLEN;
     } else {
       skb_reset_network_header(skb);

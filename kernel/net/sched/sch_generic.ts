@@ -1,6 +1,6 @@
 /** Queueing disciplines and how a queue is run (net/sched/sch_generic.c). */
 import type { Kernel } from '../../kernel.ts';
-import { dev_hard_start_xmit, NET_XMIT_DROP, NET_XMIT_SUCCESS, netif_schedule } from '../core/dev.ts';
+import { dev_hard_start_xmit, NET_XMIT_CN, NET_XMIT_DROP, NET_XMIT_SUCCESS, netif_schedule } from '../core/dev.ts';
 import { NETDEV_TX_OK, type net_device, type netdev_queue } from '../core/netdevice.ts';
 import { kfree_skb_reason, SKB_DROP_REASON, type sk_buff, sk_buff_head } from '../core/skbuff.ts';
 
@@ -161,6 +161,18 @@ export const noqueue_qdisc = new Qdisc(
   0,
 );
 
+/** noop_qdisc: what a queue has while its device is down or without carrier. Whatever is enqueued is dropped. */
+export class noop_qdisc extends Qdisc {
+  constructor(dev_queue: netdev_queue) {
+    super({ id: 'noop', enqueue: (skb, q) => q.drop(skb), dequeue: () => null, reset() {} }, dev_queue, 0, 0);
+  }
+
+  override xmit(skb: sk_buff): number {
+    this.drop(skb);
+    return NET_XMIT_CN;
+  }
+}
+
 /** pfifo_fast_init: three bands, each bounded by the device's tx_queue_len. */
 export function pfifo_fast(txq: netdev_queue): Qdisc {
   return new Qdisc(pfifo_fast_ops, txq, 3, txq.dev.tx_queue_len);
@@ -169,18 +181,20 @@ export function pfifo_fast(txq: netdev_queue): Qdisc {
 /** dev_activate: with carrier, each queue gets its discipline and the watchdog starts. */
 export function dev_activate(dev: net_device): void {
   for (const txq of dev._tx) {
-    if (txq.qdisc === null) txq.qdisc = dev.tx_queue_len === 0 ? noqueue_qdisc : pfifo_fast(txq);
+    txq.qdisc_sleeping ??= dev.tx_queue_len === 0 ? noqueue_qdisc : pfifo_fast(txq);
+    if (!dev.carrier) continue;
+    txq.qdisc = txq.qdisc_sleeping;
     txq.trans_start = dev.kernel.clock.now;
   }
-  if (!dev.carrier) return;
-  if (dev.netdev_ops.ndo_tx_timeout !== undefined) start_watchdog(dev);
+  if (dev.carrier && dev.netdev_ops.ndo_tx_timeout !== undefined) start_watchdog(dev);
 }
 
-/** dev_deactivate: drops what waits, stops the watchdog. */
+/** dev_deactivate: what waits is dropped, and so is what comes; the watchdog stops. */
 export function dev_deactivate(dev: net_device): void {
   dev.watchdog_timer.del();
   for (const txq of dev._tx) {
-    if (txq.qdisc !== null && txq.qdisc !== noqueue_qdisc) txq.qdisc.reset();
+    txq.qdisc = txq.qdisc_noop;
+    if (txq.qdisc_sleeping !== null && txq.qdisc_sleeping !== noqueue_qdisc) txq.qdisc_sleeping.reset();
   }
 }
 

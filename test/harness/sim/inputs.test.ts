@@ -58,6 +58,57 @@ describe('the input log', () => {
     ]);
   });
 
+  it('an input whose handler arms something for the same time: the next input of that time still comes first', () => {
+    const { sim, inputs, hash, log } = world();
+    inputs.replay([
+      { time: 5, port: 'wire', data: new Uint8Array([0, 1]) },
+      { time: 5, port: 'wire', data: new Uint8Array([0, 2]) },
+      { time: 6, port: 'wire', data: new Uint8Array([0, 3]) },
+    ]);
+    sim.settle();
+    expect(log.map(input => [input.time, input.data[1]])).toEqual([
+      [5, 1],
+      [5, 2],
+      [6, 3],
+    ]);
+    // Three inputs with their data, and one `later` for each time.
+    expect(hash.records).toBe(3 * 2 + 2);
+    expect(inputs.pending).toBe(0);
+  });
+
+  it('a log of which only the next input is held: taken as the run gets there', () => {
+    const { sim, inputs, log } = world();
+    let taken = 0;
+    function* many(): Generator<Input> {
+      for (; taken < 1000; taken++) yield { time: taken * 10, port: 'wire', data: new Uint8Array([1]) };
+    }
+    inputs.replay(many());
+    sim.run(99);
+    expect(log.length).toBe(10);
+    expect(taken).toBe(10);
+    sim.settle();
+    expect(log.length).toBe(1000);
+  });
+
+  it('closed: what was offered for later does not enter', () => {
+    const { sim, inputs, log } = world();
+    inputs.offer('wire', new Uint8Array([1]), 10);
+    inputs.offer('wire', new Uint8Array([2]), 20);
+    sim.run(10);
+    inputs.close();
+    expect(sim.settle()).toBe(true);
+    expect(log.length).toBe(1);
+  });
+
+  it('the end of a log: read back, and held against the number of inputs', () => {
+    const header = { scenario: 'test', seed: 1, config: { host: 'us' } };
+    const input = { time: 5, port: 'wire', data: new Uint8Array([1, 2]) };
+    const end = { end: 9, inputs: 1, hash: 'ab' };
+    expect(parseLog(formatLog(header, [input], end))).toEqual({ header, inputs: [input], end });
+    expect(() => parseLog(formatLog(header, [], end))).toThrow('line 2: 1 inputs were recorded, 0 are here');
+    expect(() => parseLog(formatLog(header, [input], { ...end, end: 4 }))).toThrow('line 3: bad end');
+  });
+
   it.each([
     ['', 'line 1: not a JSON object'],
     ['{"format":"other"}\n', 'line 1: not a ringside-inputs/1 log'],

@@ -1,0 +1,4 @@
+/** User space: the wrappers and programs that scenarios run on hosts. */
+export { check, SysError } from './error.ts';
+export { type Output, type PingOptions, ping, type UdpSendOptions, udpEcho, udpSend } from './programs.ts';
+export { address, type Call, type Datagram, type Endpoint, User } from './user.ts';

@@ -1,0 +1,420 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { loadCapture } from '../../harness/cli/input.ts';
+import { main } from '../../harness/cli/main.ts';
+import { parseHost } from '../../harness/cli/options.ts';
+import { registerCommands } from '../../harness/commands/index.ts';
+import { parseRate, runTrace, sentCapture, summaryLines, type TraceOptions } from '../../harness/commands/trace.ts';
+import { describeFrame } from '../../harness/packet/describe.ts';
+import { compareAnswers } from '../../harness/trace/answers.ts';
+import type { TraceEvent } from '../../harness/trace/event.ts';
+import { EventOrder } from '../../harness/trace/event.ts';
+import { formatTime } from '../../harness/trace/lines.ts';
+import { type ReplayConfig, replay } from '../../harness/trace/replay.ts';
+import { hook } from '../../harness/trace/slots.ts';
+import { readCapture } from '../../harness/wire/pcap/read.ts';
+
+const captureFile = (name: string): string => fileURLToPath(new URL(`../data/captures/${name}.pcap`, import.meta.url));
+const bin = fileURLToPath(new URL('../../harness/ringside.mjs', import.meta.url));
+const HOST = '02:00:00:00:00:02,10.1.0.2/24';
+const host = parseHost(HOST);
+const options: TraceOptions = { as: host, seed: 1, rate: 1e9, memory: 4 };
+const config: ReplayConfig = { host, seed: 1, rate: 1e9, memory: 4096, costs: false, hash: true };
+
+/** The stages of one packet, and of nothing else. */
+const stagesOf = (events: readonly TraceEvent[], packet: number): string[] =>
+  events.filter(event => event.packet === packet).map(event => event.stage);
+
+function traced(name: string, extra: Partial<ReplayConfig> = {}) {
+  const events: TraceEvent[] = [];
+  const result = replay(loadCapture(captureFile(name)), {
+    ...config,
+    ...extra,
+    onEvents: more => events.push(...more),
+  });
+  return { events, result };
+}
+
+describe('ping4.pcap, in the place of the host that was pinged', () => {
+  const { events, result } = traced('ping4');
+
+  test('the ARP reply and the first five echo replies equal the ones that Linux gave', () => {
+    const { sent, comparison } = result;
+    const equal = sent
+      .filter((_, index) => (comparison.pairs[index] ?? -1) >= 0)
+      .map(({ data }) => describeFrame(data));
+    expect(equal.slice(0, 6)).toEqual([
+      'ARP, Reply 10.1.0.2 is-at 02:00:00:00:00:02, length 28',
+      ...[1, 2, 3, 4, 5].map(
+        sequence => `IP 10.1.0.2 > 10.1.0.1: ICMP echo reply, id 18293, seq ${sequence}, length 64`,
+      ),
+    ]);
+    expect(comparison.theirs).toBe(15);
+  });
+
+  test('each stage of an echo request and of its answer is named, in order', () => {
+    const request = events.find(({ text }) => text.includes('echo request, id 18293, seq 1'))?.packet ?? 0;
+    const reply = result.sent.find(({ parent }) => parent === request)?.packet ?? 0;
+    expect(stagesOf(events, request)).toEqual([
+      'wire',
+      'frame_arrived',
+      'rx_stored',
+      'rx_dma',
+      'rx_done',
+      'skb_put_data',
+      'napi_gro_receive',
+      'netif_receive_skb',
+      'ip_rcv',
+      'ip_rcv_finish',
+      'ip_local_deliver',
+      'icmp_rcv',
+      'consume_skb',
+    ]);
+    expect(stagesOf(events, reply)).toEqual([
+      'ip_local_out',
+      'ip_output',
+      'ip_finish_output2',
+      ...stagesOf(events, reply).filter(stage => stage === 'neigh_update'),
+      'dev_queue_xmit',
+      'dev_hard_start_xmit',
+      'ndo_start_xmit',
+      'tx_gather',
+      'tx_start',
+      'tx_done',
+      'wire',
+      'consume_skb',
+    ]);
+  });
+
+  test('interrupt and poll stand between card and stack, without a packet', () => {
+    const start = events.findIndex(({ text }) => text.includes('echo request, id 18293, seq 1'));
+    const end = events.findIndex(({ stage }, index) => index > start && stage === 'icmp_rcv');
+    const between = events.slice(start, end).filter(({ packet }) => packet === 0);
+    expect(between.map(({ stage }) => stage)).toEqual([
+      'irq',
+      'irq_handler_entry',
+      'napi_schedule',
+      'raise_softirq',
+      'irq',
+      'irq_handler_exit',
+      'net_rx_action',
+    ]);
+  });
+
+  test('a frame for nobody here ends in the card, with the card’s reason', () => {
+    const drop = events.find(({ drop }) => drop === 'filtered');
+    expect(drop).toMatchObject({ layer: 'card', stage: 'rx_dropped', host: 'us', cpu: -1 });
+    expect(stagesOf(events, drop?.packet ?? 0)).toEqual(['wire', 'frame_arrived', 'rx_dropped']);
+    expect(result.cardDrops).toEqual({ filtered: 1 });
+    expect(result.status.cards[0]?.counters).toMatchObject({ FILT: 1 });
+  });
+
+  test('events come in order of time', () => {
+    const times = events.map(({ time }) => time);
+    expect(times).toEqual([...times].sort((a, b) => a - b));
+  });
+
+  test('nothing is found by the detectors', () => {
+    expect(result.findings).toEqual([]);
+    expect(result.violations).toBe(0);
+  });
+
+  test('tracing on or off: the same run hash; another rate: another', () => {
+    const capture = loadCapture(captureFile('ping4'));
+    expect(result.hash).toMatch(/^[0-9a-f]{64}$/);
+    expect(replay(capture, config).hash).toBe(result.hash);
+    expect(replay(capture, { ...config, rate: 1e8 }).hash).not.toBe(result.hash);
+  });
+
+  test('with costs on, the same answers, later', () => {
+    const slow = traced('ping4', { costs: true }).result;
+    expect(slow.comparison.equal).toBe(result.comparison.equal);
+    expect(slow.sent[1]?.timeNs ?? 0).toBeGreaterThan(result.sent[1]?.timeNs ?? 0);
+  });
+});
+
+describe('udp-closed.pcap, in the place of the host with the closed ports', () => {
+  const { events, result } = traced('udp-closed');
+
+  test('the first six port-unreachable answers equal the ones that Linux gave', () => {
+    const { sent, comparison } = result;
+    expect([...comparison.pairs.slice(0, 6)].every(pair => pair >= 0)).toBe(true);
+    expect(comparison.equal).toBe(6);
+    for (const { data } of sent.slice(0, 6)) expect(describeFrame(data)).toMatch(/udp port \d+ unreachable/);
+  });
+
+  test('each datagram ends with a reason, its answer is its child', () => {
+    const [first] = result.sent;
+    const drop = events.find(({ packet, drop }) => packet === first?.parent && drop !== '');
+    expect(drop).toMatchObject({ stage: 'kfree_skb_reason', drop: 'NO_SOCKET' });
+    expect(stagesOf(events, first?.parent ?? 0)).toContain('icmp_send');
+    expect(result.answered).toBe(result.sent.length);
+  });
+});
+
+describe('the text', () => {
+  const capture = loadCapture(captureFile('ping4'));
+
+  test('has a line a stage, no escape codes without colour, and at most 120 columns but for long descriptions', () => {
+    let text = '';
+    const result = runTrace(capture, options, false, more => {
+      text += more;
+    });
+    expect(text).not.toContain('\u001b');
+    expect(text).toMatch(
+      /^ +0\.905262880 wire0 {6}#4 {5}98 bytes from peer: IP 10\.1\.0\.1 > 10\.1\.0\.2: ICMP echo request/m,
+    );
+    expect(text).toMatch(/^ +0\.9\d+ us:cpu0 {4}#5<4 {3}ip_local_out {10}10\.1\.0\.2 > 10\.1\.0\.1, ICMP/m);
+    const stages = text.split('\n').filter(line => !line.includes('wire0'));
+    expect(Math.max(...stages.map(line => line.length))).toBeLessThanOrEqual(120);
+    const summary = summaryLines(result, options, false).join('\n');
+    expect(summary).toMatch(/frames +13 fed, \d+ answered/);
+    expect(summary).toMatch(/\d+ of 15 answers equal the capture's/);
+    expect(summary).toMatch(/card drops +filtered 1/);
+  });
+
+  test('--limit 2: the first two packets and nothing of the others; all are fed', () => {
+    let text = '';
+    const result = runTrace(capture, { ...options, limit: 2 }, false, more => {
+      text += more;
+    });
+    expect(text).toContain('#3<2');
+    expect(text).not.toContain('#4');
+    expect(result.fed).toBe(13);
+  });
+
+  test('--json: one object a line', () => {
+    let text = '';
+    runTrace(capture, { ...options, json: true, limit: 1 }, false, more => {
+      text += more;
+    });
+    const objects = text
+      .trimEnd()
+      .split('\n')
+      .map(line => JSON.parse(line) as TraceEvent);
+    expect(objects[0]).toEqual({
+      time: 816,
+      sequence: 1,
+      host: 'wire0',
+      cpu: -1,
+      stage: 'wire',
+      layer: 'wire',
+      packet: 1,
+      parent: 0,
+      skb: 0,
+      text: expect.stringContaining('90 bytes from peer: IP6 '),
+      drop: '',
+    });
+  });
+
+  test('--peer: only that station’s frames are fed', () => {
+    expect(runTrace(capture, { ...options, peer: '02:00:00:00:00:09' }, false, () => {}).fed).toBe(0);
+    expect(runTrace(capture, { ...options, peer: '02:00:00:00:00:01' }, false, () => {}).fed).toBe(13);
+  });
+
+  test('what we sent is a capture with our times, without the card’s padding', () => {
+    const result = runTrace(capture, options, false, () => {});
+    const written = readCapture(sentCapture(capture, result, options), 'out');
+    expect(written.frames.map(({ data }) => Buffer.from(data))).toEqual(
+      result.sent.map(({ data }) => Buffer.from(data)),
+    );
+    expect(written.frames[0]?.data).toHaveLength(42);
+    const first = capture.epochNs + BigInt(result.sent[0]?.timeNs ?? 0);
+    expect(written.epochNs).toBe(first);
+    expect(written.frames[0]?.comment).toMatch(/^packet #3, because of #2; equal to the capture's; padded to 60 bytes/);
+  });
+});
+
+describe('the command line', () => {
+  let folder = '';
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'ringside-trace-'));
+  });
+  afterEach(() => {
+    rmSync(folder, { recursive: true });
+  });
+
+  async function run(...args: string[]) {
+    let out = '';
+    let err = '';
+    const status = await main(['trace', ...args], registerCommands, {
+      out: text => {
+        out += text;
+      },
+      err: text => {
+        err += text;
+      },
+    });
+    return { status, out, err };
+  }
+
+  test.each([
+    ['no host', ['FILE'], /required option '--as <host>' not specified/],
+    ['a host that is none', ['FILE', '--as', '02:00:00:00:00:02'], /--as <host>.* is invalid\. It lacks a part/],
+    ['a group address', ['FILE', '--as', '01:00:5e:00:00:01,10.1.0.2/24'], /is a group address/],
+    ['an unknown flag', ['FILE', '--as', HOST, '--colour'], /unknown option '--colour'/],
+    ['no such file', ['no/file', '--as', HOST], /no\/file: cannot be read/],
+    ['a file that is no capture', [fileURLToPath(import.meta.url), '--as', HOST], /not a capture file/],
+    ['a rate without sense', ['FILE', '--as', HOST, '--rate', 'fast'], /A rate is 1M to 400G/],
+    ['packet memory that is not made', ['FILE', '--as', HOST, '--memory', '8'], /It must be 4 or 16/],
+    ['a peer that is no address', ['FILE', '--as', HOST, '--peer', 'x'], /--peer <mac>.* is invalid/],
+    ['an output that cannot be written', ['FILE', '--as', HOST, '--out', 'no/folder/x'], /cannot be written/],
+  ])('%s: status 2', async (_, args, message) => {
+    const result = await run(...args.map(each => (each === 'FILE' ? captureFile('ping4') : each)));
+    expect(result).toMatchObject({ status: 2, out: '' });
+    expect(result.err).toMatch(message);
+  });
+
+  test('a truncated file: status 2, the older output stays, and nothing half-written', async () => {
+    const cut = join(folder, 'cut.pcap');
+    const out = join(folder, 'out.pcapng');
+    writeFileSync(cut, readFileSync(captureFile('ping4')).subarray(0, 1001));
+    writeFileSync(out, 'older');
+    const { status, err } = await run(cut, '--as', HOST, '--out', out);
+    expect(status).toBe(2);
+    expect(err).toMatch(/truncated/);
+    expect(readFileSync(out, 'utf8')).toBe('older');
+    expect(readdirSync(folder).sort()).toEqual(['cut.pcap', 'out.pcapng']);
+  });
+
+  test('the capture itself as output: status 2, the capture stays', async () => {
+    const both = join(folder, 'both.pcap');
+    writeFileSync(both, readFileSync(captureFile('ping4')));
+    const { status, err } = await run(both, '--as', HOST, '--out', both);
+    expect(status).toBe(2);
+    expect(err).toMatch(/is the capture that is read/);
+    expect(readFileSync(both)).toEqual(readFileSync(captureFile('ping4')));
+  });
+
+  test('as a process: journeys and summary, status 0, a capture written', () => {
+    const out = join(folder, 'out.pcapng');
+    const args = [bin, 'trace', captureFile('udp-closed'), '--as', HOST, '--hash', '--limit', '1', '--out', out];
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+    expect(stderr).toBe('');
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/dropped: NO_SOCKET/);
+    expect(stdout).toMatch(/6 of 7 answers equal/);
+    expect(stdout).toMatch(/run hash +[0-9a-f]{64}/);
+    expect(existsSync(out)).toBe(true);
+    expect(readCapture(readFileSync(out), out).frames.length).toBeGreaterThanOrEqual(6);
+  });
+
+  test.each([
+    ['10M', 10e6],
+    ['1000M', 1e9],
+    ['2.5G', 2.5e9],
+    ['100000k', 1e8],
+    ['instant', 'instant'],
+  ])('--rate %s', (text, rate) => {
+    expect(parseRate(text)).toBe(rate);
+  });
+});
+
+describe('comparing answers', () => {
+  const udp = (port: number, text: string, id = 0): Uint8Array => {
+    const frame = new Uint8Array(14 + 28 + text.length);
+    const view = new DataView(frame.buffer);
+    view.setUint16(12, 0x0800);
+    view.setUint8(14, 0x45);
+    view.setUint16(16, 28 + text.length);
+    view.setUint16(18, id);
+    view.setUint8(23, 17);
+    view.setUint16(34, port);
+    frame.set(new TextEncoder().encode(text), 42);
+    return frame;
+  };
+
+  test('identification, header checksum and padding make no difference', () => {
+    const ours = udp(1, 'a', 77);
+    ours[24] = 9;
+    const padded = new Uint8Array(60);
+    padded.set(ours);
+    expect(compareAnswers([padded], [udp(1, 'a')])).toMatchObject({ equal: 1, ours: 1, theirs: 1 });
+  });
+
+  test('a byte does', () => {
+    expect(compareAnswers([udp(1, 'a')], [udp(1, 'b')]).equal).toBe(0);
+  });
+
+  test('what is missing or too many in between costs only itself', () => {
+    const ours = ['a', 'b', 'x', 'c', 'd'].map(text => udp(1, text));
+    const theirs = ['a', 'b', 'c', 'y', 'd', 'e'].map(text => udp(1, text));
+    const { equal, pairs } = compareAnswers(ours, theirs);
+    expect(equal).toBe(4);
+    expect([...pairs]).toEqual([0, 1, -1, 2, 4]);
+  });
+
+  test('thousands of equal frames', () => {
+    const frames = Array.from({ length: 3000 }, () => udp(1, 'a'));
+    expect(compareAnswers(frames, frames.slice(1)).equal).toBe(2999);
+  });
+
+  test('flows do not disturb each other’s order; within one it counts', () => {
+    expect(compareAnswers([udp(1, 'a'), udp(2, 'b')], [udp(2, 'b'), udp(1, 'a')]).equal).toBe(2);
+    expect(compareAnswers([udp(1, 'a'), udp(1, 'b')], [udp(1, 'b'), udp(1, 'a')]).equal).toBe(1);
+  });
+});
+
+describe('slots that several observe', () => {
+  test('the earlier observer is called first, and is alone again afterwards', () => {
+    const calls: string[] = [];
+    const slots: { seen: ((n: number) => void) | null } = { seen: n => void calls.push(`first ${n}`) };
+    const before = slots.seen;
+    const undo = hook(slots, 'seen', n => void calls.push(`second ${n}`));
+    slots.seen?.(1);
+    undo();
+    slots.seen?.(2);
+    expect(calls).toEqual(['first 1', 'second 1', 'first 2']);
+    expect(slots.seen).toBe(before);
+  });
+
+  test('undone while another one sits on top: quiet, and the chain holds', () => {
+    const calls: string[] = [];
+    const slots: { seen: (() => void) | null } = { seen: null };
+    const undo = hook(slots, 'seen', () => void calls.push('first'));
+    hook(slots, 'seen', () => void calls.push('second'));
+    undo();
+    slots.seen?.();
+    expect(calls).toEqual(['second']);
+  });
+
+  test('a slot with a result gives the first one that is not 0', () => {
+    const slots: { id: ((at: number) => number) | null } = { id: at => (at === 1 ? 5 : 0) };
+    hook(slots, 'id', () => 7);
+    expect([slots.id?.(1), slots.id?.(2)]).toEqual([5, 7]);
+  });
+});
+
+test('events out of order: handed on by time, then as they came, once nothing earlier can come', () => {
+  const order = new EventOrder();
+  const event = (time: number, sequence: number): TraceEvent => ({
+    time,
+    sequence,
+    host: 'h',
+    cpu: 0,
+    stage: 's',
+    layer: 'core',
+    packet: 0,
+    parent: 0,
+    skb: 0,
+    text: '',
+    drop: '',
+  });
+  for (const each of [event(30, 1), event(10, 2), event(10, 3), event(20, 4)]) order.push(each);
+  expect(order.take(20).map(({ sequence }) => sequence)).toEqual([2, 3]);
+  order.push(event(25, 5));
+  expect(order.take(Infinity).map(({ sequence }) => sequence)).toEqual([4, 5, 1]);
+});
+
+test.each([
+  [0, '  0.000000000'],
+  [1_234_567_890, '  1.234567890'],
+  [-5, ' -0.000000005'],
+  [123_456_000_000_001, '123456.000000001'],
+])('the time %d ns', (ns, text) => {
+  expect(formatTime(ns)).toBe(text);
+});
