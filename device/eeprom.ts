@@ -1,4 +1,4 @@
-import { type Clock, EEPROM_END, NOW } from './clock.ts';
+import { armIn, type Clock, disarm, EEPROM_END } from './clock.ts';
 import type { Eeprom } from './ports.ts';
 import type { Reporter } from './reporter.ts';
 
@@ -61,7 +61,7 @@ export class EepromReader {
     this.done = false;
     this.busy = true;
     if (this.readNs === 0) this.due();
-    else this.clock[EEPROM_END] = (this.clock[NOW] as number) + this.readNs;
+    else armIn(this.clock, EEPROM_END, this.readNs);
   }
 
   get reading(): boolean {
@@ -75,7 +75,7 @@ export class EepromReader {
   }
 
   reset(): void {
-    this.clock[EEPROM_END] = Infinity;
+    disarm(this.clock, EEPROM_END);
     this.address = 0;
     this.data = 0;
     this.done = false;

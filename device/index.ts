@@ -1,7 +1,9 @@
 /** What an embedder needs: the two cards, the ports they are plugged into, and the wire. docs/embedding.md shows how. */
 export { EEPROM_WORDS, MacEeprom } from './eeprom.ts';
 export { Ne2000, type Ne2000Options } from './ne2000.ts';
-export { type BarSpec, type CardIdentity, Nic, type NicOptions, type NicTiming } from './nic.ts';
+export { Nic, type NicOptions, type NicTiming } from './nic.ts';
+export { type BarSpec, type CardIdentity, ConfigSpace, type MessageSpec, type PciTarget } from './pci.ts';
+export { CopperPhy, PHY_ADDRESS } from './phy.ts';
 export {
   type Dma,
   type Eeprom,
@@ -9,6 +11,7 @@ export {
   type FrameSink,
   type IrqLine,
   type PacketMemory,
+  type Phy,
   type Station,
   type Timed,
   type ViolationSink,

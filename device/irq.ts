@@ -16,9 +16,9 @@ export const CAUSE_RST = 1 << 7;
 export const CAUSE_LSC = 1 << 8;
 export const CAUSE_DMAE = 1 << 9;
 
-/** Where the engines report what happened: one or more CAUSE bits. */
+/** Where the engines report what happened: one or more CAUSE bits, and the queue they belong to, if to one. */
 export interface CauseSink {
-  raise(causes: number): void;
+  raise(causes: number, queue?: number): void;
 }
 
 /** Interrupt status and mask behind one level-triggered pin (datasheet §7). */

@@ -5,8 +5,8 @@ import { Receiver8390 } from './ne2000/receive.ts';
 import { moves, RemotePort } from './ne2000/remote.ts';
 import { Tally } from './ne2000/tally.ts';
 import { Transmitter8390 } from './ne2000/transmit.ts';
-import type { CardIdentity } from './nic.ts';
 import { PageRing } from './packet-memory.ts';
+import type { CardIdentity } from './pci.ts';
 import type { Eeprom, FrameSink, IrqLine, PacketMemory, Station, Timed, ViolationSink, Wire } from './ports.ts';
 import { allOnes } from './regfile.ts';
 import {

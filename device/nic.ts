@@ -1,12 +1,58 @@
-import { CLOCK_SLOTS, type Clock, EEPROM_END, NOW, newClock, RESET_END, RX_END, TX_END } from './clock.ts';
+import { BusMaster } from './bus-master.ts';
+import { Classifier } from './classify.ts';
+import {
+  armIn,
+  type Clock,
+  DEADLINE,
+  EEPROM_END,
+  ITR_END,
+  LINK_END,
+  MDIO_END,
+  NOW,
+  newClock,
+  RESET_END,
+  RX_END,
+  TX_END,
+  takeDue,
+} from './clock.ts';
 import { EepromReader } from './eeprom.ts';
 import { AddressFilter } from './filter.ts';
-import { CAUSE_LSC, CAUSE_RST, Interrupts } from './irq.ts';
+import { FlowControl } from './flow.ts';
+import { NicInterrupts } from './interrupts.ts';
+import { CAUSE_LSC, CAUSE_RST } from './irq.ts';
+import {
+  checkRegisters,
+  flowRegisters,
+  interruptRegisters,
+  mdioRegisters,
+  messageRegisters,
+  statisticsRegisters,
+  steeringRegisters,
+  TimeRegisters,
+  vlanRegisters,
+} from './nic-registers.ts';
 import { PageRing } from './packet-memory.ts';
-import type { Dma, Eeprom, FrameSink, IrqLine, PacketMemory, Station, Timed, ViolationSink, Wire } from './ports.ts';
-import { allOnes, type OpTable, RegFile, type RegOps } from './regfile.ts';
+import type { CardIdentity, PciTarget } from './pci.ts';
+import { CopperPhy, type LinkListener, Mdio } from './phy.ts';
+import type {
+  Dma,
+  Eeprom,
+  FrameSink,
+  IrqLine,
+  PacketMemory,
+  Phy,
+  Station,
+  Timed,
+  ViolationSink,
+  Wire,
+} from './ports.ts';
+import { allOnes, type OpTable, RegFile } from './regfile.ts';
+import type { Reg } from './regs/describe.ts';
 import {
   FIRST_PAGE,
+  JUMBO_LIMIT,
+  MESSAGE_PENDING,
+  MESSAGE_TABLE,
   NIC,
   NIC_BAR_SIZE,
   NIC_DEVICE_ID,
@@ -15,32 +61,14 @@ import {
   type NicSpecs,
   PAGE_SIZE,
   QUEUES,
+  VECTORS,
 } from './regs/nic.ts';
 import type { Rule } from './regs/rules.ts';
 import { RemoteDma } from './remote.ts';
 import { Reporter } from './reporter.ts';
 import { Receiver } from './rx.ts';
 import { RxEngine, RxQueue } from './rx-engine.ts';
-import {
-  ALGNERR,
-  BPRC,
-  CRCERR,
-  FILT,
-  GIANT,
-  GORC,
-  GOTC,
-  GPRC,
-  GPTC,
-  MPC,
-  RNBC,
-  RUNT,
-  RXDISC,
-  RXDMAE,
-  RXOFF,
-  Stats,
-  TXERR,
-  TXLOST,
-} from './stats.ts';
+import { Stats } from './stats.ts';
 import { NicTrace } from './trace.ts';
 import { Transmitter, TxQueue } from './tx.ts';
 
@@ -48,6 +76,9 @@ import { Transmitter, TxQueue } from './tx.ts';
 export interface NicTiming {
   readonly resetNs?: number;
   readonly eepromNs?: number;
+  readonly mdioNs?: number;
+  /** From a cable plugged in, or a restart, to the link. */
+  readonly negotiateNs?: number;
   /** A bus-master transfer: set-up, and per byte. Defaults 0 and 0 on an instant wire. */
   readonly dmaSetupNs?: number;
   readonly dmaNsPerByte?: number;
@@ -59,27 +90,12 @@ export interface NicOptions {
   readonly irq: IrqLine;
   readonly wire: Wire;
   readonly eeprom: Eeprom;
+  /** Puts something between MDIO and the card's PHY: a place for faults. */
+  readonly decoratePhy?: (phy: Phy) => Phy;
   readonly violations: ViolationSink;
   /** Link rate in bit/s, or 'instant': frames and DMA take no time (register vectors, throughput). */
   readonly rate: number | 'instant';
   readonly timing?: NicTiming;
-}
-
-/** A window that the card asks its bus for. Its number is its place in the list. */
-export interface BarSpec {
-  readonly kind: 'memory' | 'io';
-  /** Bytes, a power of two. */
-  readonly size: number;
-}
-
-/** What PCI configuration space tells of a card. */
-export interface CardIdentity {
-  readonly vendor: number;
-  readonly device: number;
-  readonly revision: number;
-  /** Base class, subclass, programming interface: 020000h is an Ethernet controller. */
-  readonly classCode: number;
-  readonly bars: readonly BarSpec[];
 }
 
 const IDENTITY: CardIdentity = Object.freeze({
@@ -88,10 +104,16 @@ const IDENTITY: CardIdentity = Object.freeze({
   revision: NIC_REVISION,
   classCode: 0x020000,
   bars: Object.freeze([Object.freeze({ kind: 'memory', size: NIC_BAR_SIZE })]),
+  powerManagement: true,
+  functionReset: true,
+  messages: Object.freeze({ vectors: VECTORS, bar: 0, table: MESSAGE_TABLE, pending: MESSAGE_PENDING }),
 });
 
 const RESET_NS = 10_000;
 const EEPROM_NS = 20_000;
+/** 64 bits at 2.5 MHz. */
+const MDIO_NS = 25_600;
+const NEGOTIATE_NS = 50_000;
 const DMA_SETUP_NS = 200;
 const DMA_NS_PER_BYTE = 0.25;
 const BITS_PER_BYTE = 8;
@@ -114,8 +136,10 @@ const ADDR = EERD.ADDR;
 const WORD_LSB = EERD.DATA.lsb;
 const CRCI = TCR.CRCI.mask;
 const PAD = TCR.PAD.mask;
+const LB = TCR.LB.mask;
 const RQ_EN = RDCTL.EN.mask;
 const RQ_DROP = RDCTL.DROP.mask;
+const RQ_HOLD = RDCTL.HOLD.mask;
 const BSIZE = RDCTL.BSIZE;
 const TQ_EN = TDCTL.EN.mask;
 const GO = PTX.GO.mask;
@@ -123,6 +147,7 @@ const COUNT = PTX.COUNT.mask;
 const DATA = NIC.DATA.offset;
 const RDT = NIC.RDT.offset;
 const TDT = NIC.TDT.offset;
+const QUEUE_STRIDE = NIC.RDT.stride;
 const RESET_PSTART = NIC.PSTART.reset;
 const RESET_TPSR = NIC.TPSR.reset;
 const RESET_MAXLEN = NIC.MAXLEN.reset;
@@ -133,7 +158,7 @@ const RESET_MAXLEN = NIC.MAXLEN.reset;
  * The embedder calls `advance(now)` before every `read`, `write` and `receive`, and looks at `deadline` after it.
  * Nothing here throws for what a driver or a wire does: misuse is defined in the datasheet and goes to `violations`.
  */
-export class Nic implements Station, FrameSink, Timed {
+export class Nic implements Station, FrameSink, Timed, LinkListener, PciTarget {
   readonly identity: CardIdentity;
   readonly trace: NicTrace;
   /** For inspectors: read-only, please. */
@@ -142,20 +167,28 @@ export class Nic implements Station, FrameSink, Timed {
   private readonly clock: Clock;
   private readonly reporter: Reporter;
   private readonly registers: RegFile<NicSpecs>;
-  private readonly interrupts: Interrupts;
+  private readonly interrupts: NicInterrupts;
   private readonly filter: AddressFilter;
   private readonly receiver: Receiver;
   private readonly rxEngine: RxEngine;
   private readonly rxQueues: readonly RxQueue[];
   private readonly transmitter: Transmitter;
   private readonly txQueues: readonly TxQueue[];
+  private readonly classifier: Classifier;
+  private readonly flow: FlowControl;
   private readonly eeprom: EepromReader;
+  private readonly phy: CopperPhy;
+  private readonly mdio: Mdio;
   private readonly remote: RemoteDma;
   private readonly resetNs: number;
   /** STATUS.SPEED while the link is up. */
   private readonly speed: number;
   private resetting: boolean;
   private linkUp: boolean;
+  /** TCR.LB. */
+  private loopback: boolean;
+  /** MAXLEN as written. */
+  private maxLength: number;
   private programmed: boolean;
   /** PTX.COUNT as last written. */
   private sendCount: number;
@@ -171,15 +204,18 @@ export class Nic implements Station, FrameSink, Timed {
     this.trace = new NicTrace();
     this.clock = newClock();
     this.reporter = new Reporter(options.violations, this.clock);
-    this.interrupts = new Interrupts(options.irq, this.trace);
+    this.interrupts = new NicInterrupts(options.irq, this.clock, this.trace, QUEUES);
     this.stats = new Stats(this.interrupts);
     this.ring = new PageRing(options.memory);
+    const bus = new BusMaster(options.dma, this.ring);
     this.filter = new AddressFilter();
+    this.classifier = new Classifier(this.ring.bytes, this.clock, this.stats);
     this.rxQueues = Array.from({ length: QUEUES }, () => new RxQueue(this.reporter));
     this.rxEngine = new RxEngine(
       this.rxQueues,
+      this.classifier,
       this.ring,
-      options.dma,
+      bus,
       this.clock,
       this.stats,
       this.interrupts,
@@ -188,13 +224,13 @@ export class Nic implements Station, FrameSink, Timed {
       setupNs,
       nsPerByte,
     );
-    this.receiver = new Receiver(this.ring, this.filter, this.rxEngine, this.stats, this.interrupts, this.trace);
     this.txQueues = Array.from({ length: QUEUES }, () => new TxQueue(this.reporter));
     this.transmitter = new Transmitter(
       this.txQueues,
       this.ring,
-      options.dma,
+      bus,
       options.wire,
+      this.filter,
       this.clock,
       this.stats,
       this.interrupts,
@@ -204,17 +240,37 @@ export class Nic implements Station, FrameSink, Timed {
       nsPerByte,
       wireNsPerByte,
     );
+    this.flow = new FlowControl(this.ring, this.transmitter, this.clock, wireNsPerByte);
+    this.rxEngine.flow = this.flow;
+    this.receiver = new Receiver(
+      this.ring,
+      this.filter,
+      this.rxEngine,
+      this.classifier,
+      this.flow,
+      this.transmitter,
+      this.stats,
+      this.interrupts,
+      this.trace,
+    );
+    this.transmitter.receiver = this.receiver;
+    this.phy = new CopperPhy(this.clock, instant ? Infinity : rate / 1e6, timing.negotiateNs ?? NEGOTIATE_NS);
+    const phy = options.decoratePhy === undefined ? this.phy : options.decoratePhy(this.phy);
+    this.mdio = new Mdio(phy, this.clock, this.reporter, timing.mdioNs ?? MDIO_NS);
     this.eeprom = new EepromReader(options.eeprom, this.clock, this.reporter, timing.eepromNs ?? EEPROM_NS);
     this.remote = new RemoteDma(this.ring, this.interrupts, this.reporter);
     this.resetNs = timing.resetNs ?? RESET_NS;
     this.speed = instant ? STATUS.SPEED.max : Math.min(Math.round(rate / 10e6), STATUS.SPEED.max - 1);
     this.resetting = false;
     this.linkUp = false;
+    this.loopback = false;
+    this.maxLength = RESET_MAXLEN;
     this.programmed = false;
     this.sendCount = 0;
     this.registers = new RegFile(NIC, NIC_BAR_SIZE, this.operations(), this.reporter);
     this.toResetState();
     this.interrupts.raise(CAUSE_RST);
+    this.phy.listener = this;
     this.changeLink(true);
   }
 
@@ -225,32 +281,29 @@ export class Nic implements Station, FrameSink, Timed {
 
   /** When the card next wants `advance`, ns; Infinity for never. */
   get deadline(): number {
-    const clock = this.clock;
-    let least = clock[RESET_END] as number;
-    for (let slot = RESET_END + 1; slot < CLOCK_SLOTS; slot++) {
-      const at = clock[slot] as number;
-      if (at < least) least = at;
-    }
-    return least;
+    return this.clock[DEADLINE] as number;
   }
 
   /** Does what is due up to and including `now`, in order of time. */
   advance(now: number): void {
     const clock = this.clock;
-    for (let at = this.deadline; at <= now && at !== Infinity; at = this.deadline) {
-      let slot = RESET_END;
-      while (clock[slot] !== at) slot++;
-      clock[slot] = Infinity;
-      if (at > (clock[NOW] as number)) clock[NOW] = at;
-      this.due(slot);
-    }
+    if ((clock[DEADLINE] as number) <= now) this.catchUp(now);
     if (now > (clock[NOW] as number)) clock[NOW] = now;
+  }
+
+  private catchUp(now: number): void {
+    const clock = this.clock;
+    // Infinity may be asked for: everything there is, and then the present stays where it is.
+    while ((clock[DEADLINE] as number) <= now && clock[DEADLINE] !== Infinity) this.due(takeDue(clock));
   }
 
   private due(slot: number): void {
     if (slot === RX_END) this.rxEngine.due();
     else if (slot === TX_END) this.transmitter.due();
+    else if (slot >= ITR_END) this.interrupts.due(slot - ITR_END);
     else if (slot === EEPROM_END) this.eeprom.due();
+    else if (slot === MDIO_END) this.mdioDone();
+    else if (slot === LINK_END) this.phy.due();
     else this.resetDone();
   }
 
@@ -275,9 +328,16 @@ export class Nic implements Station, FrameSink, Timed {
     return this.registers.peek(offset);
   }
 
-  /** PCI function reset: as CTRL.RST, whatever the card is doing. */
+  /** PCI function reset: as CTRL.RST, whatever the card is doing, and the message table as after power-on. */
   functionReset(): void {
+    this.interrupts.resetTable();
+    this.interrupts.setMessages(false, false);
     this.beginReset();
+  }
+
+  /** The MSI-X capability: messages instead of the pin; all of them masked. */
+  setMessages(on: boolean, masked: boolean): void {
+    this.interrupts.setMessages(on, masked);
   }
 
   /** A frame's last bit has arrived at `time`. `length` is without FCS; `fcs` is FCS_GOOD or the value received. */
@@ -298,11 +358,16 @@ export class Nic implements Station, FrameSink, Timed {
     return !this.receiver.on || !this.ring.usable || this.ring.room(length);
   }
 
-  /** The cable is plugged in or pulled: STATUS.LU, ISR.LSC. */
+  /** The cable is plugged in or pulled: the link goes at once, and comes when the PHY has negotiated. */
   setLink(up: boolean): void {
-    if (up === this.linkUp) return;
+    this.phy.setCable(up);
+  }
+
+  /** From the PHY. */
+  linkChanged(up: boolean): void {
     this.changeLink(up);
     this.interrupts.raise(CAUSE_LSC);
+    this.transmitter.kick();
   }
 
   /** Computes every FCS in packet memory that is still to be computed: before an inspector reads its bytes. */
@@ -316,6 +381,17 @@ export class Nic implements Station, FrameSink, Timed {
     this.transmitter.linkUp = up;
   }
 
+  private mdioDone(): void {
+    this.mdio.due();
+    this.setLoopback();
+  }
+
+  private setLoopback(): void {
+    const on = this.loopback || this.phy.loopback;
+    this.receiver.loopback = on;
+    this.transmitter.loopback = on;
+  }
+
   private beginReset(): void {
     this.toResetState();
     if (this.resetNs === 0) {
@@ -323,7 +399,7 @@ export class Nic implements Station, FrameSink, Timed {
       return;
     }
     this.resetting = true;
-    this.clock[RESET_END] = (this.clock[NOW] as number) + this.resetNs;
+    armIn(this.clock, RESET_END, this.resetNs);
   }
 
   private resetDone(): void {
@@ -335,10 +411,16 @@ export class Nic implements Station, FrameSink, Timed {
   private toResetState(): void {
     const ring = this.ring;
     ring.close();
+    this.maxLength = RESET_MAXLEN;
+    this.loopback = false;
     this.receiver.reset(RESET_MAXLEN);
     this.rxEngine.reset();
     this.transmitter.reset(RESET_TPSR);
     this.filter.reset();
+    this.classifier.reset();
+    this.flow.reset();
+    this.mdio.reset();
+    this.setLoopback();
     this.eeprom.reset();
     this.remote.reset();
     ring.pstart = RESET_PSTART;
@@ -388,22 +470,21 @@ export class Nic implements Station, FrameSink, Timed {
       },
       RCR: { read: () => this.readRcr(), write: (_, value) => this.writeRcr(value) },
       TCR: {
-        read: () => (transmitter.inhibitFcs ? CRCI : 0) | (transmitter.pad ? PAD : 0),
+        read: () => (transmitter.inhibitFcs ? CRCI : 0) | (transmitter.pad ? PAD : 0) | (this.loopback ? LB : 0),
         write: (_, value) => {
           transmitter.inhibitFcs = (value & CRCI) !== 0;
           transmitter.pad = (value & PAD) !== 0;
+          this.loopback = (value & LB) !== 0;
+          this.setLoopback();
         },
       },
       MAXLEN: {
-        read: () => receiver.maxLength,
+        read: () => this.maxLength,
         write: (_, value) => {
-          receiver.maxLength = value;
+          this.maxLength = value;
+          receiver.maxLength = Math.min(value, JUMBO_LIMIT);
         },
       },
-      ISR: { read: () => interrupts.status, write: (_, value) => interrupts.acknowledge(value) },
-      IMS: { read: () => interrupts.mask, write: (_, value) => interrupts.enable(value) },
-      IMC: { write: (_, value) => interrupts.disable(value) },
-      ICS: { write: (_, value) => interrupts.raise(value) },
       PSTART: {
         read: () => ring.pstart,
         write: (_, value) => {
@@ -452,7 +533,15 @@ export class Nic implements Station, FrameSink, Timed {
         write: (_, value, width) => this.writeData(value, width),
       },
       ...this.queueOperations(),
-      ...this.statisticsOperations(),
+      ...statisticsRegisters(this.stats),
+      ...interruptRegisters(interrupts),
+      ...messageRegisters(interrupts),
+      ...steeringRegisters(this.classifier),
+      ...checkRegisters(this.classifier),
+      ...vlanRegisters(receiver, this.classifier),
+      ...flowRegisters(this.flow, this.reporter),
+      ...mdioRegisters(this.mdio, () => this.setLoopback()),
+      ...new TimeRegisters(this.clock).operations(),
     };
   }
 
@@ -463,70 +552,43 @@ export class Nic implements Station, FrameSink, Timed {
       RDBA: {
         read: index => rx(index).base,
         write: (index, value) => {
-          if (this.queueMayChange(rx(index).on, rx(index).base, value, NIC.RDBA.offset)) rx(index).base = value;
+          if (this.queueMayChange(rx(index).on, rx(index).base, value, at(NIC.RDBA, index))) rx(index).base = value;
         },
       },
       RDLEN: {
         read: index => rx(index).count,
         write: (index, value) => {
-          if (this.queueMayChange(rx(index).on, rx(index).count, value, NIC.RDLEN.offset)) rx(index).count = value;
+          if (this.queueMayChange(rx(index).on, rx(index).count, value, at(NIC.RDLEN, index))) rx(index).count = value;
         },
       },
       RDH: { read: index => rx(index).head },
       RDT: {
         read: index => rx(index).tail,
         write: (index, value) => {
-          if (rx(index).setTail(value, RDT)) this.rxEngine.kick(false);
+          if (rx(index).setTail(value, RDT + index * QUEUE_STRIDE)) this.rxEngine.kick(false);
         },
       },
       RDCTL: { read: index => this.readRdctl(index), write: (index, value) => this.writeRdctl(index, value) },
       TDBA: {
         read: index => tx(index).base,
         write: (index, value) => {
-          if (this.queueMayChange(tx(index).on, tx(index).base, value, NIC.TDBA.offset)) tx(index).base = value;
+          if (this.queueMayChange(tx(index).on, tx(index).base, value, at(NIC.TDBA, index))) tx(index).base = value;
         },
       },
       TDLEN: {
         read: index => tx(index).count,
         write: (index, value) => {
-          if (this.queueMayChange(tx(index).on, tx(index).count, value, NIC.TDLEN.offset)) tx(index).count = value;
+          if (this.queueMayChange(tx(index).on, tx(index).count, value, at(NIC.TDLEN, index))) tx(index).count = value;
         },
       },
       TDH: { read: index => tx(index).head },
       TDT: {
         read: index => tx(index).tail,
         write: (index, value) => {
-          if (tx(index).setTail(value, TDT)) this.transmitter.kick();
+          if (tx(index).setTail(value, TDT + index * QUEUE_STRIDE)) this.transmitter.doorbell(index);
         },
       },
       TDCTL: { read: index => (tx(index).on ? TQ_EN : 0), write: (index, value) => this.writeTdctl(index, value) },
-    };
-  }
-
-  private statisticsOperations(): OpTable<NicSpecs> {
-    const { stats } = this;
-    const counter = (index: number): RegOps => ({
-      read: () => stats.take(index),
-      peek: () => stats.counts[index] as number,
-    });
-    return {
-      GPRC: counter(GPRC),
-      GORC: counter(GORC),
-      GPTC: counter(GPTC),
-      GOTC: counter(GOTC),
-      MPC: counter(MPC),
-      RNBC: counter(RNBC),
-      FILT: counter(FILT),
-      CRCERR: counter(CRCERR),
-      ALGNERR: counter(ALGNERR),
-      RUNT: counter(RUNT),
-      GIANT: counter(GIANT),
-      RXOFF: counter(RXOFF),
-      TXERR: counter(TXERR),
-      RXDMAE: counter(RXDMAE),
-      TXLOST: counter(TXLOST),
-      BPRC: counter(BPRC),
-      RXDISC: counter(RXDISC),
     };
   }
 
@@ -619,6 +681,7 @@ export class Nic implements Station, FrameSink, Timed {
     } else {
       if (!ring.unread(value)) this.report('bnry-past-curr', NIC.BNRY.offset, value);
       ring.giveBack(value);
+      this.flow.check();
     }
   }
 
@@ -649,7 +712,9 @@ export class Nic implements Station, FrameSink, Timed {
 
   private readRdctl(index: number): number {
     const queue = this.rxQueues[index] as RxQueue;
-    return (queue.on ? RQ_EN : 0) | (queue.drop ? RQ_DROP : 0) | (queue.bufferSize << BSIZE.lsb);
+    return (
+      (queue.on ? RQ_EN : 0) | (queue.drop ? RQ_DROP : 0) | (queue.hold ? RQ_HOLD : 0) | (queue.bufferSize << BSIZE.lsb)
+    );
   }
 
   private writeRdctl(index: number, value: number): void {
@@ -657,13 +722,14 @@ export class Nic implements Station, FrameSink, Timed {
     const size = (value & BSIZE.mask) >>> BSIZE.lsb;
     const on = (value & RQ_EN) !== 0;
     queue.drop = (value & RQ_DROP) !== 0;
+    queue.hold = (value & RQ_HOLD) !== 0;
     if (queue.on && on) {
-      if (size !== queue.bufferSize) this.report('ring-changed-enabled', RDCTL.offset, value);
+      if (size !== queue.bufferSize) this.report('ring-changed-enabled', at(RDCTL, index), value);
     } else {
       queue.bufferSize = size;
       if (!on) queue.on = false;
-      else if (size === 0) this.report('buffer-size', RDCTL.offset, value);
-      else queue.start(RDCTL.offset, value);
+      else if (size === 0) this.report('buffer-size', at(RDCTL, index), value);
+      else queue.start(at(RDCTL, index), value);
     }
     this.rxEngine.kick(false);
   }
@@ -674,7 +740,12 @@ export class Nic implements Station, FrameSink, Timed {
       queue.on = false;
       this.transmitter.stopped(index);
     } else if (!queue.on) {
-      if (queue.start(TDCTL.offset, value)) this.transmitter.kick();
+      if (queue.start(at(TDCTL, index), value)) this.transmitter.doorbell(index);
     }
   }
+}
+
+/** Offset of instance `index` of a register. */
+function at(reg: Reg<string>, index: number): number {
+  return reg.offset + index * reg.stride;
 }

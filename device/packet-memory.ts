@@ -31,6 +31,8 @@ export const FRAME_BROADCAST = 0x200;
  */
 export class PageRing {
   readonly bytes: Uint8Array;
+  /** Copies within `bytes`. */
+  readonly move: (into: number, from: number, length: number) => void;
   /** Index in `bytes` of the first page. */
   readonly base: number;
   /** Number of the first page and of the page after the last one. */
@@ -66,7 +68,9 @@ export class PageRing {
     if (memory.base < 0 || memory.base + memory.size > memory.bytes.length) {
       throw new Error('packet memory lies outside its array');
     }
-    this.bytes = memory.bytes;
+    const { bytes } = memory;
+    this.bytes = bytes;
+    this.move = memory.move ?? ((into, from, length) => bytes.copyWithin(into, from, from + length));
     this.base = memory.base;
     this.firstPage = firstPage;
     this.endPage = firstPage + pages;
@@ -145,6 +149,13 @@ export class PageRing {
     return this.pagesFor(length) <= free;
   }
 
+  /** Pages that may be written now. */
+  get free(): number {
+    if (!this.usable) return 0;
+    const free = this.bnry - this.curr;
+    return free < 0 ? free + this.pstop - this.pstart : free;
+  }
+
   /** The first page of the oldest frame, 0 when every page has been given back. */
   oldest(): number {
     if (!this.usable) return 0;
@@ -169,7 +180,8 @@ export class PageRing {
     const into = head + HEADER;
     const straight = this.indexOf(this.pstop) - into;
     if (length <= straight) {
-      copyBytes(bytes, at, b, into, length);
+      if (bytes === b) this.move(into, at, length);
+      else copyBytes(bytes, at, b, into, length);
     } else {
       copyBytes(bytes, at, b, into, straight);
       copyBytes(bytes, at + straight, b, this.indexOf(this.pstart), length - straight);

@@ -26,11 +26,29 @@ export interface Dma {
   read(address: number, into: Uint8Array, at: number, length: number): boolean;
   /** `from[at .. at+length)` → host memory at `address`. */
   write(address: number, from: Uint8Array, at: number, length: number): boolean;
+  /**
+   * For speed, both or neither: the memory behind the port, and where in it `length` bytes at `address` lie for a
+   * read or a write of the card, -1 for a fault. With them the card calls `read` and `write` no more: who decorates
+   * a port in order to see or spoil accesses leaves them out.
+   */
+  readonly direct?: Uint8Array | undefined;
+  locate?(address: number, length: number, write: boolean): number;
 }
 
 /** The interrupt pin: a level, asserted or not. Called on changes only. */
 export interface IrqLine {
   setLevel(asserted: boolean): void;
+  /** A message of `vector`, once, with the data that its table entry holds. Left out: messages go nowhere. */
+  message?(vector: number, data: number): void;
+}
+
+/** Registers of a PHY as IEEE 802.3 clause 22 has them, behind MDIO: 16 bits each. */
+export interface Phy {
+  /** FFFFh where nobody has this address. */
+  read(address: number, register: number): number;
+  write(address: number, register: number, value: number): void;
+  /** Whether a PHY answers at this address. */
+  answers(address: number): boolean;
 }
 
 /**
@@ -67,6 +85,8 @@ export interface PacketMemory {
   readonly bytes: Uint8Array;
   readonly base: number;
   readonly size: number;
+  /** For speed, where the embedder has something better than `copyWithin`: `length` bytes from `from` to `into` of `bytes`. */
+  readonly move?: ((into: number, from: number, length: number) => void) | undefined;
 }
 
 /** The serial EEPROM: 64 words of 16 bits. Words 0–2 hold the station address, low byte first. */

@@ -1,12 +1,32 @@
+import type { Classifier } from './classify.ts';
 import { fcsOf } from './fcs.ts';
 import { type AddressFilter, REJECTED, TO_BROADCAST, TO_MULTICAST, TO_STATION } from './filter.ts';
+import { type FlowControl, isPause, pauseQuanta } from './flow.ts';
+import { isTagged, tagOf } from './headers.ts';
 import { CAUSE_OVW, CAUSE_RX, type CauseSink } from './irq.ts';
 import { FRAME_BROADCAST, FRAME_MULTICAST, type PageRing } from './packet-memory.ts';
 import { FCS_GOOD } from './ports.ts';
 import { PAGE_HEADER } from './regs/desc.ts';
+import { JUMBO_LIMIT } from './regs/nic.ts';
 import type { RxEngine } from './rx-engine.ts';
-import { ALGNERR, BPRC, CRCERR, FILT, GIANT, GORC, GPRC, MPC, RUNT, RXDISC, RXOFF, type Stats } from './stats.ts';
+import {
+  ALGNERR,
+  BPRC,
+  CRCERR,
+  FILT,
+  GIANT,
+  GORC,
+  GPRC,
+  JRC,
+  MPC,
+  PRXC,
+  RUNT,
+  RXDISC,
+  RXOFF,
+  type Stats,
+} from './stats.ts';
 import type { NicTrace, RxDropReason } from './trace.ts';
+import type { Transmitter } from './tx.ts';
 
 /** IEEE 802.3 clause 3.2.8: 64 bytes with FCS; shorter ones are collision fragments. */
 export const MIN_FRAME = 60;
@@ -15,6 +35,12 @@ export const MIN_STORED = 14;
 
 /** Error bits that a medium may report with a frame. */
 export const ERROR_DRIBBLE = 1;
+/** Beside them: the frame comes from the card's own transmitter. */
+const LOOPED = 0x100;
+
+/** Longest frame that is no jumbo frame: 1500 bytes with addresses, type and a VLAN tag. */
+const LONGEST_PLAIN = 1518;
+const TAG_BYTES = 4;
 
 const PRX = PAGE_HEADER.STATUS.PRX.mask;
 const CRC = PAGE_HEADER.STATUS.CRC.mask;
@@ -28,13 +54,21 @@ export class Receiver {
   linkUp: boolean;
   saveErrored: boolean;
   acceptRunts: boolean;
-  /** Longest frame in bytes without FCS. */
+  /** Longest frame in bytes without FCS, at most JUMBO_LIMIT. */
   maxLength: number;
   /** The host reads the page ring itself: a stored frame raises RX at once. */
   programmed: boolean;
+  /** Frames come from the card's own transmitter, and none from the wire. */
+  loopback: boolean;
+  /** VLCR.FILTER, and VFTA: a bit for each VLAN id. */
+  vlanFilter: boolean;
+  readonly vlans: Int32Array;
   private readonly ring: PageRing;
   private readonly filter: AddressFilter;
   private readonly engine: RxEngine;
+  private readonly classifier: Classifier;
+  private readonly flow: FlowControl;
+  private readonly transmitter: Transmitter;
   private readonly stats: Stats;
   private readonly causes: CauseSink;
   private readonly trace: NicTrace;
@@ -43,6 +77,9 @@ export class Receiver {
     ring: PageRing,
     filter: AddressFilter,
     engine: RxEngine,
+    classifier: Classifier,
+    flow: FlowControl,
+    transmitter: Transmitter,
     stats: Stats,
     causes: CauseSink,
     trace: NicTrace,
@@ -50,6 +87,9 @@ export class Receiver {
     this.ring = ring;
     this.filter = filter;
     this.engine = engine;
+    this.classifier = classifier;
+    this.flow = flow;
+    this.transmitter = transmitter;
     this.stats = stats;
     this.causes = causes;
     this.trace = trace;
@@ -59,6 +99,9 @@ export class Receiver {
     this.acceptRunts = false;
     this.maxLength = 0;
     this.programmed = false;
+    this.loopback = false;
+    this.vlanFilter = false;
+    this.vlans = new Int32Array(128);
   }
 
   reset(maxLength: number): void {
@@ -69,6 +112,8 @@ export class Receiver {
     this.acceptRunts = false;
     this.maxLength = maxLength;
     this.programmed = false;
+    this.vlanFilter = false;
+    this.vlans.fill(0);
   }
 
   /** Receiver off → on: the ring is emptied, what was unread is counted in RXDISC. False: PSTART and PSTOP are no ring. */
@@ -84,15 +129,15 @@ export class Receiver {
    */
   receive(bytes: Uint8Array, at: number, length: number, fcs: number, id: number, errors: number): void {
     const trace = this.trace;
-    const stats = this.stats;
     if (trace.frame_arrived !== null) trace.frame_arrived(id, length);
-    if (!this.on || !this.linkUp) {
+    const stats = this.stats;
+    if (!this.on || ((!this.linkUp || this.loopback) && (errors & LOOPED) === 0)) {
       stats.add(RXOFF, 1);
-      this.drop(id, this.linkUp ? 'rx_off' : 'link_down');
+      this.drop(id, !this.on ? 'rx_off' : this.loopback ? 'loopback' : 'link_down');
       return;
     }
     // IEEE 802.3 clause 4.2.4.2.1: "frame too long" comes before any other verdict.
-    if (length > this.maxLength) {
+    if (length > this.maxLength && this.giant(bytes, at, length)) {
       stats.add(GIANT, 1);
       this.drop(id, 'giant');
       return;
@@ -108,8 +153,12 @@ export class Receiver {
       status = SHORT;
       counted = true;
     }
+    if (this.flow.honour && length >= MIN_FRAME && this.pause(bytes, at, length, fcs)) {
+      this.drop(id, 'pause');
+      return;
+    }
     const match = this.filter.match(bytes, at);
-    if (match === REJECTED) {
+    if (match === REJECTED || (this.vlanFilter && this.foreign(bytes, at, length))) {
       if (!counted) stats.add(FILT, 1);
       this.drop(id, 'filtered');
       return;
@@ -133,19 +182,51 @@ export class Receiver {
     if (!this.ring.room(length)) {
       if (!counted) stats.add(MPC, 1);
       this.causes.raise(CAUSE_OVW);
+      this.flow.check();
       this.drop(id, 'ring_full');
       return;
     }
     const page = this.ring.store(bytes, at, length, fcs, status, id);
+    const classifier = this.classifier;
+    if (classifier.active) classifier.look(bytes, at, length, page);
+    else classifier.status[page] = 0;
     if (counted) {
       stats.add(BPRC, 1);
     } else {
-      stats.add(GPRC, 1);
-      stats.add(GORC, length);
+      stats.addFrame(GPRC, GORC, length);
+      if (length > LONGEST_PLAIN) stats.add(JRC, 1);
     }
+    if (this.flow.send) this.flow.check();
     if (trace.rx_stored !== null) trace.rx_stored(id, page, length);
     if (this.programmed) this.causes.raise(CAUSE_RX);
     else this.engine.kick(true);
+  }
+
+  /** A frame of the card's own comes back (TCR.LB, BMCR.LOOPBACK). */
+  loopedBack(bytes: Uint8Array, at: number, length: number, fcs: number, id: number): void {
+    this.receive(bytes, at, length, fcs, id, LOOPED);
+  }
+
+  /** Longer than MAXLEN: unless a tag makes it so; and never beyond the jumbo limit. */
+  private giant(bytes: Uint8Array, at: number, length: number): boolean {
+    return length > this.maxLength + TAG_BYTES || length > JUMBO_LIMIT + TAG_BYTES || !isTagged(bytes, at);
+  }
+
+  /** A pause frame without error: the transmitter stands still (IEEE 802.3 clause 31B.3). */
+  private pause(bytes: Uint8Array, at: number, length: number, fcs: number): boolean {
+    const { filter } = this;
+    if (!isPause(bytes, at, filter.stationLow, filter.stationHigh)) return false;
+    if (fcs !== FCS_GOOD && fcsOf(bytes, at, length) !== fcs) return false;
+    this.stats.add(PRXC, 1);
+    this.transmitter.pause(pauseQuanta(bytes, at));
+    return true;
+  }
+
+  /** A tag whose VLAN id has no bit in the table. */
+  private foreign(bytes: Uint8Array, at: number, length: number): boolean {
+    if (length < MIN_STORED + TAG_BYTES || !isTagged(bytes, at)) return false;
+    const vlan = tagOf(bytes, at) & 0xfff;
+    return (((this.vlans[vlan >> 5] as number) >>> (vlan & 31)) & 1) === 0;
   }
 
   private drop(id: number, reason: RxDropReason): void {

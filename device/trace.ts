@@ -11,6 +11,8 @@ export type RxDropReason =
   | 'no_descriptor'
   | 'dma_fault'
   | 'ring_emptied'
+  | 'pause'
+  | 'loopback'
   | 'reset';
 
 /** Why a frame was not sent, or went nowhere. */
@@ -22,6 +24,7 @@ export type TxDropReason =
   | 'no_pages'
   | 'link_down'
   | 'queue_off'
+  | 'bad_offload'
   | 'reset';
 
 type Slot<A extends unknown[], R = void> = ((...args: A) => R) | null;
@@ -49,6 +52,8 @@ export class NicTrace {
   tx_dropped: Slot<[id: number, reason: TxDropReason]>;
   /** The interrupt pin changed. */
   irq: Slot<[level: boolean]>;
+  /** A message was sent. */
+  message: Slot<[vector: number]>;
 
   constructor() {
     this.frame_arrived = null;
@@ -61,5 +66,6 @@ export class NicTrace {
     this.tx_done = null;
     this.tx_dropped = null;
     this.irq = null;
+    this.message = null;
   }
 }

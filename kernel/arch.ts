@@ -90,6 +90,8 @@ export interface Iommu {
 export interface PciFunction {
   readonly slot: string;
   readonly iommu: Iommu;
+  /** The first of the interrupt numbers that the machine keeps for this function's messages (MSI-X); 0 for none. */
+  readonly messages: number;
   readConfig(offset: number, width: 8 | 16 | 32): number;
   writeConfig(offset: number, width: 8 | 16 | 32, value: number): void;
 }

@@ -14,7 +14,10 @@ emulated device: there is no silicon, and this document is its definition. Every
 - Two ways to move frames, chosen by a mode bit: **descriptor rings** in host memory, served by DMA, or
   **programmed I/O** through a data port.
 - Address filter: station, broadcast, 64-bit multicast hash, all multicast, promiscuous. FCS made and checked.
-- One level-triggered interrupt with status, mask set, mask clear and cause set.
+- Four queue pairs: received frames are spread over them by a hash (RSS), sent ones taken in turn.
+- One level-triggered interrupt with status, mask set, mask clear and cause set; or a message for each queue pair and one
+  for the rest. Moderation by time and count.
+- Checksums checked and made, TCP segmentation, VLAN tags inserted, stripped and filtered, time stamps, pause frames.
 - A counter for every way in which a frame can get lost; the counters add up (§9.2).
 
 \`\`\`
@@ -123,6 +126,10 @@ The card reads and writes host memory at I/O addresses. When an access faults, I
 
 {{identity}}
 
+Configuration space has a PCI 2.3 header and three capabilities: **power management** (D0 and D3hot; in D3hot the card
+answers only to configuration accesses, and the way back to D0 resets it), **MSI-X** (five vectors, §7.4; table and pending bits in
+BAR 0) and **Advanced Features** with the function reset (§4.2). The command register's INTx Disable bit keeps the pin low.
+
 ### 3.2 Register access
 
 Registers are 32 bits wide and are read and written as aligned 32-bit words, DATA also as 8 and 16 bits. Reserved bits
@@ -168,6 +175,9 @@ CTRL.RST, or a PCI function reset, takes about 10 µs. From its beginning
 At its end RDY is 1, RST is 0 and ISR.RST is set. Unread frames are lost. Packet memory keeps its bytes, the link its
 state. After power-on the card is as after a completed reset.
 
+A function reset (Advanced Features, FLR) also puts the message table and the writable parts of configuration space back: BARs
+have to be assigned and bus mastering enabled again. CTRL.RST leaves both.
+
 ### 4.3 EEPROM
 
 64 words of 16 bits. Words 0–2 hold the station address: word 0 has byte 0 of the address (first on the wire) in bits
@@ -177,7 +187,11 @@ and ADDR; poll until DONE is 1 (about 20 µs); DATA is the word. One read at a t
 ### 4.4 Link
 
 STATUS.LU tells whether the link is up, SPEED and FD how fast. A change raises ISR.LSC. While the link is down, frames
-that are sent take their time and are gone (TXLOST), and nothing is received.
+that are sent take their time and are gone (TXLOST), and nothing is received. A cable that is pulled takes the link down at once;
+one that is plugged in brings it up after autonegotiation (50 µs: a real one takes seconds).
+
+In loopback (TCR.LB in the MAC, BMCR bit 14 in the PHY) what is sent comes back to the receiver, FCS and all, with the link up
+or down. Nothing reaches the wire, and what comes from it is lost (RXOFF).
 
 ### 4.5 Stopping
 
@@ -187,6 +201,25 @@ that are sent take their time and are gone (TXLOST), and nothing is received.
 3. Wait until STATUS.TXB is 0, and at least 10 µs for the RX engine; or write CTRL.RST, after which nothing is touched.
 4. Now buffers and rings may be freed.
 
+### 4.6 MDIO and the PHY
+
+Write MDIC; poll until READY is 1 (25.6 µs). The PHY has address 1 and these registers of IEEE 802.3 clause 22:
+
+| register | name | bits |
+| --- | --- | --- |
+| 0 | BMCR | 15 reset, 14 loopback, 13 and 6 speed (00: 10, 01 in 6,13: 100, 10: 1000 Mbit/s), 12 autonegotiation, 11 power down, 10 isolate, 9 restart, 8 full duplex; 1140h after power-on |
+| 1 | BMSR | 7949h, with 5 negotiation complete and 2 link (stays 0 after a loss until it was read) |
+| 2, 3 | PHYID | 5249h, 0010h |
+| 4 | ANAR | what is advertised: 10 and 100 Mbit/s, pause; 05E1h after power-on |
+| 5 | ANLPAR | what the partner advertises, once negotiation is complete |
+| 6 | ANER | 0: the partner negotiates |
+| 9, 10 | GBCR, GBSR | the same for 1000 Mbit/s: bit 9 advertises full duplex, bit 11 of GBSR is the partner's |
+| 15 | ESTATUS | 2000h |
+
+The partner has one speed, that of the wire (1000 for everything above 100 and for an instant wire), at full duplex. The link comes up if
+that speed is advertised, or, without autonegotiation, forced with full duplex. Reset, restart, and a change of any bit of BMCR but
+loopback take the link down and negotiate anew (50 µs). CTRL.RST leaves the PHY alone.
+
 ## 5 Receiving
 
 ### 5.1 What the MAC checks
@@ -194,13 +227,14 @@ that are sent take their time and are gone (TXLOST), and nothing is received.
 When the last bit of a frame has arrived, in this order:
 
 1. Receiver off or link down: gone (RXOFF).
-2. Longer than MAXLEN: a giant, gone (GIANT).
+2. Longer than MAXLEN, or than 9216 bytes, four more with a VLAN tag: a giant, gone (GIANT).
 3. Shorter than 60 bytes: a runt, counted (RUNT); gone unless RCR.AR and at least 14 bytes.
-4. The address filter (§5.2) rejects it: gone (FILT).
+4. The address filter (§5.2) or the VLAN filter (§5.5) rejects it: gone (FILT). Before them, with FCCR.RPE: a pause frame with a right
+   FCS is honoured (§6.5) and gone (PRXC).
 5. Wrong FCS: counted, in ALGNERR if the frame did not end on a byte boundary, otherwise in CRCERR; gone unless RCR.SEP. Dribble
    bits after a right FCS are no error.
 6. No room in the page ring: gone (MPC), ISR.OVW.
-7. Stored (GPRC and GORC; BPRC if it is a runt or has a wrong FCS).
+7. Stored (GPRC and GORC; BPRC if it is a runt or has a wrong FCS). What is in GPRC and longer than 1518 bytes is in JRC too.
 
 A frame is counted once: by the first of RUNT, FILT, ALGNERR, CRCERR, MPC that applies.
 
@@ -222,9 +256,10 @@ MAR0, 32–63 of MAR1. Linux: \`ether_crc(6, address) >> 26\`.
 The card, for each frame in the page ring, in order:
 
 1. reads the descriptor at RDH. None (RDH = RDT, or the queue is off): the frame stays in packet memory, STATUS.RXW is 1, and
-   ISR.RXDU is set for every frame that has to wait. With RDCTL.DROP it is discarded instead (RNBC).
+   ISR.RXDU is set for every frame that has to wait. With RDCTL.DROP it is discarded instead (RNBC), and also without DROP when more
+   than one receive queue is on and HOLD is 0: all queues share one page ring, and a frame that waits holds up every one behind it.
 2. writes the frame to the buffer: at most BSIZE bytes, the rest is cut off (TRUNC); with RCR.KEEP the FCS follows the frame.
-3. writes the descriptor back in one 16-byte write: ADDR 0, LEN, STATUS with DD and EOP.
+3. writes the descriptor back in one 16-byte write: ADDR 0 (or the time stamp), ADDR_HI the hash, LEN, VLAN, STATUS with DD and EOP.
 4. moves RDH, gives the frame's pages back (BNRY), sets ISR.RX.
 
 The driver, in its handler or poll:
@@ -254,6 +289,25 @@ The driver, on ISR.RX:
 5. Give the pages back: BNRY = NEXT − 1, or PSTOP − 1 if NEXT is PSTART. Go to 2.
 
 On ISR.OVW frames were lost, but those in the ring are intact: read on as above. There is nothing to restart.
+
+### 5.5 VLAN tags
+
+A tag is EtherType 8100h after the two addresses, and two bytes of TCI. With VLCR.FILTER a tagged frame is accepted only if the bit of
+its VLAN id (TCI bits 11:0) is set in VFTA. With VLCR.STRIP, in descriptor mode, the four bytes do not go to the buffer: RXD.VLAN has the TCI,
+STATUS.VP is 1 and LEN is four less. The page ring always holds the frame as it came.
+
+### 5.6 Queues, hashes, checksums, time stamps
+
+In descriptor mode the card looks into a frame while it arrives:
+
+- **RSS.** With a bit of RSSC set, IPv4 and IPv6 frames (behind one VLAN tag, and behind hop-by-hop, routing and destination
+  options) are hashed: Toeplitz, key RSSK, over source and destination address and, for TCP and UDP with their bit, source and destination port,
+  in network order. Fragments have no ports. RETA[hash mod 128] is the queue. Everything else goes to queue 0. Frames keep their order
+  within a queue; the receive engine moves them in order of arrival.
+- **Checksums.** RXCSC.IP and L4. A wrong one is told in STATUS and counted (CSERR); the frame is delivered.
+- **Time.** RXCSC.TS. TIMEL and TIMEH tell the upper bits: read them within four seconds.
+
+A runt or a frame with a wrong FCS that is let in is looked at like any other.
 
 ## 6 Transmitting
 
@@ -290,6 +344,30 @@ in its last descriptor, RS or not, and sets ISR.TXE. A tail in the middle of a f
 
 Do not touch the transmit pages while GO is 1: what is written may be on the wire.
 
+### 6.4 Offloads
+
+A context descriptor (§12) before the first piece gives orders for the one frame that follows. Queues take turns frame by frame; a frame whose
+end has not been given yet holds up the other queues.
+
+- **Checksum**: L4CS puts the complement of the sum from L4 to the end of the frame at L4 + CSO. What is there before counts: the sum of the
+  pseudo header, as Linux leaves it. IPCS makes the sum of the IPv4 header at IP. Padding comes after, and a tag is inserted after.
+- **Segmentation**: TSO cuts the frame into segments of HDR bytes of headers and at most MSS of payload. The pieces stay in host memory
+  until their bytes are needed; there is one segment at a time in the transmit pages. In each: IPv4 total length, identification (+1 each) and header
+  sum, or IPv6 payload length; TCP sequence number, FIN and PSH only in the last, CWR only in the first; TCP checksum, made whole (the field's
+  contents do not matter). At most 64 pieces and 65535 bytes of payload. DD comes after the last segment. A DMA fault ends the frame where it is:
+  the segments before have left, DD and ERR are set.
+- **VLAN**: TXD.STATUS.VLE in the first piece inserts a tag with the TCI in TXD.VLAN after the addresses; it needs four bytes more in the
+  transmit pages.
+
+### 6.5 Flow control
+
+With FCCR.RPE a pause frame (type 8808h, opcode 1, to 01:80:C2:00:00:01 or the station address) makes the transmitter stand still
+for its quanta from its arrival: a frame on the wire finishes, the next waits. A new pause frame replaces the old one; 0 ends it. On an instant
+wire quanta take no time.
+
+With FCCR.TPE the card sends one itself when free pages sink to XOFF (quanta PTIME, again after half of that time while frames still come)
+and when they are back at XON (quanta 0). It goes out before the next frame, whatever queue has one.
+
 ## 7 Interrupts
 
 ### 7.1 Rules
@@ -312,12 +390,28 @@ A driver that looks at the rings and clears ISR after it loses the event that ca
 
 Posted writes: a write to IMC or ISR need not have arrived when the handler returns. Read any register to be sure (§10).
 
+### 7.3 Moderation
+
+ITR of a vector holds back the next interrupt until TIME has passed since the last one or COUNT causes have been raised since. An
+interrupt that comes later than that is not delayed. Without messages ITR 0 moderates the pin: it goes up late, and goes down at once.
+
+### 7.4 Messages
+
+With MSI-X enabled the pin stays low, and vector n (0 to 3) is told when (QSR n & mask n) goes from 0 to something; vector 4 when the same
+happens to ISR & mask, for OVW, CNT, RDC, RST, LSC and DMAE alone. That is an edge: one message, until status or mask have brought it back to 0. So
+a mask that is set while its cause is pending sends a message: acknowledge, work, unmask, and nothing is lost. A message that the table's mask or
+the function's holds back waits in PBA.
+
+The causes of a queue are in QSR n and in ISR; each is cleared where it is. A driver that uses messages looks only at QSR for its queues.
+
 ## 8 Timing
 
 | what | time |
 | --- | --- |
 | reset | 10 µs |
 | EEPROM read | 20 µs |
+| MDIO access | 25.6 µs |
+| autonegotiation | 50 µs |
 | a frame on the wire | (8 preamble + length + 4 FCS) × 8 bit times |
 | gap before the next one | 96 bit times |
 | receive DMA of a frame | 200 ns + 0.25 ns × (bytes + 32) |
@@ -338,14 +432,15 @@ reaches 80000000h, which leaves time to read it. Octet counters do not count the
 
 Since the last reset, and if nothing was read in between, the frames that have arrived are
 
-    RXOFF + GIANT + RUNT + FILT + ALGNERR + CRCERR + MPC + GPRC
+    RXOFF + GIANT + RUNT + PRXC + FILT + ALGNERR + CRCERR + MPC + GPRC
 
 each in exactly one of them, by the order of §5.1. Stored are GPRC + BPRC (BPRC: runts and errored frames that RCR let in, which are already
 counted above). In descriptor mode
 
     GPRC + BPRC = delivered (DD) + RNBC + RXDMAE + RXDISC + still in packet memory
 
-And the frames that the transmitter has taken are GPTC + TXLOST + TXERR + the one being sent.
+Frames in loopback count among those that arrive. And the frames that the transmitter has taken are GPTC + TXLOST + TXERR + the one being
+sent; of a TSO frame each segment that has left is one, and the frame one more if it ended with an error.
 
 ## 10 Hazards
 

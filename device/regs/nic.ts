@@ -1,5 +1,5 @@
 /**
- * The native register file, BAR0, 2 KiB, memory-mapped. This is the datasheet: offsets, access rights, reset values,
+ * The native register file, BAR0, 4 KiB, memory-mapped. This is the datasheet: offsets, access rights, reset values,
  * fields and prose are written here and nowhere else.
  */
 import { describe, type FieldSpec, type RegSpecs } from './describe.ts';
@@ -11,13 +11,24 @@ export const NIC_REVISION = 1;
 /** Value of the ID register: 'R','I' and the revision. */
 export const NIC_ID = 0x52490001;
 /** Size of BAR0 in bytes. */
-export const NIC_BAR_SIZE = 0x800;
+export const NIC_BAR_SIZE = 0x1000;
 /** Bytes in a page of packet memory, and the first page's number (as on the NE2000). */
 export const PAGE_SIZE = 256;
 export const FIRST_PAGE = 0x40;
 /** Number of receive and of transmit queues. */
-export const QUEUES = 1;
+export const QUEUES = 4;
 const QUEUE_STRIDE = 0x40;
+/** Message vectors: one for each queue pair, and the last one for everything else. */
+export const VECTORS = QUEUES + 1;
+export const MISC_VECTOR = QUEUES;
+/** Where the message table and the pending bits lie in BAR0, for the MSI-X capability. */
+export const MESSAGE_TABLE = 0x600;
+export const MESSAGE_PENDING = 0x680;
+/** Longest frame whatever MAXLEN says. */
+export const JUMBO_LIMIT = 9216;
+/** Entries of the RSS indirection table, bytes of the RSS key. */
+export const RETA_ENTRIES = 128;
+export const RSS_KEY_BYTES = 40;
 
 /** Interrupt causes: the same bits in ISR, IMS, IMC and ICS. */
 const causes = {
@@ -33,8 +44,19 @@ const causes = {
   DMAE: [9, 1, 'A bus-master access faulted (§2.5).'],
 } as const satisfies Record<string, FieldSpec>;
 
+/** Causes that belong to a queue pair: the same bits in QSR, QMS, QMC and QCS, and the same as in ISR. */
+const queueCauses = {
+  RX: [0, 1, 'A frame was received: its descriptor is done.'],
+  TX: [1, 1, 'A frame of this queue was sent, and its last descriptor asked for a report (RS).'],
+  RXDU: [2, 1, 'Receive descriptor unavailable: a frame for this queue waits in packet memory.'],
+  TXE: [3, 1, 'A frame of this queue was discarded by the transmitter.'],
+} as const satisfies Record<string, FieldSpec>;
+
 const stat = (at: number, doc: string) => ({ at, access: 'rc', reset: 0, doc, fields: {} }) as const;
 const perQueue = { count: QUEUES, stride: QUEUE_STRIDE } as const;
+const perVector = { count: VECTORS, stride: 0x20 } as const;
+const perPair = { count: QUEUES, stride: 0x20 } as const;
+const perMessage = { count: VECTORS, stride: 0x10 } as const;
 
 const SPECS = {
   ID: {
@@ -146,6 +168,11 @@ const SPECS = {
     fields: {
       CRCI: [0, 1, 'Inhibit FCS: the last four bytes of the frame are sent as its FCS.'],
       PAD: [1, 1, 'Pad frames shorter than 60 bytes with zeros.'],
+      LB: [
+        2,
+        1,
+        'MAC loopback: frames that are sent come back to the receiver and do not reach the wire, whatever the link does; frames from the wire are lost (RXOFF). BMCR.LOOPBACK does the same in the PHY.',
+      ],
     },
   },
   MAXLEN: {
@@ -153,8 +180,73 @@ const SPECS = {
     access: 'rw',
     reset: 1514,
     doc: 'Longest frame accepted, in bytes without FCS',
-    notes: 'Longer ones are giants: counted in GIANT and not stored.',
+    notes:
+      'Longer ones are giants: counted in GIANT and not stored. A frame with a VLAN tag may be four bytes longer. Above 9216, the jumbo limit, it acts as 9216.',
     fields: { BYTES: [0, 16, 'Bytes.'] },
+  },
+  MDIC: {
+    at: 0x02c,
+    access: 'rw',
+    reset: 0x10000000,
+    doc: 'MDIO: access to the registers of the PHY',
+    notes:
+      'Write OP with PHY, REG and, for a write, DATA; poll until READY. An access takes 25.6 µs (64 bits at 2.5 MHz). Starting another one before READY is a violation and is ignored. §4.6 lists the registers of the PHY, which has address 1; nobody answers at another: a violation, reads give FFFFh, ERR is set.',
+    writable: 0x0fffffff,
+    fields: {
+      DATA: [0, 16, 'What is to be written, or was read.'],
+      REG: [16, 5, 'Register of the PHY.'],
+      PHY: [21, 5, 'Address of the PHY: 1.'],
+      OP: [26, 2, '1: write. 2: read. 0, 3: nothing happens.'],
+      READY: [28, 1, 'The last access is complete.'],
+      ERR: [30, 1, 'Nobody answered.'],
+    },
+  },
+  VLCR: {
+    at: 0x030,
+    access: 'rw',
+    reset: 0,
+    doc: 'VLAN control',
+    notes: 'A VLAN tag is EtherType 8100h after the addresses. Sending: TXD.STATUS.VLE.',
+    fields: {
+      STRIP: [0, 1, 'Descriptor mode: take the tag out of received frames, into RXD.VLAN.'],
+      FILTER: [1, 1, 'Reject frames whose VLAN id has no bit in VFTA (FILT); frames without a tag pass.'],
+    },
+  },
+  RXCSC: {
+    at: 0x034,
+    access: 'rw',
+    reset: 0,
+    doc: 'Receive checksum and time stamp control',
+    fields: {
+      IP: [0, 1, 'Check the IPv4 header checksum (RXD.STATUS.IPC, IPE).'],
+      L4: [1, 1, 'Check TCP and UDP checksums over IPv4 and IPv6 (RXD.STATUS.L4C, L4E). Fragments are not checked.'],
+      TS: [2, 1, 'Time stamps: bits 31:0 of TIME when the last bit arrived, in RXD.ADDR on write-back.'],
+    },
+  },
+  FCCR: {
+    at: 0x038,
+    access: 'rw',
+    reset: 0,
+    doc: 'Flow control (IEEE 802.3 annex 31B)',
+    notes:
+      'Pause frames are sent only while CTRL.TXE is 1 and the link is up. XOFF must be below XON: otherwise a violation, and no pause frame is sent.',
+    fields: {
+      RPE: [
+        0,
+        1,
+        'Honour pause frames: the transmitter stands still for so many times 512 bit times; the frame is counted in PRXC and not stored.',
+      ],
+      TPE: [1, 1, 'Send pause frames by the thresholds.'],
+      XOFF: [8, 8, 'When not more free pages than this are left in the ring: send PTIME.'],
+      XON: [16, 8, 'When at least so many are free again: send 0.'],
+    },
+  },
+  PTIME: {
+    at: 0x03c,
+    access: 'rw',
+    reset: 0xffff,
+    doc: 'Pause time sent, in units of 512 bit times',
+    fields: { QUANTA: [0, 16, 'Quanta.'] },
   },
   ISR: {
     at: 0x040,
@@ -188,6 +280,38 @@ const SPECS = {
     doc: 'Interrupt cause set',
     notes: 'Writing 1 raises a cause by software.',
     fields: causes,
+  },
+  TIMEL: {
+    at: 0x050,
+    access: 'ro',
+    reset: 0,
+    doc: 'The time of the card in ns, bits 31:0',
+    notes: 'Counts from power-on, through resets. Reading it keeps the upper half for TIMEH.',
+    fields: {},
+  },
+  TIMEH: {
+    at: 0x054,
+    access: 'ro',
+    reset: 0,
+    doc: 'The time of the card in ns, bits 52:32',
+    notes: 'As it was when TIMEL was last read.',
+    fields: {},
+  },
+  RSSC: {
+    at: 0x058,
+    access: 'rw',
+    reset: 0,
+    doc: 'Receive side scaling: which frames are hashed',
+    notes:
+      'Toeplitz hash with the key RSSK over source address, destination address, source port, destination port, as far as the type goes. A TCP or UDP frame without its bit set, or a fragment, is hashed as plain IP. The hash is in RXD.ADDR_HI on write-back, its type in RXD.STATUS.HTYPE; the queue is RETA[hash mod 128]. Frames that are not hashed go to queue 0.',
+    fields: {
+      IP4: [0, 1, 'IPv4: addresses.'],
+      TCP4: [1, 1, 'TCP over IPv4: addresses and ports.'],
+      UDP4: [2, 1, 'UDP over IPv4: addresses and ports.'],
+      IP6: [3, 1, 'IPv6: addresses.'],
+      TCP6: [4, 1, 'TCP over IPv6: addresses and ports.'],
+      UDP6: [5, 1, 'UDP over IPv6: addresses and ports.'],
+    },
   },
   PSTART: {
     at: 0x080,
@@ -335,6 +459,11 @@ const SPECS = {
         1,
         'Drop and count (RNBC) instead of holding frames in packet memory when no descriptor is free or the queue is off.',
       ],
+      HOLD: [
+        2,
+        1,
+        'Hold frames in packet memory although more than one receive queue is on. Without DROP and HOLD a queue holds frames while it is the only one that is on, and drops them otherwise.',
+      ],
       BSIZE: [
         16,
         16,
@@ -396,6 +525,56 @@ const SPECS = {
     doc: 'Transmit ring: control',
     fields: { EN: [0, 1, 'Queue on. 1→0 stops it after the frame that is being sent.'] },
   },
+  QSR: {
+    at: 0x300,
+    ...perPair,
+    access: 'w1c',
+    reset: 0,
+    doc: 'Queue interrupt status',
+    notes:
+      'The causes of queue pair n alone, for message vector n. A cause of a queue is set here and in ISR; each is cleared for itself.',
+    fields: queueCauses,
+  },
+  QMS: {
+    at: 0x304,
+    ...perPair,
+    access: 'w1s',
+    reset: 0,
+    doc: 'Queue interrupt mask set',
+    notes: 'Writing 1 enables a cause of vector n. Reads give the mask.',
+    fields: queueCauses,
+  },
+  QMC: {
+    at: 0x308,
+    ...perPair,
+    access: 'wo',
+    reset: 0,
+    doc: 'Queue interrupt mask clear',
+    notes: 'Writing 1 disables a cause of vector n.',
+    fields: queueCauses,
+  },
+  QCS: {
+    at: 0x30c,
+    ...perPair,
+    access: 'wo',
+    reset: 0,
+    doc: 'Queue interrupt cause set',
+    notes: 'Writing 1 raises a cause by software, in QSR and ISR.',
+    fields: queueCauses,
+  },
+  ITR: {
+    at: 0x310,
+    ...perVector,
+    access: 'rw',
+    reset: 0,
+    doc: 'Interrupt moderation of vector n',
+    notes:
+      'After an interrupt the next one of this vector is held back for TIME, or until COUNT more causes have been raised, whichever comes first. Without messages ITR 0 moderates the pin. It holds for every cause of the vector.',
+    fields: {
+      TIME: [0, 16, 'Microseconds; 0: no moderation.'],
+      COUNT: [16, 8, 'Causes; 0: time alone decides.'],
+    },
+  },
   GPRC: stat(0x400, 'Good packets received: without error, stored in packet memory'),
   GORC: stat(0x404, 'Good octets received: bytes of the frames in GPRC, without FCS'),
   GPTC: stat(0x408, 'Good packets transmitted: sent while the link was up'),
@@ -413,6 +592,86 @@ const SPECS = {
   TXLOST: stat(0x438, 'Frames sent while the link was down: gone'),
   BPRC: stat(0x43c, 'Bad packets received: stored although errored (RCR.SEP) or runts (RCR.AR)'),
   RXDISC: stat(0x440, 'Received frames discarded unread, because CTRL.RXE 0→1 emptied the ring'),
+  PRXC: stat(0x444, 'Pause frames received and honoured (FCCR.RPE); not stored'),
+  PTXC: stat(0x448, 'Pause frames sent; not in GPTC'),
+  JRC: stat(0x44c, 'Jumbo frames received: those in GPRC that are longer than 1518 bytes'),
+  CSERR: stat(0x450, 'Received frames with a wrong IPv4, TCP or UDP checksum (RXCSC); delivered'),
+  TSOC: stat(0x454, 'Segments sent by segmentation; each is in GPTC too'),
+  RETA: {
+    at: 0x500,
+    count: RETA_ENTRIES / 4,
+    stride: 4,
+    access: 'rw',
+    reset: 0,
+    doc: 'RSS indirection table, entries 4n to 4n + 3',
+    fields: {
+      E0: [0, 2, 'Queue of entry 4n.'],
+      E1: [8, 2, 'Queue of entry 4n + 1.'],
+      E2: [16, 2, 'Queue of entry 4n + 2.'],
+      E3: [24, 2, 'Queue of entry 4n + 3.'],
+    },
+  },
+  RSSK: {
+    at: 0x580,
+    count: RSS_KEY_BYTES / 4,
+    stride: 4,
+    access: 'rw',
+    reset: 0,
+    doc: 'RSS key, bytes 4n to 4n + 3',
+    notes: 'Byte 4n in bits 7:0.',
+    fields: {},
+  },
+  MTADR: {
+    at: MESSAGE_TABLE,
+    ...perMessage,
+    access: 'rw',
+    reset: 0,
+    doc: 'Message table: address of vector n',
+    notes:
+      'The table and PBA are those of the MSI-X capability (§3.1). A software reset leaves them, a function reset does not.',
+    fields: {},
+  },
+  MTADRH: {
+    at: MESSAGE_TABLE + 4,
+    ...perMessage,
+    access: 'rw',
+    reset: 0,
+    doc: 'Message table: address of vector n, bits 63:32',
+    fields: {},
+  },
+  MTDATA: {
+    at: MESSAGE_TABLE + 8,
+    ...perMessage,
+    access: 'rw',
+    reset: 0,
+    doc: 'Message table: data of vector n',
+    notes: 'What the machine gets with the message.',
+    fields: {},
+  },
+  MTCTL: {
+    at: MESSAGE_TABLE + 12,
+    ...perMessage,
+    access: 'rw',
+    reset: 1,
+    doc: 'Message table: control of vector n',
+    fields: { MASK: [0, 1, 'Masked: a message waits in PBA and is sent when this goes to 0.'] },
+  },
+  PBA: {
+    at: MESSAGE_PENDING,
+    access: 'ro',
+    reset: 0,
+    doc: 'Pending messages',
+    fields: { PENDING: [0, 5, 'Bit n: vector n has a message that its mask, or that of the function, holds back.'] },
+  },
+  VFTA: {
+    at: 0x800,
+    count: 128,
+    stride: 4,
+    access: 'rw',
+    reset: 0,
+    doc: 'VLAN filter table, VLAN ids 32n to 32n + 31',
+    fields: {},
+  },
 } as const satisfies RegSpecs;
 
 export const NIC = describe(SPECS);

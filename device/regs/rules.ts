@@ -27,6 +27,11 @@ export const RULES = {
   'write-in-reset': { section: '§4.2', text: 'A write while a reset is under way (STATUS.RDY is 0). It is lost.' },
   'eeprom-busy': { section: '§4.3', text: 'EERD.START while an EEPROM read is under way. It is ignored.' },
   'eeprom-address': { section: '§4.3', text: 'An EEPROM read beyond word 63. It gives FFFFh.' },
+  'mdio-busy': { section: '§4.6', text: 'MDIC written while an access is under way (READY is 0). It is ignored.' },
+  'mdio-address': {
+    section: '§4.6',
+    text: 'An MDIO access to a PHY address other than 1. Reads give FFFFh, writes are lost; MDIC.ERR is set.',
+  },
   'mode-changed-enabled': {
     section: '§2.2',
     text: 'CTRL.PIO changed while CTRL.RXE is 1. PIO stays as it was; the other bits of the write are taken.',
@@ -90,7 +95,7 @@ export const RULES = {
   },
   'descriptor-reserved': {
     section: '§2.4',
-    text: 'A transmit descriptor with VLAN or reserved STATUS bits not 0. They are ignored.',
+    text: 'A transmit descriptor with reserved STATUS bits not 0, VLAN not 0 without VLE, VLE on another than the first piece, or a context descriptor with LEN or VLAN not 0. They are ignored.',
   },
   'descriptor-address': {
     section: '§2.4',
@@ -99,6 +104,30 @@ export const RULES = {
   'dma-fault': {
     section: '§2.5',
     text: 'A bus-master access faulted: no mapping, the wrong direction, or bus mastering switched off. The frame is discarded and ISR.DMAE set.',
+  },
+  'pause-thresholds': {
+    section: '§6.5',
+    text: 'FCCR written with TPE and an XOFF threshold that is not below XON. It is taken, but no pause frame is sent.',
+  },
+  'tx-context': {
+    section: '§6.4',
+    text: 'A context descriptor in the middle of a frame, or one after another. The frame is discarded with an error.',
+  },
+  'tx-checksum-range': {
+    section: '§6.4',
+    text: 'A checksum order whose headers lie outside the frame, or IPCS where there is no IPv4 header. The frame is discarded with an error.',
+  },
+  'tx-tso-header': {
+    section: '§6.4',
+    text: 'A TSO order with HDR longer than the frame, or that does not hold the IP and TCP headers that OFFSETS names. The frame is discarded with an error.',
+  },
+  'tx-tso-mss': {
+    section: '§6.4',
+    text: 'A TSO order with MSS 0, or with a segment that does not fit the transmit pages. The frame is discarded with an error.',
+  },
+  'tx-pieces': {
+    section: '§6.4',
+    text: 'A TSO frame of more than 64 pieces, or of more than 65535 bytes of payload. The frame is discarded with an error.',
   },
   'tx-no-eop': {
     section: '§6.2',

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { benchCardAccess, benchCardDrain } from '../bench/card.ts';
+import { benchNicProgrammed, benchNicRegisters, benchNicRings } from '../bench/nic.ts';
 import type { Result } from '../bench/runner.ts';
 import { benchTap, benchTapProblem } from '../bench/tap.ts';
 import { benchUdp } from '../bench/udp.ts';
@@ -20,6 +21,11 @@ const benches: readonly Bench[] = [
   { name: 'udp64', what: 'UDP, 64-byte frames, wire to recvfrom', run: runs => benchUdp(64, runs) },
   { name: 'udp1514', what: 'UDP, 1514-byte frames, 4 KiB of packet memory', run: runs => benchUdp(1514, runs) },
   { name: 'udp1514-16k', what: 'the same with 16 KiB', run: runs => benchUdp(1514, runs, 16384) },
+  { name: 'nic', what: 'the card alone: register accesses, data port', run: benchNicRegisters },
+  { name: 'nic-pio60', what: '60-byte frames drained by programmed I/O', run: runs => benchNicProgrammed(60, runs) },
+  { name: 'nic-pio1514', what: 'the same with 1514 bytes', run: runs => benchNicProgrammed(1514, runs) },
+  { name: 'nic-rings60', what: '60-byte frames through the rings', run: runs => benchNicRings(60, runs) },
+  { name: 'nic-rings1514', what: 'the same with 1514 bytes', run: runs => benchNicRings(1514, runs) },
   { name: 'card', what: 'NE2000: register accesses, data port reads', run: benchCardAccess },
   {
     name: 'card60',

@@ -1,5 +1,5 @@
 /** Makes docs/datasheet.md out of the declarations in device/regs. */
-import { PAGE_HEADER, RXD, TXD } from '../../device/regs/desc.ts';
+import { PAGE_HEADER, RXD, TXC, TXD } from '../../device/regs/desc.ts';
 import type { Field, Layout, LayoutSpec, Member, Reg } from '../../device/regs/describe.ts';
 import { MANUAL } from '../../device/regs/manual.ts';
 import { NIC, NIC_BAR_SIZE, NIC_DEVICE_ID, NIC_REVISION, NIC_VENDOR_ID } from '../../device/regs/nic.ts';
@@ -32,7 +32,8 @@ function identity(): string {
       ['revision', hex(NIC_REVISION, 2)],
       ['class code', '020000h (Ethernet controller)'],
       ['BAR 0', `memory, ${NIC_BAR_SIZE} bytes, 32-bit`],
-      ['interrupt', 'INTA, level'],
+      ['interrupt', 'INTA, level; or five messages (MSI-X)'],
+      ['subsystem', 'the same as vendor and device id'],
     ],
   );
 }
@@ -92,6 +93,7 @@ function layouts(): string {
   return [
     layoutSection('Receive descriptor', RXD as unknown as Layout<LayoutSpec>),
     layoutSection('Transmit descriptor', TXD as unknown as Layout<LayoutSpec>),
+    layoutSection('Context descriptor', TXC as unknown as Layout<LayoutSpec>),
     layoutSection('Page header', PAGE_HEADER as unknown as Layout<LayoutSpec>),
   ].join('\n\n');
 }

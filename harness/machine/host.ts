@@ -19,7 +19,9 @@ import { DeviceIommu } from './iommu.ts';
 import { CardSlot } from './slot.ts';
 import type { World } from './world.ts';
 
+/** Level lines, and above them interrupt numbers for messages: so many for each slot. */
 const LINES = 24;
+const MESSAGES_PER_SLOT = 8;
 const FIRST_LINE = 10;
 const MEMORY_BARS = 0x30000000;
 const IO_BARS = 0xc000;
@@ -78,7 +80,7 @@ export class Host {
     const { sim, arena } = world;
     this.name = config.name;
     this.world = world;
-    this.intc = new LevelInterruptController(sim, LINES);
+    this.intc = new LevelInterruptController(sim, LINES + MESSAGES_PER_SLOT * config.nics.length);
     this.bus = new HostBus(sim, config.postedNs ?? DEFAULT_POSTED_NS);
     const ram = arena.ram(config.ram ?? DEFAULT_RAM);
     for (const [i, nic] of config.nics.entries()) this.plug(nic, i);
@@ -107,12 +109,12 @@ export class Host {
     const name = `0000:00:${(3 + index).toString(16).padStart(2, '0')}.0`;
     const report = (detector: string, message: string): void => world.report(detector, `${this.name}: ${message}`);
     const iommu = new DeviceIommu(name, report);
-    const slot = new CardSlot(name, sim, arena, this.intc, line, iommu);
+    const slot = new CardSlot(name, sim, arena, this.intc, line, iommu, LINES + MESSAGES_PER_SLOT * index);
     const ne2000 = config.model === 'ne2000';
     const size = config.memory ?? (ne2000 ? NE2000_MEMORY : 4096);
     const rate = config.rate ?? DEFAULT_RATE;
     const options = {
-      memory: { bytes: arena.u8, base: arena.alloc(size), size },
+      memory: { bytes: arena.u8, base: arena.alloc(size), size, move: arena.move },
       irq: slot,
       wire: { transmit: (bytes, at, length, fcs, id) => slot.wire?.transmit(bytes, at, length, fcs, id) },
       eeprom: new MacEeprom(config.mac),

@@ -1,4 +1,7 @@
-/** The interrupt controller: level lines, any number of sources on each, delivered to one CPU at a time. */
+/**
+ * The interrupt controller: level lines, any number of sources on each, and messages, each delivered to one CPU at a
+ * time. A line that gets messages is an edge: a message that comes while it is masked or in service waits, once.
+ */
 import type { Clock, ClockEvent, InterruptController, InterruptSink } from '../../kernel/arch.ts';
 
 /** Sees every change of a line's level: line, asserted, time in ns. */
@@ -11,6 +14,8 @@ export class LevelInterruptController implements InterruptController {
   private sink: InterruptSink | null = null;
   /** Sources that assert each line. */
   private readonly asserted: Int32Array;
+  /** A message is waiting on the line. */
+  private readonly latched: Uint8Array;
   private readonly masked: Uint8Array;
   /** Delivered and not yet ended by `eoi`. */
   private readonly inService: Uint8Array;
@@ -24,6 +29,7 @@ export class LevelInterruptController implements InterruptController {
     this.clock = clock;
     this.lines = lines;
     this.asserted = new Int32Array(lines);
+    this.latched = new Uint8Array(lines);
     this.masked = new Uint8Array(lines).fill(1);
     this.inService = new Uint8Array(lines);
     this.affinity = new Int32Array(lines);
@@ -41,6 +47,14 @@ export class LevelInterruptController implements InterruptController {
     this.asserted[line] = count;
     if (this.observer !== null && count === (on ? 1 : 0)) this.observer(line, on, at);
     if (on && count === 1) this.request(line, at);
+  }
+
+  /** A message for the line arrives at time `at` (ns). */
+  message(line: number, at: number): void {
+    if (line < 0 || line >= this.lines) return;
+    if (this.observer !== null) this.observer(line, true, at);
+    this.latched[line] = 1;
+    this.request(line, at);
   }
 
   /** The line's level: true while any source asserts it. */
@@ -67,7 +81,7 @@ export class LevelInterruptController implements InterruptController {
   }
 
   private request(line: number, at: number): void {
-    if (this.asserted[line] === 0 || this.masked[line] === 1 || this.inService[line] === 1) return;
+    if (!this.deliverable(line)) return;
     if (at <= this.clock.time) {
       this.deliver(line);
       return;
@@ -76,9 +90,14 @@ export class LevelInterruptController implements InterruptController {
     if (!event.armed || event.at > at) this.clock.schedule(event, at);
   }
 
+  private deliverable(line: number): boolean {
+    if (this.masked[line] === 1 || this.inService[line] === 1) return false;
+    return (this.asserted[line] as number) > 0 || this.latched[line] === 1;
+  }
+
   private deliver(line: number): void {
-    if (this.asserted[line] === 0 || this.masked[line] === 1 || this.inService[line] === 1 || this.sink === null)
-      return;
+    if (!this.deliverable(line) || this.sink === null) return;
+    this.latched[line] = 0;
     this.inService[line] = 1;
     this.delivered[line] = (this.delivered[line] as number) + 1;
     this.sink.interrupt(this.affinity[line] as number, line);

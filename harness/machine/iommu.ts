@@ -6,7 +6,7 @@
  * Each mapping begins on an I/O page of its own, so that a bound is exact to the byte. Freed pages are used again as
  * late as possible: a stale address faults instead of hitting the next packet.
  */
-import { DMA_BIDIRECTIONAL, DMA_FROM_DEVICE, DMA_TO_DEVICE, type Iommu } from '../../kernel/arch.ts';
+import type { Iommu } from '../../kernel/arch.ts';
 
 /** The first I/O address: above every CPU address, so that one passed by mistake faults. */
 export const IOVA_BASE = 0x10000000;
@@ -14,6 +14,10 @@ const PAGE_SHIFT = 12;
 const PAGE = 1 << PAGE_SHIFT;
 const SINGLES = 4096;
 const MULTIS = 1024;
+/** What the card may do with a mapping, by direction. */
+const MAY_READ = 1;
+const MAY_WRITE = 2;
+const ALLOWED = [MAY_READ | MAY_WRITE, MAY_READ, MAY_WRITE];
 const NAMES = ['DMA_BIDIRECTIONAL', 'DMA_TO_DEVICE', 'DMA_FROM_DEVICE'];
 
 export type Report = (detector: string, message: string) => void;
@@ -27,6 +31,10 @@ export class DeviceIommu implements Iommu {
   private readonly physical = new Int32Array(SINGLES + MULTIS);
   private readonly bytes = new Int32Array(SINGLES + MULTIS);
   private readonly direction = new Uint8Array(SINGLES + MULTIS);
+  /** By I/O page, for `translate`: what the card may do there, where the mapping ends, RAM address − I/O address. */
+  private readonly allowed = new Uint8Array(SINGLES + MULTIS);
+  private readonly end = new Int32Array(SINGLES + MULTIS);
+  private readonly delta = new Int32Array(SINGLES + MULTIS);
   private readonly coherent = new Uint8Array(SINGLES + MULTIS);
   /** Free single pages, first in first out. */
   private readonly free = new Int32Array(SINGLES);
@@ -51,14 +59,20 @@ export class DeviceIommu implements Iommu {
     const pages = (length + PAGE - 1) >> PAGE_SHIFT;
     const first = pages === 1 ? this.takeSingle() : this.takeMany(pages);
     if (first < 0) return 0;
-    for (let page = first; page < first + pages; page++) this.owner[page] = first + 1;
+    const iova = IOVA_BASE + (first << PAGE_SHIFT);
+    for (let page = first; page < first + pages; page++) {
+      this.owner[page] = first + 1;
+      this.allowed[page] = ALLOWED[direction] as number;
+      this.end[page] = iova + length;
+      this.delta[page] = address - iova;
+    }
     this.physical[first] = address;
     this.bytes[first] = length;
     this.direction[first] = direction;
     this.coherent[first] = coherent ? 1 : 0;
     if (coherent) this.coherents++;
     else this.streaming++;
-    return IOVA_BASE + (first << PAGE_SHIFT);
+    return iova;
   }
 
   unmap(iova: number, length: number, direction: number, coherent: boolean): boolean {
@@ -86,7 +100,10 @@ export class DeviceIommu implements Iommu {
       this.report('dma', `${this.name}: device driver frees DMA memory with wrong function`);
     }
     const pages = ((this.bytes[first] as number) + PAGE - 1) >> PAGE_SHIFT;
-    for (let page = first; page < first + pages; page++) this.owner[page] = 0;
+    for (let page = first; page < first + pages; page++) {
+      this.owner[page] = 0;
+      this.allowed[page] = 0;
+    }
     if (this.coherent[first] === 1) this.coherents--;
     else this.streaming--;
     if (pages === 1 && first < SINGLES) {
@@ -102,17 +119,21 @@ export class DeviceIommu implements Iommu {
    */
   translate(iova: number, length: number, write: boolean): number {
     const page = (iova - IOVA_BASE) >> PAGE_SHIFT;
-    const owner = page >= 0 ? (this.owner[page] ?? 0) : 0;
-    if (owner === 0) return this.fault(iova, length, write, 'no mapping');
-    const first = owner - 1;
-    const offset = iova - IOVA_BASE - first * PAGE;
-    if (length < 0 || offset + length > (this.bytes[first] as number))
-      return this.fault(iova, length, write, 'beyond the end of the mapping');
-    const direction = this.direction[first] as number;
-    if (direction !== DMA_BIDIRECTIONAL && direction !== (write ? DMA_FROM_DEVICE : DMA_TO_DEVICE)) {
-      return this.fault(iova, length, write, `mapped ${NAMES[direction]}`);
+    if (page >= 0 && page < SINGLES + MULTIS && length >= 0) {
+      const may = this.allowed[page] as number;
+      if ((may & (write ? MAY_WRITE : MAY_READ)) !== 0 && iova + length <= (this.end[page] as number)) {
+        return iova + (this.delta[page] as number);
+      }
     }
-    return (this.physical[first] as number) + offset;
+    return this.fault(iova, length, write, this.reason(iova, length));
+  }
+
+  private reason(iova: number, length: number): string {
+    const owner = iova >= IOVA_BASE ? (this.owner[(iova - IOVA_BASE) >> PAGE_SHIFT] ?? 0) : 0;
+    if (owner === 0) return 'no mapping';
+    const offset = iova - IOVA_BASE - (owner - 1) * PAGE;
+    if (length < 0 || offset + length > (this.bytes[owner - 1] as number)) return 'beyond the end of the mapping';
+    return `mapped ${NAMES[this.direction[owner - 1] as number]}`;
   }
 
   /** As translate, without a report: for tracing. 0 when there is no mapping. */

@@ -1,8 +1,9 @@
 /**
  * A PCI slot with a card in it: configuration space, address decoding, the card's ports to its host (DMA through the
- * IOMMU, an interrupt line), and the tie between the card's own time and the simulation's.
+ * IOMMU, an interrupt line, messages), and the tie between the card's own time and the simulation's.
  */
-import type { CardIdentity } from '../../device/nic.ts';
+import { copyBytes } from '../../device/bytes.ts';
+import { type CardIdentity, ConfigSpace, type PciTarget } from '../../device/pci.ts';
 import type { Dma, IrqLine, Station, Wire } from '../../device/ports.ts';
 import type { PciFunction } from '../../kernel/arch.ts';
 import type { Arena } from '../sim/arena.ts';
@@ -12,68 +13,63 @@ import type { LevelInterruptController } from './intc.ts';
 import type { DeviceIommu } from './iommu.ts';
 
 /** What a slot needs of the card in it (device/nic.ts, and any other card with the same contract). */
-export interface Card extends Station {
+export interface Card extends Station, PciTarget {
   readonly identity: CardIdentity;
   readonly deadline: number;
   read(bar: number, offset: number, width: number): number;
   write(bar: number, offset: number, width: number, value: number): void;
 }
 
-const COMMAND = 0x04;
-const COMMAND_IO = 1;
-const COMMAND_MEMORY = 2;
-const COMMAND_MASTER = 4;
-const COMMAND_WRITABLE = 0x0547;
-const BAR0 = 0x10;
-const INTERRUPT_LINE = 0x3c;
-const INTERRUPT_PIN = 0x3d;
-/** Copies up to this length are made byte by byte: cheaper than a call. */
-const SMALL = 32;
-
 export class CardSlot implements PciFunction, IrqLine {
   readonly slot: string;
   readonly iommu: DeviceIommu;
+  readonly messages: number;
+  /** The card's bus-master port. */
+  readonly dma: SlotDma;
   private readonly sim: Sim;
-  private readonly arena: Arena;
   private readonly intc: LevelInterruptController;
   private readonly line: number;
-  private readonly config = new Uint8Array(256);
-  private readonly view = new DataView(this.config.buffer);
-  private readonly bases: number[] = [];
-  private readonly sizes: number[] = [];
-  private readonly kinds: ('memory' | 'io')[] = [];
-  private command = 0;
-  private asserted = false;
+  private config!: ConfigSpace;
   private card!: Card;
+  private asserted = false;
+  /** What the line hears. */
+  private driven = false;
   cable!: Cable;
   /** What the card's transmitter is plugged into. */
   wire: Wire | null = null;
   /** Pulled out: nobody answers. */
   removed = false;
 
-  constructor(slot: string, sim: Sim, arena: Arena, intc: LevelInterruptController, line: number, iommu: DeviceIommu) {
+  /** `messages`: the first of the interrupt numbers that the host keeps for this slot's messages. */
+  constructor(
+    slot: string,
+    sim: Sim,
+    arena: Arena,
+    intc: LevelInterruptController,
+    line: number,
+    iommu: DeviceIommu,
+    messages = 0,
+  ) {
     this.slot = slot;
     this.sim = sim;
-    this.arena = arena;
     this.intc = intc;
     this.line = line;
     this.iommu = iommu;
+    this.messages = messages;
+    this.dma = new SlotDma(iommu, arena.u8);
   }
 
   /** Puts the card in and assigns its BARs, as firmware does: memory from `memoryBase`, ports from `ioBase`. */
   insert(card: Card, memoryBase: number, ioBase: number): void {
     this.card = card;
-    const { vendor, device, revision, classCode, bars } = card.identity;
-    const { view } = this;
-    view.setUint16(0x00, vendor, true);
-    view.setUint16(0x02, device, true);
-    view.setUint32(0x08, ((classCode << 8) | revision) >>> 0, true);
-    view.setUint8(INTERRUPT_LINE, this.line);
-    view.setUint8(INTERRUPT_PIN, 1);
-    bars.forEach((bar, i) => {
-      this.kinds.push(bar.kind);
-      this.sizes.push(bar.size);
-      this.setBar(i, bar.kind === 'memory' ? memoryBase : ioBase);
+    this.config = new ConfigSpace(card.identity, card);
+    this.config.setLine(this.line);
+    let memory = memoryBase;
+    let ports = ioBase;
+    card.identity.bars.forEach(({ kind, size }, i) => {
+      this.config.setBase(i, kind === 'memory' ? memory : ports);
+      if (kind === 'memory') memory += size;
+      else ports += size;
     });
   }
 
@@ -81,45 +77,27 @@ export class CardSlot implements PciFunction, IrqLine {
 
   readConfig(offset: number, width: 8 | 16 | 32): number {
     if (this.removed) return (0xffffffff >>> (32 - width)) >>> 0;
-    if (width === 8) return this.view.getUint8(offset & 0xff);
-    if (width === 16) return this.view.getUint16(offset & 0xfe, true);
-    return this.view.getUint32(offset & 0xfc, true);
+    return this.config.read(offset, width);
   }
 
   writeConfig(offset: number, width: 8 | 16 | 32, value: number): void {
     if (this.removed) return;
-    if (offset === COMMAND) {
-      this.command = value & COMMAND_WRITABLE;
-      this.view.setUint16(COMMAND, this.command, true);
-    } else if (offset === INTERRUPT_LINE) {
-      this.view.setUint8(INTERRUPT_LINE, value);
-    } else if (width === 32 && offset >= BAR0 && offset < BAR0 + 24) {
-      const bar = (offset - BAR0) >> 2;
-      if (bar < this.sizes.length) this.setBar(bar, value);
-    }
-  }
-
-  private setBar(bar: number, value: number): void {
-    const size = this.sizes[bar] as number;
-    const base = (value & ~(size - 1)) >>> 0;
-    this.bases[bar] = base;
-    this.view.setUint32(BAR0 + bar * 4, this.kinds[bar] === 'io' ? (base | 1) >>> 0 : base, true);
+    this.bringUp();
+    this.config.write(offset, width, value);
+    this.dma.on = this.config.mastering;
+    this.drive();
+    this.settle();
   }
 
   // ---- from the bus -------------------------------------------------------------------------------------------
 
   /** The BAR that answers to an address, or -1. */
   decode(kind: 'memory' | 'io', address: number): number {
-    if (this.removed || (this.command & (kind === 'memory' ? COMMAND_MEMORY : COMMAND_IO)) === 0) return -1;
-    for (let bar = 0; bar < this.bases.length; bar++) {
-      const offset = address - (this.bases[bar] as number);
-      if (offset >= 0 && offset < (this.sizes[bar] as number) && this.kinds[bar] === kind) return bar;
-    }
-    return -1;
+    return this.removed ? -1 : this.config.decode(kind, address);
   }
 
   barBase(bar: number): number {
-    return this.bases[bar] as number;
+    return this.config.base(bar);
   }
 
   read(bar: number, offset: number, width: number): number {
@@ -157,45 +135,66 @@ export class CardSlot implements PciFunction, IrqLine {
   setLevel(asserted: boolean): void {
     if (this.asserted === asserted) return;
     this.asserted = asserted;
-    const at = this.card === undefined ? this.sim.now : Math.max(this.card.time, this.sim.time);
-    this.intc.setLevel(this.line, asserted, at);
+    this.drive();
   }
 
-  /** The card's bus-master port. */
-  readonly dma: Dma = {
-    read: (address, into, at, length) => this.readDma(address, into, at, length),
-    write: (address, from, at, length) => this.writeDma(address, from, at, length),
-  };
-
-  private readDma(address: number, into: Uint8Array, at: number, length: number): boolean {
-    if ((this.command & COMMAND_MASTER) === 0 || this.removed) return false;
-    const from = this.iommu.translate(address, length, false);
-    if (from < 0) return false;
-    copy(this.arena.u8, from, into, at, length);
-    return true;
+  /** Its data is the number of the interrupt at the host's controller. It is a write, so it needs bus mastering. */
+  message(_vector: number, data: number): void {
+    if (this.dma.on) this.intc.message(data, this.present);
   }
 
-  private writeDma(address: number, from: Uint8Array, at: number, length: number): boolean {
-    if ((this.command & COMMAND_MASTER) === 0 || this.removed) return false;
-    const to = this.iommu.translate(address, length, true);
-    if (to < 0) return false;
-    copy(from, at, this.arena.u8, to, length);
-    return true;
+  /** The line is what the pin says, unless the command register or an empty slot keeps it quiet. */
+  private drive(): void {
+    // A card may move its pin while it is being made, before it is in its slot.
+    const config = this.config as ConfigSpace | undefined;
+    if (config !== undefined) config.showInterrupt(this.asserted);
+    const on = this.asserted && !this.removed && config?.pin !== false;
+    if (on === this.driven) return;
+    this.driven = on;
+    this.intc.setLevel(this.line, on, this.present);
+  }
+
+  private get present(): number {
+    const card = this.card as Card | undefined;
+    return card === undefined ? this.sim.now : Math.max(card.time, this.sim.time);
   }
 
   /** Pulls the card out while everything runs: its line drops, nothing answers any more. */
   surpriseRemove(): void {
     this.removed = true;
-    this.setLevel(false);
+    this.dma.on = false;
+    this.drive();
   }
 }
 
-function copy(from: Uint8Array, at: number, to: Uint8Array, into: number, length: number): void {
-  if (length <= SMALL) {
-    for (let i = 0; i < length; i++) to[into + i] = from[at + i] as number;
-  } else if (from === to) {
-    to.copyWithin(into, at, at + length);
-  } else {
-    to.set(from.subarray(at, at + length), into);
+/** The arena behind the device's IOMMU. */
+class SlotDma implements Dma {
+  /** Bus mastering is on, and the card in its slot. */
+  on: boolean;
+  readonly direct: Uint8Array;
+  private readonly iommu: DeviceIommu;
+
+  constructor(iommu: DeviceIommu, memory: Uint8Array) {
+    this.on = false;
+    this.direct = memory;
+    this.iommu = iommu;
+  }
+
+  locate(address: number, length: number, write: boolean): number {
+    return this.on ? this.iommu.translate(address, length, write) : -1;
+  }
+
+  read(address: number, into: Uint8Array, at: number, length: number): boolean {
+    const from = this.locate(address, length, false);
+    if (from < 0) return false;
+    copyBytes(this.direct, from, into, at, length);
+    return true;
+  }
+
+  write(address: number, from: Uint8Array, at: number, length: number): boolean {
+    const to = this.locate(address, length, true);
+    if (to < 0) return false;
+    copyBytes(from, at, this.direct, to, length);
+    return true;
   }
 }

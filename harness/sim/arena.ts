@@ -5,9 +5,32 @@
 import type { Ram } from '../../kernel/arch.ts';
 
 /** What is used of the global that Node's types leave out. */
+interface WasmMemory {
+  readonly buffer: ArrayBuffer;
+}
 const { WebAssembly: Wasm } = globalThis as unknown as {
-  WebAssembly: { Memory: new (pages: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer } };
+  WebAssembly: {
+    Memory: new (pages: { initial: number; maximum: number }) => WasmMemory;
+    Module: new (code: Uint8Array) => object;
+    Instance: new (module: object, imports: { m: { m: WasmMemory } }) => { exports: { f: Move } };
+  };
 };
+
+/** Copies `length` bytes from `from` to `into`; the ranges may overlap. Throws outside the arena. */
+export type Move = (into: number, from: number, length: number) => void;
+
+/** (module (import "m" "m" (memory 0)) (func (export "f") (param i32 i32 i32) (memory.copy 0 1 2))) */
+const MOVE = new Wasm.Module(
+  // biome-ignore format: sections by line
+  Uint8Array.of(
+    0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00,
+    0x01, 0x07, 0x01, 0x60, 0x03, 0x7f, 0x7f, 0x7f, 0x00,
+    0x02, 0x08, 0x01, 0x01, 0x6d, 0x01, 0x6d, 0x02, 0x00, 0x00,
+    0x03, 0x02, 0x01, 0x00,
+    0x07, 0x05, 0x01, 0x01, 0x66, 0x00, 0x00,
+    0x0a, 0x0e, 0x01, 0x0c, 0x00, 0x20, 0x00, 0x20, 0x01, 0x20, 0x02, 0xfc, 0x0a, 0x00, 0x00, 0x0b,
+  ),
+);
 
 const PAGE = 65536;
 const pool: Arena[] = [];
@@ -19,12 +42,16 @@ export class Arena {
   readonly u16: Uint16Array;
   readonly i32: Int32Array;
   readonly dv: DataView;
+  /** A third of the time of `copyWithin` for a small frame: that is a call into V8's runtime, this is not. */
+  readonly move: Move;
   private top = 4096;
 
   private constructor(size: number) {
     this.size = size;
     const pages = size / PAGE;
-    this.buffer = new Wasm.Memory({ initial: pages, maximum: pages }).buffer;
+    const memory = new Wasm.Memory({ initial: pages, maximum: pages });
+    this.buffer = memory.buffer;
+    this.move = new Wasm.Instance(MOVE, { m: { m: memory } }).exports.f;
     this.u8 = new Uint8Array(this.buffer);
     this.u16 = new Uint16Array(this.buffer);
     this.i32 = new Int32Array(this.buffer);

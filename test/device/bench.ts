@@ -91,6 +91,9 @@ export class Bench implements IrqLine, Wire, ViolationSink {
   edges = 0;
   rxCount = 0;
   txCount = 0;
+  /** The tag of descriptors with VLE. */
+  txTag = 0;
+  readonly messages: [vector: number, data: number][] = [];
 
   constructor(options: Partial<NicOptions> & { size?: number } = {}) {
     const size = options.size ?? 4096;
@@ -114,6 +117,10 @@ export class Bench implements IrqLine, Wire, ViolationSink {
     if (asserted === this.level) throw new Error('the line heard of a level that did not change');
     this.level = asserted;
     this.edges++;
+  }
+
+  message(vector: number, data: number): void {
+    this.messages.push([vector, data]);
   }
 
   transmit(bytes: Uint8Array, at: number, length: number, fcs: number, id: number): void {
@@ -184,6 +191,15 @@ export class Bench implements IrqLine, Wire, ViolationSink {
     return this.ram.view.getUint32(RX_RING - RAM_BASE + index * RXD.bytes + RXD.STATUS.offset, true);
   }
 
+  /** Word `word` (0 to 3) of a receive descriptor. */
+  rxWord(index: number, word: number): number {
+    return this.ram.view.getUint32(RX_RING - RAM_BASE + index * RXD.bytes + 4 * word, true);
+  }
+
+  rxVlan(index: number): number {
+    return this.rxWord(index, 2) >>> 16;
+  }
+
   rxLength(index: number): number {
     return this.ram.view.getUint16(RX_RING - RAM_BASE + index * RXD.bytes + RXD.LEN.offset, true);
   }
@@ -205,7 +221,15 @@ export class Bench implements IrqLine, Wire, ViolationSink {
     this.ram.view.setUint32(at, address, true);
     this.ram.view.setUint32(at + 4, high, true);
     this.ram.view.setUint16(at + 8, length, true);
-    this.ram.view.setUint16(at + 10, 0, true);
+    this.ram.view.setUint16(at + 10, (status & TXD.STATUS.VLE.mask) !== 0 ? this.txTag : 0, true);
+    this.ram.view.setUint32(at + 12, status, true);
+  }
+
+  txContext(index: number, offsets: number, segment: number, status: number): void {
+    const at = TX_RING - RAM_BASE + index * TXD.bytes;
+    this.ram.view.setUint32(at, offsets, true);
+    this.ram.view.setUint32(at + 4, segment, true);
+    this.ram.view.setUint32(at + 8, 0, true);
     this.ram.view.setUint32(at + 12, status, true);
   }
 

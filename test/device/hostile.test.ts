@@ -338,6 +338,7 @@ test('random registers, frames, times and DMA faults: no exception, no stray acc
         bench.nic.trace.rx_done = () => done++;
         bench.nic.trace.rx_dropped = () => gone++;
         for (const step of operations) apply(bench, step, drops);
+        bench.write(NIC.ITR, 0);
         bench.nic.advance(bench.nic.time + 1e7);
         expect(bench.guardsIntact()).toBe(true);
         for (const { rule } of bench.violations) if (!rules.has(rule)) throw new Error(`unknown rule ${rule}`);

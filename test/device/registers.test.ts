@@ -7,7 +7,32 @@ const REGISTERS = Object.values(NIC) as Reg<string>[];
 /** Instant link: up, full duplex, FFFFh; the rest of STATUS is as declared. */
 const STATUS_UP = 0xffff0007;
 /** Their effect is tested elsewhere; here only what was written is read back. */
-const KEEPS = ['MAC0', 'MAC1', 'MAR0', 'MAR1', 'RCR', 'TCR', 'MAXLEN', 'PSTART', 'PSTOP', 'TPSR', 'RSAR', 'RBCR'];
+const KEEPS = [
+  'MAC0',
+  'MAC1',
+  'MAR0',
+  'MAR1',
+  'RCR',
+  'TCR',
+  'MAXLEN',
+  'PSTART',
+  'PSTOP',
+  'TPSR',
+  'RSAR',
+  'RBCR',
+  'VLCR',
+  'RXCSC',
+  'PTIME',
+  'RSSC',
+  'ITR',
+  'RETA',
+  'RSSK',
+  'MTADR',
+  'MTADRH',
+  'MTDATA',
+  'MTCTL',
+  'VFTA',
+];
 const KEEPS_OFF = ['RDBA', 'RDLEN', 'RDT', 'TDBA', 'TDLEN', 'TDT'];
 
 group('every register', () => {
@@ -43,6 +68,19 @@ group('every register', () => {
     expect(bench.rules()).toEqual([]);
   });
 
+  test.each(REGISTERS.filter(reg => reg.count > 1).map(reg => [reg.name, reg] as const))(
+    '%s: each instance has its reset value, and keeps its own',
+    (name, reg) => {
+      const bench = new Bench();
+      const at = (i: number): number => reg.offset + i * reg.stride;
+      for (let i = 0; i < reg.count; i++) expect(bench.nic.peek(at(i))).toBe(reg.access === 'wo' ? 0 : reg.reset);
+      if (![...KEEPS, ...KEEPS_OFF, 'QMS'].includes(name)) return;
+      for (let i = 0; i < reg.count; i++) bench.nic.write(0, at(i), 32, ((i * 0x01010101) & reg.writable) >>> 0);
+      for (let i = 0; i < reg.count; i++) expect(bench.nic.peek(at(i))).toBe(((i * 0x01010101) & reg.writable) >>> 0);
+      expect(bench.rules()).toEqual([]);
+    },
+  );
+
   test('reserved high halves take nothing', () => {
     const bench = new Bench();
     for (const reg of [NIC.RDBAH, NIC.TDBAH]) {
@@ -57,7 +95,9 @@ group('every register', () => {
 
 test('every offset without a register reads all-ones and leaves a violation; a write is lost', () => {
   const bench = new Bench();
-  const mapped = new Set(REGISTERS.map(reg => reg.offset));
+  const mapped = new Set(
+    REGISTERS.flatMap(reg => Array.from({ length: reg.count }, (_, i) => reg.offset + i * reg.stride)),
+  );
   for (let offset = 0; offset < NIC_BAR_SIZE; offset += 4) {
     if (mapped.has(offset)) continue;
     expect(bench.nic.read(0, offset, 32)).toBe(0xffffffff);

@@ -1,79 +1,22 @@
 import { expect, test } from 'vitest';
-import { FCS_GOOD } from '../../device/ports.ts';
 import { NIC } from '../../device/regs/nic.ts';
 import { Bench, counters, fcs, frame, MAC } from './bench.ts';
+import { byDma, byProgrammedIo, lengths, pioBench } from './ring-matrix.ts';
 
 const PIO_ON = NIC.CTRL.RXE.mask | NIC.CTRL.PIO.mask;
 const SLOW = NIC.RCR.PRO.mask | NIC.RCR.AR.mask;
+/** Larger memory: more pages, so fewer lengths at each. The long test has them all. */
+const SIZES: [size: number, share: number][] = [
+  [4096, 1],
+  [16384, 4],
+];
 
-function pioBench(size = 4096): Bench {
-  const bench = new Bench({ size });
-  bench.start(PIO_ON, SLOW);
-  return bench;
-}
-
-/** Moves CURR to `page` by receiving and giving back one-page frames. */
-function turnTo(bench: Bench, page: number): void {
-  for (let i = 0; i < 300 && bench.peek(NIC.CURR) !== page; i++) {
-    bench.receive(frame(14));
-    if (bench.peek(NIC.CTRL) & NIC.CTRL.PIO.mask) bench.pioFrame();
-  }
-  expect(bench.peek(NIC.CURR)).toBe(page);
-}
-
-/** Lengths around every page boundary, and a walk through the rest. */
-const LENGTHS: number[] = [];
-for (let length = 14; length <= 1514; length++) {
-  const inPage = (length + 8) & 0xff;
-  if (length % 37 === 0 || inPage < 6 || inPage > 250 || length < 20 || length > 1510) LENGTHS.push(length);
-}
-
-test.each([4096, 16384])('%i bytes of memory: every length at every start page comes out by programmed I/O', size => {
-  const bench = pioBench(size);
-  const stop = bench.peek(NIC.PSTOP);
-  for (let page = 0x46; page < stop; page++) {
-    // Larger memory: more pages, so fewer lengths at each.
-    for (let i = page % (size / 4096); i < LENGTHS.length; i += size / 4096) {
-      const length = LENGTHS[i] as number;
-      turnTo(bench, page);
-      const sent = frame(length, i);
-      bench.receive(sent, i % 3 === 0 ? fcs(sent) : FCS_GOOD);
-      const got = bench.pioFrame();
-      if (got === null || Buffer.compare(got.bytes, sent) !== 0) expect(got?.bytes).toEqual(sent);
-      const check = fcs(sent);
-      expect(Buffer.from((got as { fcs: Uint8Array }).fcs).readUInt32LE()).toBe(check);
-    }
-  }
-  expect(bench.rules()).toEqual([]);
-  expect(bench.guardsIntact()).toBe(true);
+test.each(SIZES)('%i bytes of memory: lengths at every start page come out by programmed I/O', (size, share) => {
+  byProgrammedIo(size, lengths(false), share);
 });
 
-test.each([4096, 16384])('%i bytes of memory: every length at every start page comes out by DMA', size => {
-  const bench = new Bench({ size });
-  bench.start(NIC.CTRL.RXE.mask, SLOW);
-  bench.rxRing(4, 3);
-  const stop = bench.peek(NIC.PSTOP);
-  let next = 0;
-  const deliver = (sent: Uint8Array): Uint8Array => {
-    bench.receive(sent);
-    const index = next;
-    next = (next + 1) % 4;
-    expect(bench.rxStatus(index) & 3).toBe(3);
-    const got = bench.rxBytes(index);
-    bench.rxGive((index + 3) % 4);
-    bench.write(NIC.RDT, (index + 4) % 4);
-    return got;
-  };
-  for (let page = 0x46; page < stop; page++) {
-    for (let i = page % (size / 4096); i < LENGTHS.length; i += size / 4096) {
-      while (bench.peek(NIC.CURR) !== page) deliver(frame(14));
-      const sent = frame(LENGTHS[i] as number, i);
-      const got = deliver(sent);
-      if (Buffer.compare(got, sent) !== 0) expect(got).toEqual(sent);
-    }
-  }
-  expect(bench.rules()).toEqual([]);
-  expect(bench.guardsIntact()).toBe(true);
+test.each(SIZES)('%i bytes of memory: lengths at every start page come out by DMA', (size, share) => {
+  byDma(size, lengths(false), share);
 });
 
 test('ring full, next frame raises OVW and counts MPC; unread frames stay, and it recovers', () => {

@@ -223,6 +223,8 @@ test('receiver off, link down: RXOFF; the link raises LSC and shows in STATUS', 
   expect(bench.read(NIC.ISR)).toBe(ISR.LSC.mask);
   expect(bench.read(NIC.RXOFF)).toBe(2);
   bench.nic.setLink(true);
+  expect(bench.read(NIC.STATUS)).toBe(1);
+  bench.nic.advance(bench.nic.time + 50_000);
   expect(bench.read(NIC.STATUS)).toBe(0x000a0007);
 });
 

@@ -69,4 +69,36 @@ describe('the interrupt controller', () => {
     intc.setLevel(0, true, 0);
     expect(got).toEqual(['0:cpu3:irq0']);
   });
+
+  it('a message, delivered once; while masked or in service it waits, once', () => {
+    const { intc, got } = setUp();
+    intc.message(3, 0);
+    intc.message(3, 0);
+    expect(got).toEqual([]);
+    intc.unmask(3);
+    expect(got).toHaveLength(1);
+    intc.message(3, 0);
+    intc.message(3, 0);
+    expect(got).toHaveLength(1);
+    intc.eoi(3);
+    expect(got).toHaveLength(2);
+    intc.eoi(3);
+    expect(got).toHaveLength(2);
+  });
+
+  it('a message to a CPU of its own, at a time to come', () => {
+    const { sim, intc, got } = setUp();
+    intc.unmask(2);
+    intc.setAffinity(2, 1);
+    intc.message(2, 500);
+    sim.run(1000);
+    expect(got).toEqual(['500:cpu1:irq2']);
+  });
+
+  it('a message for a line that does not exist, lost', () => {
+    const { intc, got } = setUp();
+    intc.message(99, 0);
+    intc.message(-1, 0);
+    expect(got).toEqual([]);
+  });
 });
