@@ -15,7 +15,8 @@ test.each<[string, boolean, (bench: CardBench) => void]>([
   bench.nic.advance(2 ** 40 + 1);
   for (let i = 0; i < 3; i++) work(bench);
   const least = Math.min(...[0, 1, 2].map(() => allocated(() => work(bench))));
-  expect(least / TIMES).toBeLessThan(1);
+  // A boxed number would be 16 bytes each time; what else the process does meanwhile is less than 4.
+  expect(least / TIMES).toBeLessThan(4);
   bench.release();
 });
 
@@ -28,6 +29,7 @@ test.each<[string, (bench: CardBench) => number]>([
   bench.startProgrammed();
   for (let i = 0; i < 3; i++) work(bench);
   const least = Math.min(...[0, 1, 2].map(() => allocated(() => work(bench))));
-  expect(least / TIMES).toBeLessThan(1);
+  // A boxed number would be 16 bytes each time; what else the process does meanwhile is less than 4.
+  expect(least / TIMES).toBeLessThan(4);
   bench.release();
 });
