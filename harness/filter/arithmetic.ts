@@ -112,6 +112,7 @@ export function binary(op: number, left: Value, right: Value): Value {
 
 export function negate(of: Value): Value {
   if (of.kind === 'impossible') return of;
+  if (of.kind === 'negate') return of.of;
   return isConstant(of) ? number(-of.k) : { kind: 'negate', of };
 }
 
@@ -152,12 +153,15 @@ function both(left: Value, right: Value, scratch: number, out: Statement[]): voi
   out.push({ code: BPF_MISC | BPF_TAX, k: 0 }, { code: BPF_LD | BPF_MEM, k: scratch });
 }
 
+/** In no packet. Offsets beyond mean something else to a kernel: they count from headers, or name what is no data. */
+const OUTSIDE = 0x7fffffff;
+
 function load(value: Value & { kind: 'load' }, scratch: number, out: Statement[]): void {
   const { size, base, index, header } = value;
   const headerLength: Statement = { code: BPF_LDX | BPF_B | BPF_MSH, k: header };
   if (isConstant(index)) {
     const k = (base + index.k) >>> 0;
-    if (header < 0) out.push({ code: BPF_LD | BPF_ABS | size, k });
+    if (header < 0) out.push({ code: BPF_LD | BPF_ABS | size, k: Math.min(k, OUTSIDE) });
     else out.push(headerLength, { code: BPF_LD | BPF_IND | size, k });
     return;
   }

@@ -76,6 +76,8 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
 
 const PORT_MAX = 65535;
 const MAX_DEPTH = 500;
+/** More words than this no program of allowed length comes from. */
+const MAX_WORDS = 4096;
 
 interface Operand {
   readonly condition: Condition;
@@ -91,6 +93,8 @@ class Parser {
 
   constructor(text: string) {
     this.tokens = scan(text);
+    const beyond = this.tokens[MAX_WORDS];
+    if (beyond !== undefined) throw new FilterError(`more than ${MAX_WORDS} words`, beyond.position);
   }
 
   // ---- tokens ----

@@ -120,7 +120,7 @@ export function decimalProgram(program: readonly sock_filter[]): string[] {
 /** What `decimalProgram` writes, read. Undefined when it is something else. */
 export function parseDecimalProgram(text: string): sock_filter[] | undefined {
   const [count = '', ...lines] = text.trim().split('\n');
-  if (Number(count) !== lines.length) return undefined;
+  if (!/^\d+$/.test(count) || Number(count) !== lines.length) return undefined;
   const program: sock_filter[] = [];
   for (const line of lines) {
     const numbers = line.trim().split(' ').map(Number);
