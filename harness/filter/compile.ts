@@ -91,7 +91,10 @@ class Parser {
   private at = 0;
   private depth = 0;
 
-  constructor(text: string) {
+  private readonly live: boolean;
+
+  constructor(text: string, live: boolean) {
+    this.live = live;
     this.tokens = scan(text);
     const beyond = this.tokens[MAX_WORDS];
     if (beyond !== undefined) throw new FilterError(`more than ${MAX_WORDS} words`, beyond.position);
@@ -266,8 +269,9 @@ class Parser {
         return generator.llcPrimitive(this.token.kind === 'name' || this.is('rnr') ? this.next().text : '');
       case 'inbound':
       case 'outbound':
+        return this.live ? generator.outbound(token.text === 'outbound') : this.notOfFrames(token);
       case 'ifindex':
-        return this.fail(`'${token.text}' is not known of a captured frame`, token);
+        return this.live ? generator.ifindex(this.number()) : this.notOfFrames(token);
       case 'geneve':
       case 'byte':
         return this.fail(`'${token.text}' is not supported`, token);
@@ -275,6 +279,10 @@ class Parser {
         if (!Object.hasOwn(ELSEWHERE, token.text)) this.syntaxError(token);
         return this.fail(`'${token.text}' is for ${ELSEWHERE[token.text]} only`, token);
     }
+  }
+
+  private notOfFrames(token: Token): never {
+    return this.fail(`'${token.text}' is not known of a captured frame`, token);
   }
 
   private number(): number {
@@ -642,6 +650,8 @@ export interface CompileOptions {
   readonly snaplen?: number;
   /** False: as written, without leaving out what is known (`tcpdump -O`). */
   readonly optimize?: boolean;
+  /** True: for a socket, where direction and interface are known. Otherwise for frames of a file. */
+  readonly live?: boolean;
 }
 
 export const DEFAULT_SNAPLEN = 262144;
@@ -652,8 +662,8 @@ export const DEFAULT_SNAPLEN = 262144;
  * @throws FilterError: what is wrong with the expression and where; also when it matches nothing whatever the packet
  */
 export function compileFilter(text: string, options: CompileOptions = {}): sock_filter[] {
-  const { snaplen = DEFAULT_SNAPLEN, optimize = true } = options;
-  const { program, rejectsAll } = assemble(new Parser(text).program(), snaplen, optimize);
+  const { snaplen = DEFAULT_SNAPLEN, optimize = true, live = false } = options;
+  const { program, rejectsAll } = assemble(new Parser(text, live).program(), snaplen, optimize);
   if (rejectsAll && optimize) throw new FilterError('expression rejects all packets', 0);
   if (program.length > PROGRAM_MAX) throw new FilterError(`program of more than ${PROGRAM_MAX} instructions`, 0);
   return program;

@@ -20,7 +20,11 @@ import {
   BPF_MEMWORDS,
   BPF_MSH,
   BPF_W,
+  SKF_AD_IFINDEX,
+  SKF_AD_OFF,
+  SKF_AD_PKTTYPE,
 } from '../../kernel/net/core/filter.ts';
+import { PACKET_OUTGOING } from '../../kernel/net/core/skbuff.ts';
 import { binary, compare, negate, number, problemOf, type Value } from './arithmetic.ts';
 import { and, type Condition, constant, not, or, type Statement } from './program.ts';
 import { FilterError } from './scanner.ts';
@@ -363,6 +367,16 @@ export class Generator {
   length(atLeast: boolean, bytes: number): Condition {
     const statements = [{ code: BPF_LD | BPF_W | BPF_LEN, k: 0 }];
     return atLeast ? this.test(statements, BPF_JGE, bytes) : not(this.test(statements, BPF_JGT, bytes));
+  }
+
+  /** Sent by this host, or not: what the kernel says of the frame, not what is in it. */
+  outbound(isOutbound: boolean): Condition {
+    const sent = this.field((SKF_AD_OFF + SKF_AD_PKTTYPE) >>> 0, BPF_H, PACKET_OUTGOING);
+    return isOutbound ? sent : not(sent);
+  }
+
+  ifindex(index: number): Condition {
+    return this.field((SKF_AD_OFF + SKF_AD_IFINDEX) >>> 0, BPF_W, index);
   }
 
   // ---- protocols ----

@@ -5,6 +5,17 @@ import { frameFilter } from '../../../harness/filter/filter.ts';
 import { bpfImage, decimalProgram, listProgram, parseDecimalProgram } from '../../../harness/filter/image.ts';
 import { FilterError, scan } from '../../../harness/filter/scanner.ts';
 import { bpf_check_classic } from '../../../kernel/net/core/filter.ts';
+import { SO_ATTACH_FILTER, SOL_SOCKET } from '../../../kernel/net/core/sock.ts';
+import {
+  AF_INET,
+  AF_PACKET,
+  MSG_DONTWAIT,
+  SOCK_DGRAM,
+  SOCK_RAW,
+  sockaddr_in,
+  sockopt,
+} from '../../../kernel/net/msg.ts';
+import { socketBench } from '../../kernel/net/bench.ts';
 import { capturedFrames, Expressions } from './expressions.ts';
 
 const kinds = (text: string): string =>
@@ -179,4 +190,36 @@ test('a predicate over frames; one that is cut short has the length it had on th
   expect(frames.every(frame => frameFilter('')(frame))).toBe(true);
   const long = frameFilter('greater 1000');
   expect([long(new Uint8Array(60)), long(new Uint8Array(60), 1500)]).toEqual([false, true]);
+});
+
+test('for a socket: direction and interface, and the tap gets what the expression says', () => {
+  const bench = socketBench();
+  const { u8 } = bench.kernel.ram;
+  bench.program(function* (sys) {
+    const taps: number[] = [];
+    for (const expression of ['outbound and udp port 7', 'inbound and udp port 7', 'ifindex 2', 'udp[8] = 3', 'ip']) {
+      const tap = yield* sys.socket(AF_PACKET, SOCK_RAW, 3);
+      const option = new sockopt();
+      option.filter = compileFilter(expression, { live: true, snaplen: 60 });
+      expect(yield* sys.setsockopt(tap, SOL_SOCKET, SO_ATTACH_FILTER, option)).toBe(0);
+      taps.push(tap);
+    }
+    const fd = yield* sys.socket(AF_INET, SOCK_DGRAM, 0);
+    const to = new sockaddr_in(0x7f000001, 7);
+    yield* sys.bind(fd, to);
+    const buffer = sys.mmap(256);
+    for (const first of [1, 2, 3]) {
+      u8[buffer] = first;
+      yield* sys.sendto(fd, buffer, 100, 0, to);
+    }
+    const counts: number[] = [];
+    for (const tap of taps) {
+      let count = 0;
+      while ((yield* sys.recv(tap, buffer, 256, MSG_DONTWAIT)) === 60) count++;
+      counts.push(count);
+    }
+    // Each datagram passes the loopback's taps twice: going out, and coming in.
+    expect(counts).toEqual([3, 3, 0, 2, 6]);
+  });
+  expect(bench.finish()).toEqual([]);
 });
