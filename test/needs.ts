@@ -1,5 +1,6 @@
 /** The only place where tests are skipped: see the tidy test. */
 
+import { createRequire } from 'node:module';
 import { test } from 'vitest';
 import { findTool, tapProblem } from '../harness/ci/tools.mjs';
 
@@ -19,4 +20,19 @@ export function testWith(tool: string): typeof test {
 export function testOnTap(): typeof test {
   if (process.env.CI) return test;
   return test.skipIf(tapProblem() !== undefined) as typeof test;
+}
+
+/** `test`, but skipped where there is no Linux, or no koffi to call it with. In CI the test fails instead. */
+export function testOnLinux(): typeof test {
+  if (process.env.CI) return test;
+  return test.skipIf(process.platform !== 'linux' || !hasKoffi()) as typeof test;
+}
+
+function hasKoffi(): boolean {
+  try {
+    createRequire(import.meta.url).resolve('koffi');
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -4,6 +4,8 @@
  */
 
 import { InvalidArgumentError } from 'commander';
+import { type FrameFilter, frameFilter } from '../filter/filter.ts';
+import { FilterError } from '../filter/scanner.ts';
 import { formatIpv4, formatMac, parseIpv4, parseMac } from '../packet/address.ts';
 
 const DECIMAL = /^\d+$/;
@@ -53,6 +55,16 @@ export function parseDuration(text: string): number {
     );
   }
   return ns;
+}
+
+/** An expression as tcpdump takes it (pcap-filter(7)). */
+export function parseFilter(text: string): FrameFilter {
+  try {
+    return frameFilter(text);
+  } catch (error) {
+    if (!(error instanceof FilterError)) throw error;
+    throw new InvalidArgumentError(`${error.message}, at character ${error.position + 1}.`);
+  }
 }
 
 /** A host as the command line names it. */

@@ -5,8 +5,9 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { UsageError } from '../cli/errors.ts';
 import { loadCapture } from '../cli/input.ts';
 import type { RegisterCommand } from '../cli/main.ts';
-import { type HostAddress, parseCount, parseHost, parseSeed } from '../cli/options.ts';
+import { type HostAddress, parseCount, parseFilter, parseHost, parseSeed } from '../cli/options.ts';
 import { checkOutput, writeOutput } from '../cli/output.ts';
+import type { FrameFilter } from '../filter/filter.ts';
 import { DEFAULT_RATE } from '../machine/host.ts';
 import { formatMac, parseMac } from '../packet/address.ts';
 import { describeFrame } from '../packet/describe.ts';
@@ -29,6 +30,7 @@ export interface TraceOptions {
   readonly costs?: boolean;
   readonly hash?: boolean;
   readonly limit?: number;
+  readonly filter?: FrameFilter;
 }
 
 const RATE_UNITS: Readonly<Record<string, number>> = { '': 1, k: 1e3, m: 1e6, g: 1e9 };
@@ -57,25 +59,42 @@ function parsePeer(text: string): string {
   }
 }
 
-/** Lets pass what belongs to the first `limit` packets from the wire, and what lies between them. */
-class Limit {
+const HIDDEN = Infinity;
+
+/**
+ * Lets pass what belongs to the first `limit` packets from the wire, and what lies between them; with a filter, to
+ * the first that match, and nothing between.
+ */
+class Selection {
   private readonly limit: number;
+  private readonly filter: FrameFilter | undefined;
+  private readonly matching = new Set<number>();
   private readonly roots = new Set<number>();
   private readonly parents = new Map<number, number>();
 
-  constructor(limit: number) {
+  constructor(limit: number, filter: FrameFilter | undefined) {
     this.limit = limit;
+    this.filter = filter;
+  }
+
+  /** Before the first event of the packet. */
+  frame(packet: number, frame: Uint8Array): void {
+    if (this.filter?.(frame) === true) this.matching.add(packet);
+  }
+
+  private place(packet: number, parent: number): number {
+    if (parent !== 0) return this.parents.get(parent) ?? HIDDEN;
+    if (this.filter !== undefined && !this.matching.has(packet)) return HIDDEN;
+    this.roots.add(packet);
+    return this.roots.size;
   }
 
   passes(event: TraceEvent): boolean {
     const { packet, parent } = event;
-    if (packet === 0) return this.roots.size <= this.limit;
-    const before = this.parents.get(packet);
-    if (before !== undefined) return before <= this.limit;
-    if (parent === 0) this.roots.add(packet);
-    const place = parent === 0 ? this.roots.size : (this.parents.get(parent) ?? this.limit + 1);
+    if (packet === 0) return this.filter === undefined && this.roots.size <= this.limit;
+    const place = this.parents.get(packet) ?? this.place(packet, parent);
     this.parents.set(packet, place);
-    return place <= this.limit;
+    return place !== HIDDEN && place <= this.limit;
   }
 }
 
@@ -88,9 +107,9 @@ export function runTrace(
 ): ReplayResult {
   const origin = originOf(capture);
   const lines = new JourneyLines({ color, origin });
-  const limit = new Limit(options.limit ?? Infinity);
+  const selection = new Selection(options.limit ?? Infinity, options.filter);
   const onEvents = (events: readonly TraceEvent[]): void => {
-    const shown = events.filter(event => limit.passes(event));
+    const shown = events.filter(event => selection.passes(event));
     if (shown.length === 0) return;
     const texts = options.json
       ? shown.map(event => JSON.stringify({ ...event, time: event.time - origin }))
@@ -106,6 +125,7 @@ export function runTrace(
     costs: options.costs ?? false,
     hash: options.hash ?? false,
     onEvents,
+    onFrame: (packet, frame) => selection.frame(packet, frame),
   };
   return replay(capture, config);
 }
@@ -216,6 +236,10 @@ A line is one stage of a packet's way: simulated time since the capture's first 
 exists because of packet 1), the Linux function or the card's stage, and what happens. Lines without a packet are what
 happens between: interrupts, softirqs, polls.
 
+With --filter, the journeys of those packets that came from the wire and match are printed, with those of the packets
+they cause; --limit counts them. All frames are fed and the run is the same. The list of what we sent and the summary
+stay whole. The expressions are those of tcpdump (pcap-filter(7)), but names of hosts and networks are not looked up.
+
 With --json, one object a line: {time, sequence, host, cpu, stage, layer, packet, parent, skb, text, drop}; time in ns
 since the capture's first frame, cpu -1 where none ran, packet, parent and skb 0 for none, drop '' unless the packet
 ends there, with SKB_DROP_REASON's name or the card's. The last line is {"summary": {…}}.
@@ -242,6 +266,11 @@ export const registerTrace: RegisterCommand = (program: Command) => {
     .option('--memory <KiB>', 'packet memory of the card: 4 or 16', parseMemory, 4)
     .option('--costs', 'charge CPU time (the cost model); without it the kernel takes no time')
     .option('--limit <n>', 'print the journeys of the first n packets only (all are fed)', parseCount)
+    .option(
+      '--filter <expression>',
+      "print the journeys of the packets that match only: tcpdump's expressions",
+      parseFilter,
+    )
     .option('--hash', 'print the run hash: the same for the same file, options and seed')
     .option('--json', 'print JSON lines instead of text')
     .addHelpText('after', HELP)

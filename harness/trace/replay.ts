@@ -40,6 +40,8 @@ export interface ReplayConfig {
   readonly hash: boolean;
   /** Events in order, batch by batch. Left out: nothing is traced, and the run is the same. */
   readonly onEvents?: (events: readonly TraceEvent[]) => void;
+  /** A frame of the capture enters the wire; `packet` is its identity in the events that come later. */
+  readonly onFrame?: (packet: number, frame: Uint8Array) => void;
 }
 
 /** A frame that our card sent. */
@@ -177,7 +179,9 @@ export function replay(capture: Capture, config: ReplayConfig): ReplayResult {
   const tracer = onEvents === undefined ? undefined : new Tracer(world, count);
 
   inputs.port(WIRE_PORT, data => {
-    source.send(data, 0, data.length, FCS_GOOD, tracer?.newPacket() ?? 0, sim.now);
+    const packet = tracer?.newPacket() ?? 0;
+    config.onFrame?.(packet, data);
+    source.send(data, 0, data.length, FCS_GOOD, packet, sim.now);
     cable.refresh();
   });
   const sent: SentFrame[] = [];

@@ -1,5 +1,6 @@
 /** What passes between system calls and protocols: addresses, message headers, option values (include/linux/socket.h). */
 import type { task_struct } from '../sched/task.ts';
+import type { sock_filter } from './core/filter.ts';
 import type { net } from './core/net_namespace.ts';
 import type { socket } from './socket.ts';
 
@@ -74,12 +75,14 @@ export class sockaddr_ll extends sockaddr {
   }
 }
 
-/** An option's value, in or out: most are an integer; some are a time, a name or a pair of counters. Reusable. */
+/** An option's value, in or out: most are an integer; some are a time, a name, a pair of counters or a program. Reusable. */
 export class sockopt {
   value = 0;
   sec = 0;
   usec = 0;
   text = '';
+  /** SO_ATTACH_FILTER and SO_GET_FILTER (struct sock_fprog). */
+  filter: readonly sock_filter[] | null = null;
 }
 
 /**

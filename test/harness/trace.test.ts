@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { loadCapture } from '../../harness/cli/input.ts';
 import { main } from '../../harness/cli/main.ts';
-import { parseHost } from '../../harness/cli/options.ts';
+import { parseFilter, parseHost } from '../../harness/cli/options.ts';
 import { registerCommands } from '../../harness/commands/index.ts';
 import { parseRate, runTrace, sentCapture, summaryLines, type TraceOptions } from '../../harness/commands/trace.ts';
 import { describeFrame } from '../../harness/packet/describe.ts';
@@ -28,6 +28,13 @@ const config: ReplayConfig = { host, seed: 1, rate: 1e9, memory: 4096, costs: fa
 /** The stages of one packet, and of nothing else. */
 const stagesOf = (events: readonly TraceEvent[], packet: number): string[] =>
   events.filter(event => event.packet === packet).map(event => event.stage);
+
+/** What `ringside trace` prints of ping4.pcap. */
+function printed(extra: Partial<TraceOptions>): string[] {
+  const out: string[] = [];
+  runTrace(loadCapture(captureFile('ping4')), { ...options, ...extra }, false, text => out.push(text));
+  return out.join('').split('\n');
+}
 
 function traced(name: string, extra: Partial<ReplayConfig> = {}) {
   const events: TraceEvent[] = [];
@@ -417,4 +424,45 @@ test.each([
   [123_456_000_000_001, '123456.000000001'],
 ])('the time %d ns', (ns, text) => {
   expect(formatTime(ns)).toBe(text);
+});
+
+describe('--filter', () => {
+  const second = parseFilter('icmp[icmptype] = icmp-echo and icmp[6:2] = 2 and ip[6:2] & 0x3fff = 0');
+
+  test('prints the journey of what matches and of what it causes, and nothing else', () => {
+    const lines = printed({ filter: second }).filter(line => line !== '');
+    expect(lines[0]).toContain('echo request, id 18293, seq 2');
+    expect(lines.filter(line => line.includes('wire0')).map(line => /request|reply/.exec(line)?.[0])).toEqual([
+      'request',
+      'reply',
+    ]);
+    const packets = new Set(lines.map(line => /#(\d+)/.exec(line)?.[1]));
+    expect(packets.size).toBe(2);
+    const all = printed({});
+    expect(lines.every(line => all.includes(line))).toBe(true);
+  });
+
+  test('--limit counts the ones that match; the run is the same', () => {
+    const requests = parseFilter('icmp[icmptype] = icmp-echo');
+    const fed = (lines: string[]): number => lines.filter(line => line.includes('from peer')).length;
+    expect(fed(printed({ filter: requests, limit: 3 }))).toBe(3);
+    expect(fed(printed({ filter: requests }))).toBeGreaterThan(3);
+    const [plain, filtered] = [{}, { filter: requests }].map(extra =>
+      runTrace(loadCapture(captureFile('ping4')), { ...options, ...extra, hash: true }, false, () => {}),
+    );
+    expect(filtered?.hash).toBe(plain?.hash);
+    expect(filtered?.fed).toBe(plain?.fed);
+  });
+
+  test('a wrong expression is a wrong use, and says where', () => {
+    const run = spawnSync(
+      process.execPath,
+      [bin, 'trace', captureFile('ping4'), '--as', HOST, '--filter', 'tcp porf 80'],
+      {
+        encoding: 'utf8',
+      },
+    );
+    expect([run.status, run.stdout]).toEqual([2, '']);
+    expect(run.stderr).toContain('syntax error at "porf", at character 5');
+  });
 });

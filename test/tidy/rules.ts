@@ -186,6 +186,7 @@ const TEST_ROOTS = new Set([
   'bench',
   'testWith',
   'testOnTap',
+  'testOnLinux',
   'context',
   'ctx',
   'task',

@@ -6,7 +6,7 @@
  * Life: sk_alloc gives one reference, the socket's. Each queued outgoing packet counts in `sk_wmem_alloc`, which
  * starts at 1 for the socket itself; the sock is gone when that reaches 0 (sk_free).
  */
-import { EAGAIN, EDOM, EINVAL, ENODEV, ENOMEM, ENOPROTOOPT, EOPNOTSUPP, EPIPE } from '../../errno.ts';
+import { EAGAIN, EDOM, EINVAL, ENODEV, ENOMEM, ENOPROTOOPT, EOPNOTSUPP, EPERM, EPIPE } from '../../errno.ts';
 import { POLLERR, POLLIN, POLLOUT, POLLPRI, POLLRDBAND, POLLRDNORM, POLLWRBAND, POLLWRNORM } from '../../fs/select.ts';
 import type { Kernel } from '../../kernel.ts';
 import { ERESTARTSYS, type task_struct } from '../../sched/task.ts';
@@ -14,6 +14,7 @@ import { prepare_to_wait, prepare_to_wait_exclusive, schedule_timeout, wait_queu
 import { AF_MAX, CMSG_TIMESTAMP, msghdr, type net_proto_family, type sockaddr, type sockopt } from '../msg.ts';
 import type { socket } from '../socket.ts';
 import type { dst_entry } from './dst.ts';
+import { type bpf_prog, bpf_prog_run, sk_attach_filter, sk_detach_filter } from './filter.ts';
 import type { net } from './net_namespace.ts';
 import { alloc_skb, SKB_DROP_REASON, type sk_buff, sk_buff_head, skb_reserve } from './skbuff.ts';
 
@@ -90,9 +91,6 @@ export function make_proto(name: string, p: Partial<proto>): proto {
   };
 }
 
-/** A socket's packet filter (sk_filter): how many bytes of the packet may pass, 0 for none. */
-export type sk_filter_t = (skb: sk_buff) => number;
-
 export class sock {
   readonly kernel: Kernel;
   readonly sk_net: net;
@@ -138,7 +136,9 @@ export class sock {
   sk_reuseport_cb: unknown = null;
   sk_broadcast = false;
   sk_no_check_tx = false;
-  sk_filter: sk_filter_t | null = null;
+  /** SO_ATTACH_FILTER's program, and whether SO_LOCK_FILTER has fixed it (SOCK_FILTER_LOCKED). */
+  sk_filter: bpf_prog | null = null;
+  sk_filter_locked = false;
   /** The route of a connected socket; sk_dst_check says whether it still holds. */
   sk_dst_cache: dst_entry | null = null;
   /** What a protocol keeps beside. */
@@ -291,7 +291,7 @@ export function sock_rfree(skb: sk_buff): void {
 export function sk_filter_trim_cap(sk: sock, skb: sk_buff, cap: number): number {
   const filter = sk.sk_filter;
   if (filter === null) return 0;
-  const keep = filter(skb);
+  const keep = bpf_prog_run(filter, skb);
   if (keep === 0) return SKB_DROP_REASON.SOCKET_FILTER;
   if (keep < skb.len) {
     const length = Math.max(cap, keep);
@@ -430,6 +430,10 @@ export const SO_RCVLOWAT = 18;
 export const SO_RCVTIMEO = 20;
 export const SO_SNDTIMEO = 21;
 export const SO_BINDTODEVICE = 25;
+export const SO_ATTACH_FILTER = 26;
+export const SO_DETACH_FILTER = 27;
+/** As an option that is asked for, SO_ATTACH_FILTER has this name. */
+export const SO_GET_FILTER = SO_ATTACH_FILTER;
 export const SO_ACCEPTCONN = 30;
 export const SO_SNDBUFFORCE = 32;
 export const SO_RCVBUFFORCE = 33;
@@ -437,6 +441,7 @@ export const SO_TIMESTAMPNS = 35;
 export const SO_MARK = 36;
 export const SO_PROTOCOL = 38;
 export const SO_DOMAIN = 39;
+export const SO_LOCK_FILTER = 44;
 export const SO_MEMINFO = 55;
 export const SO_BINDTOIFINDEX = 62;
 
@@ -509,6 +514,14 @@ export function sk_setsockopt(sk: sock, name: number, opt: sockopt): number {
       else sk.sk_sndtimeo = timeout;
       return 0;
     }
+    case SO_ATTACH_FILTER:
+      return sk_attach_filter(opt.filter, sk);
+    case SO_DETACH_FILTER:
+      return sk_detach_filter(sk);
+    case SO_LOCK_FILTER:
+      if (sk.sk_filter_locked && !on) return -EPERM;
+      sk.sk_filter_locked = on;
+      return 0;
     case SO_BINDTODEVICE: {
       const dev = opt.text === '' ? null : sk.sk_net.dev_get_by_name(opt.text);
       if (opt.text !== '' && dev === null) return -ENODEV;
@@ -604,6 +617,14 @@ export function sk_getsockopt(sk: sock, name: number, opt: sockopt): number {
       opt.usec = Math.floor((timeout % 1e9) / 1e3);
       return 0;
     }
+    case SO_GET_FILTER:
+      // sk_get_filter: the number of instructions, 0 without a filter.
+      opt.filter = sk.sk_filter === null ? null : sk.sk_filter.orig_prog;
+      opt.value = opt.filter === null ? 0 : opt.filter.length;
+      return 0;
+    case SO_LOCK_FILTER:
+      opt.value = Number(sk.sk_filter_locked);
+      return 0;
     case SO_BINDTODEVICE: {
       const dev = sk.sk_bound_dev_if === 0 ? null : sk.sk_net.dev_get_by_index(sk.sk_bound_dev_if);
       if (sk.sk_bound_dev_if !== 0 && dev === null) return -ENODEV;

@@ -13,6 +13,7 @@ import {
 } from '../../errno.ts';
 import { datagram_poll, skb_copy_datagram_msg, skb_recv_datagram } from '../core/datagram.ts';
 import { dev_queue_xmit, dev_set_allmulti, dev_set_promiscuity, NET_XMIT_CN } from '../core/dev.ts';
+import { bpf_prog_run } from '../core/filter.ts';
 import {
   ETH_P_ALL,
   NETDEV_DOWN,
@@ -118,7 +119,7 @@ function packet_rcv(skb: sk_buff, dev: net_device, pt: packet_type): number {
   let snaplen = skb.len;
   const filter = sk.sk_filter;
   if (filter !== null) {
-    const keep = filter(skb);
+    const keep = bpf_prog_run(filter, skb);
     if (keep === 0) return packet_drop(skb, data, len, SKB_DROP_REASON.CONSUMED);
     if (keep < snaplen) snaplen = keep;
   }

@@ -5,7 +5,9 @@ import { buildIpv4Packet } from '../../../../harness/packet/ipv4.ts';
 import { buildUdp } from '../../../../harness/packet/udp.ts';
 import { EAGAIN } from '../../../../kernel/errno.ts';
 import { POLLIN, pollfd } from '../../../../kernel/fs/select.ts';
+import { BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_LEN, BPF_RET, BPF_W } from '../../../../kernel/net/core/filter.ts';
 import { SKB_DROP_REASON } from '../../../../kernel/net/core/skbuff.ts';
+import { SO_ATTACH_FILTER, SOL_SOCKET } from '../../../../kernel/net/core/sock.ts';
 import { IP_PKTINFO, IP_RECVTTL, SOL_IP } from '../../../../kernel/net/ipv4/ip_sockglue.ts';
 import {
   AF_INET,
@@ -175,10 +177,15 @@ test('a filter sees the UDP header; what it refuses is dropped, what it cuts is 
   bench.program(function* (sys) {
     const peer = new Peer(sys);
     yield* peer.open();
-    const [sk] = [...bench.kernel.init_net.ipv4.udp.sockets()];
-    if (sk === undefined) throw new Error('not bound');
     // Refuses what is 28 bytes long, cuts the rest to 12.
-    sk.sk_filter = skb => (skb.len === 28 ? 0 : 12);
+    const filter = new sockopt();
+    filter.filter = [
+      { code: BPF_LD | BPF_W | BPF_LEN, jt: 0, jf: 0, k: 0 },
+      { code: BPF_JMP | BPF_JEQ | BPF_K, jt: 0, jf: 1, k: 28 },
+      { code: BPF_RET | BPF_K, jt: 0, jf: 0, k: 0 },
+      { code: BPF_RET | BPF_K, jt: 0, jf: 0, k: 12 },
+    ];
+    expect(yield* sys.setsockopt(peer.fd, SOL_SOCKET, SO_ATTACH_FILTER, filter)).toBe(0);
     yield* peer.inject(frame(20));
     yield* peer.inject(frame(21));
     expect(yield* peer.receive(MSG_DONTWAIT | MSG_TRUNC)).toBe(4);
