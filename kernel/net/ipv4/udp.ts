@@ -412,7 +412,10 @@ function udp4_csum_init(skb: sk_buff, check: number, saddr: number, daddr: numbe
     if (skb.ip_summed !== CHECKSUM_PARTIAL) skb.ip_summed = CHECKSUM_UNNECESSARY;
     return true;
   }
-  if (skb_csum_unnecessary(skb)) return true;
+  if (skb_csum_unnecessary(skb)) {
+    skb.csum_valid = 1;
+    return true;
+  }
   const pseudo = csum_tcpudp_nofold(saddr, daddr, skb.len, IPPROTO_UDP);
   if (skb.ip_summed === CHECKSUM_COMPLETE) {
     if (csum_fold(skb.csum + csum_from_partial(pseudo)) === 0) {
