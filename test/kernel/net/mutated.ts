@@ -5,7 +5,7 @@ import { register_vlan_device } from '../../../kernel/net/8021q/vlan_dev.ts';
 import { br_add_bridge, br_add_if } from '../../../kernel/net/bridge/br_if.ts';
 import { br_of } from '../../../kernel/net/bridge/br_private.ts';
 import { dev_open } from '../../../kernel/net/core/dev.ts';
-import { NR_DROP_REASONS } from '../../../kernel/net/core/dropreason.ts';
+import { drop_reason_name, NR_DROP_REASONS, SKB_DROP_REASON } from '../../../kernel/net/core/dropreason.ts';
 import { tc_filter_add, tc_qdisc_add_ingress, tcf_proto } from '../../../kernel/net/core/ingress.ts';
 import { NETIF_F_GRO_FRAGLIST, type net_device } from '../../../kernel/net/core/netdevice.ts';
 import { rps_sock_flow_sysctl, store_rps_flow_cnt, store_rps_map } from '../../../kernel/net/core/rps.ts';
@@ -19,6 +19,18 @@ import { Poller, stream, tagged, tcpFrame, tcpSink, udpFrame } from './rx.ts';
 import { ALL, arpFrame, icmp, ipFrame, Segment } from './segment.ts';
 
 const FDB_MAX = 200;
+const ETH_P_ARP = 0x806;
+const EXPECTED = [
+  'OTHERHOST',
+  'IP_INHDR',
+  'IP_CSUM',
+  'UDP_CSUM',
+  'PKT_TOO_SMALL',
+  'TC_INGRESS',
+  'MAC_INVALID_SOURCE',
+  'NO_TX_TARGET',
+  'NO_SOCKET',
+];
 
 /** Feeds `frames` frames; throws, or fails, when something is lost without a trace. */
 export function mutatedFrames(frames: number, seed: number): void {
@@ -30,8 +42,11 @@ export function mutatedFrames(frames: number, seed: number): void {
   kernel.trace.skb_alloc = () => counts.made++;
   kernel.trace.skb_clone = () => counts.cloned++;
   kernel.trace.consume_skb = () => counts.consumed++;
-  kernel.trace.kfree_skb = (_skb, reason) => {
+  let nameless = 0;
+  kernel.trace.kfree_skb = (skb, reason) => {
     counts.dropped++;
+    // Linux's ARP gives none either.
+    if (reason === SKB_DROP_REASON.NOT_SPECIFIED && skb.protocol !== ETH_P_ARP) nameless++;
     reasons[reason] = (reasons[reason] as number) + 1;
   };
   const pollers = setUp(segment);
@@ -65,7 +80,7 @@ export function mutatedFrames(frames: number, seed: number): void {
       case 4:
       case 5:
       case 6:
-        return udpFrame({ dport: 7000 + chance.below(3), payload: stream(0, 50) }, { ...ip, id: flow + counts.made });
+        return udpFrame({ dport: 7000 + chance.below(4), payload: stream(0, 50) }, { ...ip, id: flow + counts.made });
       default: {
         const seq = seqs[flow] as number;
         seqs[flow] = seq + 100;
@@ -105,6 +120,10 @@ export function mutatedFrames(frames: number, seed: number): void {
   expect(counts.consumed + counts.dropped).toBe(counts.made + counts.cloned);
   expect(counts.made).toBeGreaterThanOrEqual(frames);
   expect([...net.drops]).toEqual([...reasons]);
+  // No drop without a reason, and enough kinds of them that the run has been everywhere.
+  expect(nameless).toBe(0);
+  const seen = [...reasons.keys()].filter(reason => (reasons[reason] as number) > 0).map(drop_reason_name);
+  expect(seen).toEqual(expect.arrayContaining(EXPECTED));
   const received = pollers.reduce((sum, { napi }) => sum + napi.packets, 0);
   expect(received).toBe(frames);
   const {
@@ -156,7 +175,7 @@ function setUp(segment: Segment): Poller[] {
   });
   for (let i = 0; i < 3; i++) {
     segment.host.spawn(`fanout${i}`, function* (sys) {
-      const fd = yield* sys.socket(AF_PACKET, SOCK_DGRAM, 0x800);
+      const fd = yield* sys.socket(AF_PACKET, SOCK_DGRAM, 3);
       const opt = new sockopt();
       opt.value = 1 | ((PACKET_FANOUT_HASH | PACKET_FANOUT_FLAG_ROLLOVER) << 16);
       yield* sys.setsockopt(fd, SOL_PACKET, PACKET_FANOUT, opt);
