@@ -23,6 +23,17 @@ export const COST_TABLE = {
   softirq_entry: { ns: 80, source: 'estimate: handle_softirqs set-up and one action dispatch' },
   timer_irq: { ns: 300, source: 'estimate: hrtimer_interrupt with nothing expired' },
   napi_poll: { ns: 60, source: 'estimate: __napi_poll and the driver’s loop set-up, once a poll' },
+  napi_gro_receive: {
+    ns: 35,
+    source: 'estimate: dev_gro_receive to the transport; header checksums, look-up among few held packets',
+  },
+  flow_dissect: { ns: 40, source: 'estimate: __skb_get_hash, flow dissector and siphash' },
+  ipi_send: { ns: 100, source: 'estimate: x2APIC ICR write and csd queueing' },
+  ipi_trip: {
+    ns: 700,
+    source: 'estimate: from the ICR write to the vector on the other core, 0.5–1 µs within a socket',
+  },
+  br_handle_frame: { ns: 70, source: 'estimate: learning, fdb lookup' },
   mmio_read: { ns: 600, source: 'Neugebauer et al., SIGCOMM 2018 (PCIe round trip, 0.5–1 µs)' },
   mmio_write: { ns: 60, source: 'estimate: posted write, an uncached store' },
   pio_access: { ns: 500, source: 'estimate: port I/O is not posted; about one PCI bus round trip' },

@@ -3,10 +3,14 @@ import type { Arch, Clock, Ram } from './arch.ts';
 import { type Costs, make_costs } from './costs.ts';
 import { init_irqs, type irq_desc } from './irq/manage.ts';
 import { assert } from './lib/assert.ts';
+import { hsiphash_key } from './lib/siphash.ts';
 import { Slab } from './mm/slab.ts';
+import { vlan_init } from './net/8021q/vlan_dev.ts';
+import { br_init } from './net/bridge/br_if.ts';
 import { net_dev_init, softnet_data, unregister_netdev } from './net/core/dev.ts';
 import { net } from './net/core/net_namespace.ts';
-import { SKB_DROP_REASON, skb_pool } from './net/core/skbuff.ts';
+import { flush_backlog } from './net/core/rps.ts';
+import { skb_pool } from './net/core/skbuff.ts';
 import { inet_init } from './net/ipv4/af_inet.ts';
 import { packet_init } from './net/packet/af_packet.ts';
 import { type pci_dev, pci_scan } from './pci.ts';
@@ -45,6 +49,8 @@ export class Kernel {
   cpu: Cpu;
   readonly softnet: softnet_data[];
   readonly skbs: skb_pool;
+  /** The key of flow hashes (net/core/flow_dissector.c: hashrnd). */
+  readonly hashrnd: hsiphash_key;
   readonly init_net: net;
   readonly pci_devices: pci_dev[];
   /** A softirq's action runs one packet at a time: with costs on, so that interrupts can come between two. */
@@ -61,6 +67,8 @@ export class Kernel {
     this.sliced = options.costs;
     this.slab = new Slab(arch.ram);
     this.skbs = new skb_pool(this);
+    const random = arch.random('flow.hash');
+    this.hashrnd = new hsiphash_key(random.u32(), random.u32());
     this.irqs = init_irqs(this);
     this.softirq_stat = Array.from({ length: arch.cpus }, () => new Int32Array(NR_SOFTIRQS));
     this.local_timer_count = new Int32Array(arch.cpus);
@@ -77,6 +85,8 @@ export class Kernel {
     net_dev_init(this);
     packet_init(this.init_net);
     inet_init(this.init_net);
+    vlan_init(this.init_net);
+    br_init(this.init_net);
     this.pci_devices = pci_scan(this);
   }
 
@@ -119,7 +129,7 @@ export class Kernel {
   shutdown(): void {
     const { init_net } = this;
     for (const dev of [...init_net.devices].reverse()) unregister_netdev(dev);
-    for (const sd of this.softnet) sd.input_pkt_queue.purge(SKB_DROP_REASON.DEV_READY);
+    for (const sd of this.softnet) flush_backlog(sd, null);
     for (const exit of init_net.pernet_exit) exit();
   }
 

@@ -19,6 +19,9 @@ const SOFTIRQ_ACTIONS: Readonly<Record<string, string>> = { NET_RX: 'net_rx_acti
 /** Tracepoints that say nothing but that a packet has come by, upwards: it is what the context works on from then on. */
 const UP: readonly [slot: keyof Tracepoints & SkbSlots, layer: Layer, text: (skb: sk_buff) => string][] = [
   ['netif_receive_skb', 'core', say.etherType],
+  ['sch_handle_ingress', 'core', say.ingress],
+  ['vlan_do_receive', 'core', say.vlan],
+  ['br_handle_frame', 'core', say.bridge],
   ['arp_rcv', 'arp', say.arp],
   ['ip_rcv', 'ip', say.ip],
   ['ip_rcv_finish', 'ip', say.route],
@@ -30,6 +33,7 @@ const UP: readonly [slot: keyof Tracepoints & SkbSlots, layer: Layer, text: (skb
 
 /** The same downwards. What a context allocates after one of the first kind belongs to that packet (fragments). */
 const DOWN: readonly [slot: keyof Tracepoints & SkbSlots, layer: Layer, text: (skb: sk_buff) => string][] = [
+  ['br_forward', 'core', say.device],
   ['ip_local_out', 'ip', say.ip],
   ['ip_output', 'ip', say.device],
   ['arp_send', 'arp', say.arpSent],
@@ -271,6 +275,55 @@ export class HostTracer {
     this.on('netif_rx', skb => {
       const packet = this.up(skb);
       this.now('netif_rx', 'core', packet, skb.id, 'to this CPU’s backlog');
+    });
+    this.on('skb_gro_receive', (p, skb) => {
+      const packet = this.up(skb);
+      const held = this.identify(p);
+      this.tracer.adopt(packet, held);
+      this.now('skb_gro_receive', 'core', packet, skb.id, `merged into #${held}, ${say.bytes(p.len)} so far`);
+    });
+    this.on('napi_gro_complete', (skb, segments) => {
+      const text = `${say.count(segments, 'segment')} in one packet of ${say.bytes(skb.len)}`;
+      this.now('napi_gro_complete', 'core', this.up(skb), skb.id, text);
+    });
+    this.on('skb_segment', (skb, segment) => {
+      const packet = this.identify(segment, this.packets.get(skb.id));
+      this.now(
+        'skb_segment',
+        'core',
+        packet,
+        segment.id,
+        `cut out of #${this.identify(skb)}: ${say.bytes(segment.len)}`,
+      );
+    });
+    this.on('enqueue_to_backlog', (skb, cpu, queued) => {
+      const text = `to the backlog of CPU ${cpu}: ${say.count(queued, 'packet')} waiting`;
+      this.now('enqueue_to_backlog', 'core', this.up(skb), skb.id, text);
+    });
+    this.on('net_rps_send_ipi', cpu =>
+      this.now('net_rps_send_ipi', 'irq', 0, 0, `CPU ${cpu} is called to its backlog`),
+    );
+    this.on('call_function_entry', () => {
+      this.context();
+      this.leave();
+      this.now('rps_trigger_softirq', 'irq', 0, 0, 'function call interrupt: the backlog is on this CPU’s poll list');
+    });
+    this.on('br_pass_frame_up', (skb, br) => {
+      this.now('br_pass_frame_up', 'core', this.up(skb), skb.id, `for this host, by ${br.name}`);
+    });
+    this.on('br_fdb_update', (br, port, high, low) => {
+      this.context();
+      this.now(
+        'br_fdb_update',
+        'core',
+        this.current,
+        0,
+        `${br.name} learns: ${say.mac(high, low)} is behind ${port.name}`,
+      );
+    });
+    this.on('packet_rcv_fanout', (skb, member, members) => {
+      const text = `member ${member} of ${members} has it`;
+      this.now('packet_rcv_fanout', 'tap', this.arrived(skb), skb.id, text);
     });
     this.on('packet_rcv', (skb, _sk) => {
       // Not `up`: a tap's copy is not what the context works on.

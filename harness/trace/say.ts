@@ -40,6 +40,21 @@ export const etherType = (skb: sk_buff): string => {
   return `${name === undefined ? '' : `${name}, `}type ${hex(skb.protocol)}, ${PACKET_TYPES[skb.pkt_type] ?? ''}`;
 };
 
+/** An Ethernet address of two words. */
+export const mac = (high: number, low: number): string =>
+  ((high & 0xffff).toString(16).padStart(4, '0') + (low >>> 0).toString(16).padStart(8, '0')).replaceAll(
+    /..(?=.)/g,
+    '$&:',
+  );
+export const ingress = (skb: sk_buff): string => `the filters on ${skb.dev?.name ?? '?'} judge it`;
+export const vlan = (skb: sk_buff): string => `VLAN ${skb.vlan_tci & 0xfff}: to ${skb.dev?.name ?? '?'}`;
+export function bridge(skb: sk_buff): string {
+  const at = skb.mac_header;
+  const to = mac(word(skb, at), (word(skb, at + 2) << 16) | word(skb, at + 4));
+  const from = mac(word(skb, at + 6), (word(skb, at + 8) << 16) | word(skb, at + 10));
+  return `${from} > ${to}, by port ${skb.dev?.name ?? '?'}`;
+}
+
 export function ip(skb: sk_buff): string {
   const at = network(skb);
   const fragment = word(skb, at + 6);

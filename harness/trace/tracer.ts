@@ -71,6 +71,11 @@ export class Tracer {
     return this.parents.length - 1;
   }
 
+  /** For HostTracer: the packet has become part of another (GRO), which is its parent unless it has one. */
+  adopt(packet: number, parent: number): void {
+    if (packet !== parent && this.parents[packet] === 0) this.parents[packet] = parent;
+  }
+
   /** The identity of the packet because of which this one exists, 0 for none. */
   parentOf(packet: number): number {
     return this.parents[packet] ?? 0;

@@ -5,7 +5,6 @@ export {
   napi_consume_skb,
   napi_disable,
   napi_enable,
-  napi_gro_receive,
   napi_schedule,
   napi_schedule_prep,
   netif_carrier_off,
@@ -23,6 +22,7 @@ export {
   register_netdev,
   unregister_netdev,
 } from '../net/core/dev.ts';
+export { napi_gro_receive } from '../net/core/gro.ts';
 export {
   IFF_ALLMULTI,
   IFF_PROMISC,

@@ -100,12 +100,21 @@ export class cmsg {
   ipi_addr = 0;
   /** SO_TIMESTAMPNS: arrival, in ns of the simulated clock. */
   timestamp = 0;
+  /** UDP_GRO: the length of each datagram but the last, of several that came in one. */
+  gso_size = 0;
+  /** PACKET_AUXDATA (struct tpacket_auxdata). */
+  tp_status = 0;
+  tp_len = 0;
+  tp_vlan_tci = 0;
+  tp_vlan_tpid = 0;
 }
 
 export const CMSG_TTL = 1;
 export const CMSG_TOS = 2;
 export const CMSG_PKTINFO = 4;
 export const CMSG_TIMESTAMP = 8;
+export const CMSG_UDP_GRO = 16;
+export const CMSG_PACKET_AUXDATA = 32;
 
 /** What a program hands to recvmsg and sendmsg (struct user_msghdr, with one buffer). Reusable. */
 export class user_msghdr {

@@ -9,6 +9,7 @@
 import type { ClockEvent } from '../arch.ts';
 import { handle_irq } from '../irq/manage.ts';
 import type { Kernel } from '../kernel.ts';
+import { call_function_interrupt, type call_single_data } from '../smp.ts';
 import { softirq_slice } from '../softirq.ts';
 import { local_timer_interrupt } from '../time/hrtimer.ts';
 import { run_queue, run_task, ttwu_pending } from './core.ts';
@@ -38,6 +39,10 @@ export class Cpu {
   private irq_count = 0;
   /** The local timer interrupt (LOC) is pending. */
   timer_pending = false;
+
+  /** Function calls from other CPUs that have arrived (CAL); how many there were. */
+  private readonly calls: call_single_data[] = [];
+  call_count = 0;
 
   /** Softirq state (kernel/softirq.ts). */
   softirq_pending = 0;
@@ -81,6 +86,12 @@ export class Cpu {
     this.kick();
   }
 
+  /** Another CPU's function call arrives, at the clock's event time. */
+  call(csd: call_single_data): void {
+    this.calls.push(csd);
+    this.kick();
+  }
+
   /** There is something new to run from `clock.now` on. */
   kick(): void {
     const clock = this.kernel.clock;
@@ -109,6 +120,10 @@ export class Cpu {
       if (this.timer_pending) {
         this.timer_pending = false;
         this.run_hard(-1);
+        continue;
+      }
+      if (this.calls.length > 0) {
+        this.run_hard(-2);
         continue;
       }
       if (this.irq_count > 0) {
@@ -149,7 +164,8 @@ export class Cpu {
     const start = clock.time;
     clock.now = start;
     this.context = 3;
-    if (irq < 0) local_timer_interrupt(this);
+    if (irq === -1) local_timer_interrupt(this);
+    else if (irq === -2) call_function_interrupt(this, this.calls.shift() as call_single_data);
     else handle_irq(this.kernel, irq);
     this.context = 0;
     // irq_exit runs what is pending, whoever it was left to (Linux since 6.4).

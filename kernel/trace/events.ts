@@ -40,6 +40,22 @@ export class Tracepoints {
 
   // Receive.
   napi_gro_receive: SkbSlot = null;
+  /** `skb` was merged into the held packet `p`; a held packet of `segments` is complete. */
+  skb_gro_receive: Slot<[p: sk_buff, skb: sk_buff]> = null;
+  napi_gro_complete: Slot<[skb: sk_buff, segments: number]> = null;
+  /** `segment` was cut out of `skb`. */
+  skb_segment: Slot<[skb: sk_buff, segment: sk_buff]> = null;
+  /** RPS: to a CPU's backlog, which then has `queued` packets; the interrupt to it, and its arrival. */
+  enqueue_to_backlog: Slot<[skb: sk_buff, cpu: number, queued: number]> = null;
+  net_rps_send_ipi: Slot<[cpu: number]> = null;
+  call_function_entry: Slot<[cpu: number]> = null;
+  sch_handle_ingress: SkbSlot = null;
+  vlan_do_receive: SkbSlot = null;
+  br_handle_frame: SkbSlot = null;
+  br_fdb_update: Slot<[br: net_device, port: net_device, high: number, low: number]> = null;
+  br_forward: SkbSlot = null;
+  br_pass_frame_up: Slot<[skb: sk_buff, br: net_device]> = null;
+  packet_rcv_fanout: Slot<[skb: sk_buff, member: number, members: number]> = null;
   netif_rx: SkbSlot = null;
   netif_receive_skb: SkbSlot = null;
   packet_rcv: Slot<[skb: sk_buff, sk: sock]> = null;

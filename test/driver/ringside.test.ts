@@ -178,7 +178,7 @@ describe('receive', () => {
       receive(i % 2 === 0 ? 60 : 1514);
       run(20_000);
     }
-    expect([dev.stats.rx_packets, dev.stats.rx_errors, dev.stats.rx_nohandler]).toEqual([600, 0, 600]);
+    expect([dev.stats.rx_packets, dev.stats.rx_errors, dev.stats.rx_dropped]).toEqual([600, 0, 600]);
     expect(world.finish()).toEqual([]);
   });
 

@@ -3,7 +3,7 @@ import { charge_copy } from '../../costs.ts';
 import { EFAULT } from '../../errno.ts';
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRBAND, POLLWRNORM } from '../../fs/select.ts';
 import { MSG_DONTWAIT, MSG_PEEK, msg_access_ok, type msghdr } from '../msg.ts';
-import { consume_skb, type sk_buff, skb_get } from './skbuff.ts';
+import { consume_skb, type sk_buff, skb_copy_bits, skb_get } from './skbuff.ts';
 import {
   RCV_SHUTDOWN,
   SHUTDOWN_MASK,
@@ -44,7 +44,8 @@ export function skb_copy_datagram_msg(skb: sk_buff, msg: msghdr, length: number)
   if (!msg_access_ok(msg, length)) return -EFAULT;
   const kernel = skb.kernel;
   charge_copy(kernel, length);
-  skb.ram.u8.copyWithin(msg.msg_base, skb.data, skb.data + length);
+  if (skb.data_len === 0) skb.ram.u8.copyWithin(msg.msg_base, skb.data, skb.data + length);
+  else skb_copy_bits(skb, 0, msg.msg_base, length);
   const tp = kernel.trace.skb_copy_datagram;
   if (tp !== null) tp(skb, length);
   return 0;

@@ -1,9 +1,22 @@
 /** The path between drivers and protocols, both ways (net/core/dev.c). */
-import { EEXIST, EINVAL, ENETDOWN, ENODEV, EOPNOTSUPP } from '../../errno.ts';
+import { EBUSY, EEXIST, EINVAL, ENETDOWN, ENODEV, EOPNOTSUPP } from '../../errno.ts';
 import type { Kernel } from '../../kernel.ts';
 import type { Cpu } from '../../sched/cpu.ts';
+import { call_single_data } from '../../smp.ts';
 import { NET_RX_SOFTIRQ, NET_TX_SOFTIRQ, open_softirq, raise_softirq } from '../../softirq.ts';
+import { hrtimer } from '../../time/hrtimer.ts';
+import { HZ } from '../../time/timer.ts';
+import {
+  __vlan_hwaccel_push_inside,
+  skb_vlan_untag,
+  VLAN_ANOTHER,
+  VLAN_GONE,
+  vlan_do_receive,
+  vlan_unclaimed,
+} from '../8021q/vlan_core.ts';
+import { ETH_P_8021AD, ETH_P_8021Q } from '../ethernet/eth.ts';
 import { dev_activate, dev_deactivate, noqueue_qdisc, type Qdisc, qdisc_run } from '../sched/sch_generic.ts';
+import { INGRESS_GONE, sch_handle_ingress } from './ingress.ts';
 import { loopback_init } from './loopback.ts';
 import {
   NETDEV_CHANGE,
@@ -26,13 +39,30 @@ import {
   NAPI_STATE_MISSED,
   NAPI_STATE_SCHED,
   NETDEV_TX_OK,
+  NETIF_F_GRO,
   NETIF_F_HW_CSUM,
+  NETIF_F_HW_VLAN_CTAG_TX,
   type napi_poll_t,
   napi_struct,
   net_device,
   type netdev_queue,
   type netdev_tx_t,
+  RX_HANDLER_ANOTHER,
+  RX_HANDLER_CONSUMED,
+  RX_HANDLER_EXACT,
+  type rx_handler_func_t,
 } from './netdevice.ts';
+import {
+  enqueue_to_backlog,
+  flush_backlog,
+  get_rps_cpu,
+  net_rps_action,
+  netif_rx_internal,
+  process_backlog,
+  type rps_dev_flow_table,
+  rps_trigger_softirq,
+  type sd_flow_limit,
+} from './rps.ts';
 import { skb_checksum_help } from './skb_checksum.ts';
 import {
   CHECKSUM_PARTIAL,
@@ -44,8 +74,9 @@ import {
   sk_buff_head,
   skb_clone,
   skb_get,
+  skb_linearize,
   skb_reset_mac_header,
-  skb_reset_network_header,
+  skb_share_check,
 } from './skbuff.ts';
 
 /** Results of dev_queue_xmit beside 0 and negative errnos (linux/netdevice.h). */
@@ -66,9 +97,19 @@ export class softnet_data {
   in_action = false;
   budget = 0;
   time_limit = 0;
-  /** netif_rx queue and the one process_backlog works on. */
+  /** What netif_rx and RPS put here, what process_backlog has taken over, and how many ever came in and were taken out. */
   readonly input_pkt_queue = new sk_buff_head();
+  readonly process_queue = new sk_buff_head();
+  input_queue_tail = 0;
+  input_queue_head = 0;
   readonly backlog: napi_struct;
+  /** CPUs with new work on their backlog, to be called at the end of this softirq; the call that this CPU gets. */
+  readonly rps_ipi_list: softnet_data[] = [];
+  readonly csd: call_single_data;
+  /** The entry that get_rps_cpu has found for the packet in hand. */
+  rflow_slot = -1;
+  rflow_table: rps_dev_flow_table | null = null;
+  flow_limit: sd_flow_limit | null = null;
   /** Qdiscs that NET_TX_SOFTIRQ shall run. */
   output_queue: Qdisc[] = [];
   /** Qdiscs of it that the running net_tx_action still has to do. */
@@ -77,8 +118,11 @@ export class softnet_data {
   processed = 0;
   dropped = 0;
   time_squeeze = 0;
+  received_rps = 0;
   /** Depth of dev_queue_xmit within a device without a queue (XMIT_RECURSION_LIMIT). */
   xmit_recursion = 0;
+  /** Depth of tc's redirections. */
+  mirred_nest = 0;
 
   constructor(kernel: Kernel, cpu: Cpu) {
     this.kernel = kernel;
@@ -87,6 +131,7 @@ export class softnet_data {
     this.backlog = new napi_struct(null as unknown as net_device, process_backlog, 64);
     this.backlog.state = 0;
     this.backlog.context = this;
+    this.csd = new call_single_data(kernel, cpu, () => rps_trigger_softirq(this));
   }
 }
 
@@ -173,6 +218,8 @@ export function register_netdev(dev: net_device): number {
     return -EEXIST;
   }
   dev.ifindex = net.next_ifindex();
+  // NETIF_F_SOFT_FEATURES, the receive half.
+  dev.features |= NETIF_F_GRO;
   dev.registered = true;
   net.devices.push(dev);
   net.call_netdevice_notifiers(NETDEV_REGISTER, dev);
@@ -185,6 +232,8 @@ export function unregister_netdev(dev: net_device): void {
   dev_close(dev);
   const net = dev.nd_net;
   net.call_netdevice_notifiers(NETDEV_UNREGISTER, dev);
+  // flush_all_backlogs
+  for (const sd of dev.kernel.softnet) flush_backlog(sd, dev);
   net.devices.splice(net.devices.indexOf(dev), 1);
   dev.registered = false;
 }
@@ -392,6 +441,14 @@ export function dev_queue_xmit(skb: sk_buff): number {
 /** dev_hard_start_xmit: taps, what the card cannot do in software, then the driver. */
 export function dev_hard_start_xmit(skb: sk_buff, dev: net_device, txq: netdev_queue): netdev_tx_t {
   const kernel = dev.kernel;
+  // validate_xmit_skb: no card here takes fragments; a tag goes into the frame unless the card puts it there.
+  if (skb.vlan_present !== 0 && (dev.features & NETIF_F_HW_VLAN_CTAG_TX) === 0 && !__vlan_hwaccel_push_inside(skb)) {
+    return NETDEV_TX_OK;
+  }
+  if (skb.data_len !== 0 && skb_linearize(skb) !== 0) {
+    kfree_skb_reason(skb, SKB_DROP_REASON.NOMEM);
+    return NETDEV_TX_OK;
+  }
   if (skb.ip_summed === CHECKSUM_PARTIAL && (dev.features & NETIF_F_HW_CSUM) === 0) skb_checksum_help(skb);
   const net = dev.nd_net;
   if (net.ptype_all.length > 0) dev_queue_xmit_nit(net, skb, dev);
@@ -411,6 +468,7 @@ function dev_queue_xmit_nit(net: net, skb: sk_buff, dev: net_device): void {
     const pt = net.ptype_all[i] as packet_type;
     if (pt.dev !== null && pt.dev !== dev) continue;
     if (pt.af_packet_priv !== null && pt.af_packet_priv === skb.sk) continue;
+    if (pt.id_match?.(skb.sk) === true) continue;
     const clone = skb_clone(skb);
     if (clone === null) return;
     skb_reset_mac_header(clone);
@@ -436,6 +494,7 @@ export function netif_napi_del(napi: napi_struct): void {
     napi.dev.kernel.arch.report('napi', `${napi.dev.name}: netif_napi_del while enabled`);
   const index = napi.dev.napis.indexOf(napi);
   if (index >= 0) napi.dev.napis.splice(index, 1);
+  napi.gro.cleanup();
 }
 
 /** napi_enable */
@@ -451,6 +510,9 @@ export function napi_disable(napi: napi_struct): void {
     napi.dev.kernel.arch.report('napi', `${napi.dev.name}: napi_disable twice would wait for ever`);
     return;
   }
+  // The poll that this would wait for ends with what it holds going up.
+  if ((napi.state & NAPI_STATE_SCHED) !== 0) napi.gro.flush_normal(false);
+  napi.timer?.cancel();
   napi.state = NAPI_STATE_SCHED | NAPI_STATE_DISABLE;
   napi.work = 0;
   if (!napi.listed) return;
@@ -490,14 +552,42 @@ export function napi_schedule(napi: napi_struct): boolean {
  */
 export function napi_complete_done(napi: napi_struct, work: number): boolean {
   if ((napi.state & NAPI_STATE_DISABLE) !== 0) return false;
-  const tp = napi.dev.kernel.trace.napi_complete;
-  if (tp !== null) tp(napi.dev, napi.work + work);
+  const { dev, gro } = napi;
+  let timeout = 0;
+  let enable = true;
+  if (napi.work + work > 0) {
+    if (gro.bitmask !== 0) timeout = dev.gro_flush_timeout;
+    napi.defer_hard_irqs_count = dev.napi_defer_hard_irqs;
+  }
+  if (napi.defer_hard_irqs_count > 0) {
+    napi.defer_hard_irqs_count--;
+    timeout = dev.gro_flush_timeout;
+    if (timeout !== 0) enable = false;
+  }
+  // With a timer to come, packets of this jiffy may be held a little longer.
+  gro.flush_normal(timeout !== 0);
+  const tp = dev.kernel.trace.napi_complete;
+  if (tp !== null) tp(dev, napi.work + work);
   const missed = (napi.state & NAPI_STATE_MISSED) !== 0;
   napi.state &= ~(NAPI_STATE_SCHED | NAPI_STATE_MISSED);
-  if (!missed) return true;
+  if (missed) {
+    napi.state |= NAPI_STATE_SCHED;
+    __napi_schedule(napi);
+    return false;
+  }
+  if (timeout !== 0) {
+    const { kernel } = dev;
+    napi.timer ??= new hrtimer(kernel, `${dev.name}.napi`, () => napi_watchdog(napi), kernel.cpu.id);
+    napi.timer.start(kernel.clock.now + timeout);
+  }
+  return enable;
+}
+
+/** napi_watchdog: the time is up for what GRO holds, or for an interrupt that was put off: poll. */
+function napi_watchdog(napi: napi_struct): void {
+  if ((napi.state & (NAPI_STATE_DISABLE | NAPI_STATE_SCHED)) !== 0) return;
   napi.state |= NAPI_STATE_SCHED;
   __napi_schedule(napi);
-  return false;
 }
 
 /**
@@ -528,6 +618,7 @@ function net_rx_action(cpu: Cpu): boolean {
     }
   }
   sd.in_action = false;
+  if (sd.rps_ipi_list.length > 0) net_rps_action(sd);
   // Left over and newly scheduled, in the order Linux keeps: rest of the list, new ones, those to be polled again.
   sd.list.splice(sd.poll_list);
   sd.list.splice(sd.repoll);
@@ -554,6 +645,7 @@ function napi_poll_slice(sd: softnet_data, napi: napi_struct): boolean {
     sd.list.unshift(napi);
     return true;
   }
+  if (work >= slice && still_scheduled) napi.gro.flush_normal(HZ >= 1000);
   const tp = kernel.trace.napi_poll;
   if (tp !== null && napi !== sd.backlog) tp(napi.dev, napi.work, napi.weight);
   napi.polls++;
@@ -568,55 +660,30 @@ function name_of(napi: napi_struct): string {
 
 // ---- receive --------------------------------------------------------------------------------------------------
 
-/** napi_gro_receive: from a driver's poll; takes the skb. */
-export function napi_gro_receive(_napi: napi_struct, skb: sk_buff): void {
-  const tp = skb.kernel.trace.napi_gro_receive;
-  if (tp !== null) tp(skb);
-  netif_receive_skb(skb);
-}
-
-/** netif_rx: the old way in, for drivers without NAPI and the loopback: the CPU's backlog. Takes the skb. */
+/** netif_rx: the old way in, for drivers without NAPI and the loopback: a CPU's backlog. Takes the skb. */
 export function netif_rx(skb: sk_buff): number {
-  const kernel = skb.kernel;
-  kernel.clock.now += kernel.cost.netif_rx;
-  const tp = kernel.trace.netif_rx;
+  const tp = skb.kernel.trace.netif_rx;
   if (tp !== null) tp(skb);
-  const sd = kernel.softnet[kernel.cpu.id] as softnet_data;
-  // enqueue_to_backlog
-  if (sd.input_pkt_queue.qlen > kernel.init_net.sysctl.netdev_max_backlog) {
-    sd.dropped++;
-    (skb.dev as net_device).stats.rx_dropped++;
-    kfree_skb_reason(skb, SKB_DROP_REASON.CPU_BACKLOG);
-    return NET_RX_DROP;
-  }
-  sd.input_pkt_queue.push(skb);
-  const napi = sd.backlog;
-  if ((napi.state & NAPI_STATE_SCHED) === 0) {
-    napi.state |= NAPI_STATE_SCHED;
-    sd.poll_list.push(napi);
-    if (!sd.in_action) raise_softirq(kernel.cpu, NET_RX_SOFTIRQ);
-  }
-  return NET_RX_SUCCESS;
+  return netif_rx_internal(skb);
 }
 
-/** process_backlog: the poll of the backlog. */
-function process_backlog(napi: napi_struct, budget: number): number {
-  const sd = napi.context as softnet_data;
-  let work = 0;
-  while (work < budget) {
-    const skb = sd.input_pkt_queue.shift();
-    if (skb === null) {
-      napi.state &= ~NAPI_STATE_SCHED;
-      break;
-    }
-    netif_receive_skb(skb);
-    work++;
-  }
-  return work;
-}
-
-/** netif_receive_skb: a packet with its MAC header pulled, on its way to taps and network layers. Takes the skb. */
+/**
+ * netif_receive_skb: a packet with its MAC header pulled, on its way to taps and network layers, on this CPU or, by
+ * RPS, on another. Takes the skb.
+ */
 export function netif_receive_skb(skb: sk_buff): void {
+  if (skb.kernel.init_net.rps_needed !== 0) {
+    const cpu = get_rps_cpu(skb);
+    if (cpu >= 0) {
+      enqueue_to_backlog(skb, cpu);
+      return;
+    }
+  }
+  __netif_receive_skb(skb);
+}
+
+/** __netif_receive_skb: here and now. Takes the skb. */
+export function __netif_receive_skb(skb: sk_buff): void {
   const kernel = skb.kernel;
   kernel.clock.now += kernel.cost.netif_receive_skb;
   const tp = kernel.trace.netif_receive_skb;
@@ -624,36 +691,104 @@ export function netif_receive_skb(skb: sk_buff): void {
   __netif_receive_skb_core(skb);
 }
 
-function __netif_receive_skb_core(skb: sk_buff): void {
-  const dev = skb.dev as net_device;
+/** deliver_skb: to one taker of several, which gets a reference of its own. */
+function deliver_skb(skb: sk_buff, pt: packet_type, orig_dev: net_device): void {
+  pt.func(skb_get(skb), skb.dev as net_device, pt, orig_dev);
+}
+
+/**
+ * __netif_receive_skb_core: taps, ingress filters, VLAN, the device's rx_handler, the network layers, in this order. A
+ * packet that gets another device on the way starts again. `pt_prev` is the taker found last: the very last one gets
+ * the packet itself.
+ */
+function __netif_receive_skb_core(first: sk_buff): void {
+  let skb = first;
   const kernel = skb.kernel;
-  const net = dev.nd_net;
-  (kernel.softnet[kernel.cpu.id] as softnet_data).processed++;
-  skb.skb_iif = dev.ifindex;
-  skb_reset_network_header(skb);
+  const sd = kernel.softnet[kernel.cpu.id] as softnet_data;
+  const orig_dev = skb.dev as net_device;
+  const { ptype_all, ptype_base } = orig_dev.nd_net;
+  skb.network_header = skb.data;
   skb.transport_header = skb.data;
-  skb.mac_len = skb.network_header - skb.mac_header;
-  const { ptype_all } = net;
-  if (ptype_all.length > 0 && skb.tstamp === 0) skb.tstamp = kernel.clock.now;
-  for (let i = 0; i < ptype_all.length; i++) {
-    const pt = ptype_all[i] as packet_type;
-    if (pt.dev === null || pt.dev === dev) pt.func(skb_get(skb), dev, pt, dev);
+  skb.mac_len = skb.data - skb.mac_header;
+  let pt_prev: packet_type | null = null;
+  let exact = false;
+  let dev = orig_dev;
+  for (;;) {
+    dev = skb.dev as net_device;
+    skb.skb_iif = dev.ifindex;
+    sd.processed++;
+    if (skb.protocol === ETH_P_8021Q || skb.protocol === ETH_P_8021AD) {
+      const untagged = skb_vlan_untag(skb);
+      if (untagged === null) return;
+      skb = untagged;
+    }
+    if (ptype_all.length > 0) {
+      if (skb.tstamp === 0) skb.tstamp = kernel.clock.now;
+      for (let i = 0; i < ptype_all.length; i++) {
+        const pt = ptype_all[i] as packet_type;
+        if (pt.dev !== null && pt.dev !== dev) continue;
+        if (pt_prev !== null) deliver_skb(skb, pt_prev, orig_dev);
+        pt_prev = pt;
+      }
+    }
+    if (dev.ingress === null && skb.vlan_present === 0 && dev.rx_handler === null) break;
+    // From here on somebody may change the packet or keep it: who has been found so far gets it first.
+    if (pt_prev !== null) deliver_skb(skb, pt_prev, orig_dev);
+    pt_prev = null;
+    const own = skb_share_check(skb);
+    if (own === null) return;
+    skb = own;
+    if (dev.ingress !== null) {
+      if (sch_handle_ingress(skb, dev.ingress) === INGRESS_GONE) return;
+    }
+    if (skb.vlan_present !== 0) {
+      const result = vlan_do_receive(skb);
+      if (result === VLAN_GONE) return;
+      if (result === VLAN_ANOTHER) continue;
+    }
+    if (dev.rx_handler !== null) {
+      const result = dev.rx_handler(skb);
+      if (result === RX_HANDLER_CONSUMED) return;
+      if (result === RX_HANDLER_ANOTHER) continue;
+      if (result === RX_HANDLER_EXACT) exact = true;
+    }
+    if (skb.vlan_present !== 0) {
+      const result = vlan_unclaimed(skb);
+      if (result === VLAN_GONE) return;
+      if (result === VLAN_ANOTHER) continue;
+    }
+    break;
   }
-  // Each taker but the last gets a reference of its own.
-  const list = net.ptype_base[skb.protocol & 15] as packet_type[];
-  let previous: packet_type | null = null;
+  const type = skb.protocol;
+  const list = ptype_base[type & 15] as packet_type[];
   for (let i = 0; i < list.length; i++) {
     const pt = list[i] as packet_type;
-    if (pt.type !== skb.protocol || (pt.dev !== null && pt.dev !== dev)) continue;
-    if (previous !== null) previous.func(skb_get(skb), dev, previous, dev);
-    previous = pt;
+    if (pt.type !== type) continue;
+    if (pt.dev === null ? exact : pt.dev !== dev && pt.dev !== orig_dev) continue;
+    if (pt_prev !== null) deliver_skb(skb, pt_prev, orig_dev);
+    pt_prev = pt;
   }
-  if (previous !== null) {
-    previous.func(skb, dev, previous, dev);
+  if (pt_prev !== null) {
+    pt_prev.func(skb, dev, pt_prev, orig_dev);
     return;
   }
-  dev.stats.rx_nohandler++;
+  if (exact) dev.stats.rx_nohandler++;
+  else dev.stats.rx_dropped++;
   kfree_skb_reason(skb, SKB_DROP_REASON.UNHANDLED_PROTO);
+}
+
+/** netdev_rx_handler_register: 0, or -EBUSY when the device has one. */
+export function netdev_rx_handler_register(dev: net_device, handler: rx_handler_func_t, data: unknown): number {
+  if (dev.rx_handler !== null) return -EBUSY;
+  dev.rx_handler = handler;
+  dev.rx_handler_data = data;
+  return 0;
+}
+
+/** netdev_rx_handler_unregister */
+export function netdev_rx_handler_unregister(dev: net_device): void {
+  dev.rx_handler = null;
+  dev.rx_handler_data = null;
 }
 
 /** dev_kfree_skb_any for a transmitted skb in a NAPI poll. */

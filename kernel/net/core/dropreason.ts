@@ -61,7 +61,9 @@ const REASONS = [
   'PACKET_SOCK_ERROR',
   'DEV_UNREGISTERED',
   'QUEUE_PURGE',
-  'QUEUE_PURGE',
+  'NO_TX_TARGET',
+  'BRIDGE_INGRESS_STP_STATE',
+  'MAC_IEEE_MAC_CONTROL',
 ] as const;
 
 type ReasonName = (typeof REASONS)[number];

@@ -2,7 +2,9 @@
 import type { Kernel } from '../../kernel.ts';
 import type { netns_ipv4 } from '../ipv4/netns.ts';
 import { NR_DROP_REASONS } from './dropreason.ts';
+import type { packet_offload } from './gro.ts';
 import type { net_device } from './netdevice.ts';
+import type { rps_sock_flow_table } from './rps.ts';
 import type { sk_buff } from './skbuff.ts';
 import { netns_core, type sock } from './sock.ts';
 
@@ -17,6 +19,8 @@ export interface packet_type {
   func(skb: sk_buff, dev: net_device, pt: packet_type, orig_dev: net_device): number;
   /** The socket behind a tap: it does not see what it sent itself. */
   readonly af_packet_priv: sock | null;
+  /** Where several sockets are behind one tap (a fanout group): is this one of them? */
+  id_match?(sk: sock | null): boolean;
 }
 
 export const NETDEV_UP = 1;
@@ -35,6 +39,12 @@ export class net {
   /** Taps on everything (ETH_P_ALL), and the network layers by EtherType. */
   readonly ptype_all: packet_type[] = [];
   readonly ptype_base: packet_type[][] = Array.from({ length: PTYPE_HASH_MASK + 1 }, () => []);
+  /** What GRO knows, by EtherType (dev_add_offload). */
+  readonly offload_base: packet_offload[] = [];
+  /** Receive queues with a map or a flow table: without any, nobody computes hashes (rps_needed). */
+  rps_needed = 0;
+  /** Where sockets were last read: RFS (net.core.rps_sock_flow_entries). */
+  rps_sock_flow_table: rps_sock_flow_table | null = null;
   private readonly netdev_chain: ((event: number, dev: net_device) => void)[] = [];
   readonly drops = new Float64Array(NR_DROP_REASONS);
   /** What sockets of every family share. */
@@ -49,6 +59,11 @@ export class net {
     netdev_budget_usecs: 2000,
     netdev_max_backlog: 1000,
     dev_weight: 64,
+    /** Segments that GRO hands up at a time. */
+    gro_normal_batch: 8,
+    /** CPUs with a flow limit on their backlog, as a mask, and the limit's number of buckets. */
+    flow_limit_cpu_bitmap: 0,
+    flow_limit_table_len: 4096,
     rmem_default: 212992,
     rmem_max: 212992,
     wmem_default: 212992,

@@ -1,9 +1,14 @@
 /** Network devices and their queues (include/linux/netdevice.h). */
 import type { Kernel } from '../../kernel.ts';
+import type { int_map } from '../../lib/int_map.ts';
+import type { hrtimer } from '../../time/hrtimer.ts';
 import { timer_list } from '../../time/timer.ts';
 import type { in_device } from '../ipv4/devinet.ts';
 import { dev_watchdog, noop_qdisc, type Qdisc } from '../sched/sch_generic.ts';
+import { gro_node } from './gro.ts';
+import type { ingress_qdisc } from './ingress.ts';
 import type { net } from './net_namespace.ts';
+import type { rps_dev_flow_table, rps_map } from './rps.ts';
 import type { sk_buff } from './skbuff.ts';
 
 export const NETDEV_TX_OK = 0x00;
@@ -27,7 +32,13 @@ export const ARPHRD_LOOPBACK = 772;
 /** Device features (linux/netdev_features.h), the bits in use. */
 export const NETIF_F_SG = 1;
 export const NETIF_F_HW_CSUM = 8;
+export const NETIF_F_HW_VLAN_CTAG_TX = 1 << 7;
+export const NETIF_F_HW_VLAN_CTAG_RX = 1 << 8;
+export const NETIF_F_GRO = 1 << 14;
 export const NETIF_F_RXCSUM = 1 << 17;
+/** rx-gro-list and rx-udp-gro-forwarding. */
+export const NETIF_F_GRO_FRAGLIST = 1 << 27;
+export const NETIF_F_GRO_UDP_FWD = 1 << 28;
 
 export const NAPI_POLL_WEIGHT = 64;
 
@@ -77,6 +88,23 @@ export class netdev_queue {
   }
 }
 
+/** One receive queue (struct netdev_rx_queue): where RPS and RFS send what comes by it. */
+export class netdev_rx_queue {
+  rps_map: rps_map | null = null;
+  rps_flow_table: rps_dev_flow_table | null = null;
+}
+
+/** What a device's rx_handler says of a packet (enum rx_handler_result). */
+export const RX_HANDLER_CONSUMED = 0;
+/** skb.dev is another now: once more round. */
+export const RX_HANDLER_ANOTHER = 1;
+/** To those who asked for just this device, and to nobody else. */
+export const RX_HANDLER_EXACT = 2;
+export const RX_HANDLER_PASS = 3;
+
+/** Takes the skb when it returns RX_HANDLER_CONSUMED. The skb is nobody else's (the caller has seen to it). */
+export type rx_handler_func_t = (skb: sk_buff) => number;
+
 export class net_device_stats {
   rx_packets = 0;
   tx_packets = 0;
@@ -95,6 +123,9 @@ export class net_device_stats {
   rx_missed_errors = 0;
   rx_nohandler = 0;
   rx_otherhost_dropped = 0;
+  collisions = 0;
+  tx_fifo_errors = 0;
+  tx_carrier_errors = 0;
 }
 
 /** State bits of a NAPI context. */
@@ -118,6 +149,10 @@ export class napi_struct {
   next: napi_struct | null = null;
   /** What the context belongs to, where that is not the device (the backlog: its softnet_data). */
   context: unknown = null;
+  readonly gro = new gro_node();
+  /** napi_watchdog, and how often the interrupt may still be put off (napi_defer_hard_irqs). */
+  timer: hrtimer | null = null;
+  defer_hard_irqs_count = 0;
   /** Polls and packets, for `ringside` to show. */
   polls = 0;
   packets = 0;
@@ -157,6 +192,22 @@ export class net_device {
   /** Multicast addresses listened to, as numbers (48 bits), with reference counts. */
   readonly mc = new Map<number, number>();
   readonly _tx: netdev_queue[];
+  /** As many as netif_set_real_num_rx_queues says. */
+  readonly _rx: netdev_rx_queue[] = [new netdev_rx_queue()];
+  /** Who gets the packets before the network layers: a bridge, and its port (netdev_rx_handler_register). */
+  rx_handler: rx_handler_func_t | null = null;
+  rx_handler_data: unknown = null;
+  /** The device this one is a port of. */
+  master: net_device | null = null;
+  /** tc filters on what comes in. */
+  ingress: ingress_qdisc | null = null;
+  /** VLAN devices on top, by protocol and id: net/8021q. */
+  vlan_info: int_map<net_device> | null = null;
+  /** Merged packets stay below this (IFLA_GRO_IPV4_MAX_SIZE). */
+  gro_max_size = 65536;
+  /** ns that GRO may hold packets beyond a poll, and polls without packets before the interrupt is enabled again. */
+  gro_flush_timeout = 0;
+  napi_defer_hard_irqs = 0;
   tx_queue_len = 1000;
   readonly napis: napi_struct[] = [];
   readonly stats = new net_device_stats();

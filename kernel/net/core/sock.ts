@@ -16,7 +16,7 @@ import type { socket } from '../socket.ts';
 import type { dst_entry } from './dst.ts';
 import { type bpf_prog, bpf_prog_run, sk_attach_filter, sk_detach_filter } from './filter.ts';
 import type { net } from './net_namespace.ts';
-import { alloc_skb, SKB_DROP_REASON, type sk_buff, sk_buff_head, skb_reserve } from './skbuff.ts';
+import { alloc_skb, SKB_DROP_REASON, type sk_buff, sk_buff_head, skb_reserve, skb_trim } from './skbuff.ts';
 
 /** States of a sock: TCP's, which datagram sockets borrow (include/net/tcp_states.h). */
 export const TCP_ESTABLISHED = 1;
@@ -139,6 +139,10 @@ export class sock {
   /** SO_ATTACH_FILTER's program, and whether SO_LOCK_FILTER has fixed it (SOCK_FILTER_LOCKED). */
   sk_filter: bpf_prog | null = null;
   sk_filter_locked = false;
+  /** The hash of the flow that a connected socket receives, for RFS. */
+  sk_rxhash = 0;
+  /** UDP_GRO: several datagrams at once are welcome. */
+  udp_gro = false;
   /** The route of a connected socket; sk_dst_check says whether it still holds. */
   sk_dst_cache: dst_entry | null = null;
   /** What a protocol keeps beside. */
@@ -196,6 +200,8 @@ export class netns_core {
   sockets = 0;
   /** AF_PACKET's sockets, each a packet_sock. */
   readonly packet: sock[] = [];
+  /** AF_PACKET's fanout groups. */
+  readonly fanout: unknown[] = [];
   /** By address family; set by sock_register. */
   readonly families: (net_proto_family | null)[] = new Array<net_proto_family | null>(AF_MAX).fill(null);
   /** The message header of the running system call: a slice is atomic, so one will do. */
@@ -295,10 +301,7 @@ export function sk_filter_trim_cap(sk: sock, skb: sk_buff, cap: number): number 
   if (keep === 0) return SKB_DROP_REASON.SOCKET_FILTER;
   if (keep < skb.len) {
     const length = Math.max(cap, keep);
-    if (length < skb.len) {
-      skb.tail -= skb.len - length;
-      skb.len = length;
-    }
+    if (!skb_trim(skb, length)) return SKB_DROP_REASON.NOMEM;
   }
   return 0;
 }

@@ -18,6 +18,7 @@ export const ETH_FRAME_LEN = 1514;
 export const ETH_P_IP = 0x0800;
 export const ETH_P_ARP = 0x0806;
 export const ETH_P_8021Q = 0x8100;
+export const ETH_P_8021AD = 0x88a8;
 export const ETH_P_802_3 = 0x0001;
 export const ETH_P_802_2 = 0x0004;
 const ETH_P_802_3_MIN = 0x0600;

@@ -10,6 +10,7 @@ import {
 } from '../../errno.ts';
 import { datagram_poll } from '../core/datagram.ts';
 import type { net } from '../core/net_namespace.ts';
+import { rps_record_sock_flow } from '../core/rps.ts';
 import {
   type proto,
   SHUTDOWN_MASK,
@@ -18,9 +19,11 @@ import {
   sk_dst_reset,
   sock,
   TCP_CLOSE,
+  TCP_ESTABLISHED,
 } from '../core/sock.ts';
 import { AF_INET, AF_UNSPEC, type proto_ops, SOCK_DGRAM, type sockaddr, type sockaddr_in } from '../msg.ts';
 import { sock_graft, sock_register, type socket } from '../socket.ts';
+import { ipv4_offload_init } from './inet_offload.ts';
 import { IPPROTO_ICMP, IPPROTO_UDP } from './ip_header.ts';
 import { ip_getsockopt, ip_setsockopt, SOL_IP } from './ip_sockglue.ts';
 import { ipv4_init } from './ipv4_init.ts';
@@ -149,12 +152,20 @@ function inet_sendmsg(sock: socket, msg: Parameters<proto_ops['sendmsg']>[1], le
     const err = inet_autobind(sk);
     if (err !== 0) return err;
   }
+  sock_rps_record_flow(sk);
   return sk.sk_prot.sendmsg(sk, msg, length);
+}
+
+/** sock_rps_record_flow: RFS brings the flow of a connected socket to the CPU where it is used. */
+function sock_rps_record_flow(sk: sock): void {
+  const table = sk.sk_net.rps_sock_flow_table;
+  if (table !== null && sk.sk_state === TCP_ESTABLISHED) rps_record_sock_flow(sk.kernel, table, sk.sk_rxhash);
 }
 
 /** inet_recvmsg */
 function inet_recvmsg(sock: socket, msg: Parameters<proto_ops['recvmsg']>[1], length: number): number {
   const sk = sock.sk as sock;
+  sock_rps_record_flow(sk);
   return sk.sk_prot.recvmsg(sk, msg, length);
 }
 
@@ -209,6 +220,7 @@ function inet_create(net: net, sock_: socket, protocol: number): number {
 /** inet_init: IPv4, its transports, and the family. */
 export function inet_init(net: net): void {
   ipv4_init(net);
+  ipv4_offload_init(net);
   udp_init(net);
   ping_init(net);
   sock_register(net, { family: AF_INET, create: inet_create });

@@ -1,6 +1,7 @@
 /** IPv4's part of a struct net: its sysctls, tables and counters (include/net/netns/ipv4.h). */
 import { int_map } from '../../lib/int_map.ts';
 import { HZ } from '../../time/timer.ts';
+import type { offload_callbacks } from '../core/gro.ts';
 import type { neigh_table } from '../core/neighbour.ts';
 import type { net } from '../core/net_namespace.ts';
 import type { sk_buff } from '../core/skbuff.ts';
@@ -44,6 +45,9 @@ export class netns_ipv4 {
 
   readonly mib = new ipv4_mib();
   readonly protos: (net_protocol | null)[] = new Array<net_protocol | null>(256).fill(null);
+  /** GRO by protocol number (inet_offloads), and how many sockets want merged datagrams (udp_encap_needed_key). */
+  readonly offloads: (offload_callbacks | null)[] = new Array<offload_callbacks | null>(256).fill(null);
+  udp_encap_needed = 0;
   /** The addresses of all devices (inet_addr_lst). */
   readonly inet_addr_lst = new int_map<in_ifaddr>();
   /** Changes with every address: what was chosen by address before is stale. */

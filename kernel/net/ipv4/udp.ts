@@ -15,6 +15,7 @@ import {
   ENETUNREACH,
   ENOBUFS,
   ENOENT,
+  ENOPROTOOPT,
   EOPNOTSUPP,
   EPROTO,
 } from '../../errno.ts';
@@ -23,6 +24,7 @@ import { POLLIN, POLLRDNORM } from '../../fs/select.ts';
 import { csum_fold, csum_from_partial, csum_partial, csum_tcpudp_nofold, put_csum } from '../../lib/checksum.ts';
 import { hash_2words, hash_32, reciprocal_scale } from '../../lib/hash.ts';
 import { datagram_poll, skb_copy_datagram_msg, skb_recv_datagram } from '../core/datagram.ts';
+import { SKB_GSO_FRAGLIST } from '../core/gro.ts';
 import type { net } from '../core/net_namespace.ts';
 import { NETIF_F_HW_CSUM } from '../core/netdevice.ts';
 import { skb_checksum_ok, skb_csum_unnecessary } from '../core/skb_checksum.ts';
@@ -46,6 +48,7 @@ import {
 import {
   make_proto,
   RCV_SHUTDOWN,
+  sk_common_release,
   sk_dst_check,
   sk_error_report,
   sk_filter_trim_cap,
@@ -65,6 +68,7 @@ import {
 import {
   AF_INET,
   AF_UNSPEC,
+  CMSG_UDP_GRO,
   MSG_DONTWAIT,
   MSG_OOB,
   MSG_PEEK,
@@ -72,6 +76,7 @@ import {
   msg_access_ok,
   type msghdr,
   type sockaddr_in,
+  type sockopt,
 } from '../msg.ts';
 import {
   datagram_disconnect,
@@ -96,6 +101,11 @@ import { get16, get32, IPHDR_LEN, IPPROTO_UDP, iph_daddr, iph_saddr, ipv4_is_mul
 import { inet_cmsg_recv } from './ip_sockglue.ts';
 import { inet_add_protocol, type net_protocol } from './protocol.ts';
 import { flowi4, ip_route_output_key, RTCF_BROADCAST, RTCF_MULTICAST, type rtable } from './route.ts';
+import { udp_rcv_segment } from './udp_offload.ts';
+
+export const SOL_UDP = 17;
+/** Several datagrams of one flow may come in one recvmsg. */
+export const UDP_GRO = 104;
 
 /** Bytes of struct udphdr: source, dest, len, check (RFC 768). */
 export const UDP_HLEN = 8;
@@ -402,7 +412,10 @@ function udp4_csum_init(skb: sk_buff, check: number, saddr: number, daddr: numbe
     if (skb.ip_summed !== CHECKSUM_PARTIAL) skb.ip_summed = CHECKSUM_UNNECESSARY;
     return true;
   }
-  if (skb_csum_unnecessary(skb)) return true;
+  if (skb_csum_unnecessary(skb)) {
+    skb.csum_valid = 1;
+    return true;
+  }
   const pseudo = csum_tcpudp_nofold(saddr, daddr, skb.len, IPPROTO_UDP);
   if (skb.ip_summed === CHECKSUM_COMPLETE) {
     if (csum_fold(skb.csum + csum_from_partial(pseudo)) === 0) {
@@ -530,8 +543,17 @@ function __udp4_lib_mcast_deliver(net: net, skb: sk_buff, saddr: number, daddr: 
   return 0;
 }
 
-/** udp_queue_rcv_skb: filter, then the receive queue, if there is room. Takes the skb. */
+/** udp_queue_rcv_skb: several datagrams that GRO has merged are cut apart again, unless the socket wants them so. */
 function udp_queue_rcv_skb(sk: sock, skb: sk_buff): void {
+  if (skb.gso_size !== 0 && !(sk.udp_gro && (skb.gso_type & SKB_GSO_FRAGLIST) === 0)) {
+    udp_rcv_segment(skb, segment => udp_queue_rcv_one_skb(sk, segment));
+    return;
+  }
+  udp_queue_rcv_one_skb(sk, skb);
+}
+
+/** udp_queue_rcv_one_skb: filter, then the receive queue, if there is room. Takes the skb. */
+function udp_queue_rcv_one_skb(sk: sock, skb: sk_buff): void {
   const { mib } = sk.sk_net.ipv4;
   if (sk.sk_filter !== null) {
     // A filter must not see what a wrong checksum would reject.
@@ -550,6 +572,8 @@ function udp_queue_rcv_skb(sk: sock, skb: sk_buff): void {
     skb.csum = csum_partial(skb.ram, skb.data, UDP_HLEN, skb.csum);
   skb_pull(skb, UDP_HLEN);
   skb.dst = null;
+  // sock_rps_save_rxhash: RFS is for connected sockets, whose packets are of one flow.
+  if (sk.inet_daddr !== 0 && skb.hash !== 0) sk.sk_rxhash = skb.hash;
   // __udp_enqueue_schedule_skb: an empty queue takes a packet of any size.
   const rmem = sk.sk_rmem_alloc;
   if (rmem !== 0 && rmem + skb.truesize > sk.sk_rcvbuf) {
@@ -599,6 +623,10 @@ export function udp_recvmsg(sk: sock, msg: msghdr, length: number): number {
       }
     }
     if (sk.cmsg_flags !== 0) inet_cmsg_recv(sk, skb, msg);
+    if (sk.udp_gro && skb.gso_size !== 0 && msg.msg_control !== null) {
+      msg.msg_control.present |= CMSG_UDP_GRO;
+      msg.msg_control.gso_size = skb.gso_size;
+    }
     const result = (msg.flags & MSG_TRUNC) !== 0 ? ulen : copied;
     if (truncated) msg.msg_flags |= MSG_TRUNC;
     consume_skb(skb);
@@ -821,7 +849,35 @@ function udp_connect(sk: sock, addr: Parameters<typeof ip4_datagram_connect>[1])
   return err;
 }
 
+/** udp_lib_setsockopt: 0, or -ENOPROTOOPT. */
+function udp_setsockopt(sk: sock, level: number, name: number, opt: sockopt): number {
+  if (level !== SOL_UDP || name !== UDP_GRO) return -ENOPROTOOPT;
+  set_udp_gro(sk, opt.value !== 0);
+  return 0;
+}
+
+function udp_getsockopt(sk: sock, level: number, name: number, opt: sockopt): number {
+  if (level !== SOL_UDP || name !== UDP_GRO) return -ENOPROTOOPT;
+  opt.value = Number(sk.udp_gro);
+  return 0;
+}
+
+/** udp_tunnel_encap_enable: from the first such socket on, GRO looks for the socket of each datagram. */
+function set_udp_gro(sk: sock, on: boolean): void {
+  if (sk.udp_gro !== on) sk.sk_net.ipv4.udp_encap_needed += on ? 1 : -1;
+  sk.udp_gro = on;
+}
+
+/** udp_destroy_sock */
+function udp_close(sk: sock): void {
+  set_udp_gro(sk, false);
+  sk_common_release(sk);
+}
+
 export const udp_prot = make_proto('UDP', {
+  close: udp_close,
+  setsockopt: udp_setsockopt,
+  getsockopt: udp_getsockopt,
   connect: udp_connect,
   disconnect: datagram_disconnect,
   sendmsg: udp_sendmsg,

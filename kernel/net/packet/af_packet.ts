@@ -36,6 +36,7 @@ import {
   skb_put_data,
   skb_reset_network_header,
   skb_shared,
+  skb_trim,
 } from '../core/skbuff.ts';
 import {
   make_proto,
@@ -50,6 +51,8 @@ import {
 import { ETH_ALEN, ETH_HLEN, ETH_P_8021Q } from '../ethernet/eth.ts';
 import {
   AF_PACKET,
+  CMSG_PACKET_AUXDATA,
+  type cmsg,
   MSG_DONTWAIT,
   MSG_TRUNC,
   msg_access_ok,
@@ -62,16 +65,32 @@ import {
   type sockopt,
 } from '../msg.ts';
 import { sock_graft, sock_register, type socket } from '../socket.ts';
+import {
+  __fanout_link,
+  __fanout_unlink,
+  fanout_add,
+  fanout_release,
+  fanout_value,
+  type packet_fanout,
+  type packet_rollover,
+} from './fanout.ts';
 
 export const SOL_PACKET = 263;
 export const PACKET_ADD_MEMBERSHIP = 1;
 export const PACKET_DROP_MEMBERSHIP = 2;
 export const PACKET_STATISTICS = 6;
+export const PACKET_AUXDATA = 8;
+export const PACKET_FANOUT = 18;
+export const PACKET_ROLLOVER_STATS = 21;
 export const PACKET_IGNORE_OUTGOING = 23;
 
 /** Kinds of membership (struct packet_mreq): here in sockopt.usec, the device's index in sockopt.sec. */
 export const PACKET_MR_PROMISC = 1;
 export const PACKET_MR_ALLMULTI = 2;
+
+/** tp_status of struct tpacket_auxdata: its tag, and the tag's protocol, are there. */
+export const TP_STATUS_VLAN_VALID = 1 << 4;
+export const TP_STATUS_VLAN_TPID_VALID = 1 << 6;
 
 const VLAN_HLEN = 4;
 
@@ -86,6 +105,11 @@ export class packet_sock extends sock {
   prot_hook: packet_type | null = null;
   tp_packets = 0;
   tp_drops = 0;
+  /** PACKET_AUXDATA: recvmsg tells the VLAN tag. */
+  auxdata = false;
+  /** The group it shares its tap with, and what it remembers of overflows. */
+  fanout: packet_fanout | null = null;
+  rollover: packet_rollover | null = null;
   /** Promiscuous and all-multicast memberships: (device index, kind) pairs. */
   readonly mclist: { ifindex: number; type: number }[] = [];
 }
@@ -141,14 +165,17 @@ function packet_rcv(skb: sk_buff, dev: net_device, pt: packet_type): number {
     consume_skb(skb);
     mine = clone;
   }
+  const length = mine.len;
+  if (length > snaplen && !skb_trim(mine, snaplen)) {
+    sk.tp_drops++;
+    sk.sk_drops++;
+    kfree_skb_reason(mine, SKB_DROP_REASON.PACKET_SOCK_ERROR);
+    return 0;
+  }
   // The control block: what recvfrom tells of the frame beside its bytes.
   mine.cb0 = dev.ifindex;
   mine.cb1 = dev.type;
-  mine.cb2 = mine.len;
-  if (mine.len > snaplen) {
-    mine.tail -= mine.len - snaplen;
-    mine.len = snaplen;
-  }
+  mine.cb2 = length;
   skb_set_owner_r(mine, sk);
   mine.dev = null;
   mine.dst = null;
@@ -181,6 +208,7 @@ function packet_recvmsg(sk: sock, msg: msghdr, length: number): number {
     return -EFAULT;
   }
   const result = (msg.flags & MSG_TRUNC) !== 0 ? skb.len : copied;
+  if ((sk as packet_sock).auxdata && msg.msg_control !== null) packet_cmsg(skb, msg.msg_control);
   const name = msg.msg_name;
   if (name !== null) {
     name.sa_family = AF_PACKET;
@@ -188,6 +216,15 @@ function packet_recvmsg(sk: sock, msg: msghdr, length: number): number {
   }
   consume_skb(skb);
   return result;
+}
+
+/** struct tpacket_auxdata: the frame's length, and the tag that was taken out of it. */
+function packet_cmsg(skb: sk_buff, control: cmsg): void {
+  control.present |= CMSG_PACKET_AUXDATA;
+  control.tp_status = skb.vlan_present !== 0 ? TP_STATUS_VLAN_VALID | TP_STATUS_VLAN_TPID_VALID : 0;
+  control.tp_len = skb.cb2;
+  control.tp_vlan_tci = skb.vlan_tci;
+  control.tp_vlan_tpid = skb.vlan_proto;
 }
 
 function fill_sockaddr_ll(sll: sockaddr_ll, skb: sk_buff): void {
@@ -271,19 +308,23 @@ function packet_sendmsg(sk_: sock, msg: msghdr, length: number): number {
 function register_prot_hook(sk: packet_sock, dev: net_device | null): void {
   if (sk.prot_hook !== null) return;
   sk.prot_hook = { type: sk.num, dev, func: packet_rcv, af_packet_priv: sk };
-  sk.sk_net.dev_add_pack(sk.prot_hook);
+  if (sk.fanout !== null) __fanout_link(sk);
+  else sk.sk_net.dev_add_pack(sk.prot_hook);
 }
 
 /** unregister_prot_hook */
 function unregister_prot_hook(sk: packet_sock): void {
   if (sk.prot_hook === null) return;
-  sk.sk_net.dev_remove_pack(sk.prot_hook);
+  if (sk.fanout !== null) __fanout_unlink(sk);
+  else sk.sk_net.dev_remove_pack(sk.prot_hook);
   sk.prot_hook = null;
 }
 
 /** packet_do_bind: another type or device. 0 or -ENODEV. */
 function packet_do_bind(sk: packet_sock, ifindex: number, proto: number): number {
   const dev = ifindex === 0 ? null : sk.sk_net.dev_get_by_index(ifindex);
+  // A member of a group stays where the group is.
+  if (sk.fanout !== null) return -EINVAL;
   if (ifindex !== 0 && dev === null) return -ENODEV;
   unregister_prot_hook(sk);
   sk.num = proto;
@@ -354,6 +395,7 @@ const packet_ops: proto_ops = {
   release(sock_) {
     const sk = sock_.sk as packet_sock;
     unregister_prot_hook(sk);
+    fanout_release(sk);
     for (const { ifindex, type } of sk.mclist) {
       const dev = sk.sk_net.dev_get_by_index(ifindex);
       if (dev !== null) packet_dev_mc(dev, type, -1);
@@ -400,6 +442,11 @@ const packet_ops: proto_ops = {
         if (opt.value < 0 || opt.value > 1) return -EINVAL;
         sk.ignore_outgoing = opt.value !== 0;
         return 0;
+      case PACKET_AUXDATA:
+        sk.auxdata = opt.value !== 0;
+        return 0;
+      case PACKET_FANOUT:
+        return fanout_add(sk, opt.value & 0xffff, opt.value >>> 16);
       default:
         return -ENOPROTOOPT;
     }
@@ -418,6 +465,19 @@ const packet_ops: proto_ops = {
         return 0;
       case PACKET_IGNORE_OUTGOING:
         opt.value = Number(sk.ignore_outgoing);
+        return 0;
+      case PACKET_AUXDATA:
+        opt.value = Number(sk.auxdata);
+        return 0;
+      case PACKET_FANOUT:
+        opt.value = fanout_value(sk);
+        return 0;
+      case PACKET_ROLLOVER_STATS:
+        // struct tpacket_rollover_stats: tp_all, tp_huge, tp_failed.
+        if (sk.rollover === null) return -EINVAL;
+        opt.value = sk.rollover.num;
+        opt.sec = sk.rollover.num_huge;
+        opt.usec = sk.rollover.num_failed;
         return 0;
       default:
         return -ENOPROTOOPT;

@@ -42,8 +42,8 @@ export class Segment {
   /** Neighbour states, 'FROM>TO' as numbers, in order. */
   readonly states: [from: number, to: number][] = [];
 
-  constructor(options: { address?: string | null; prefix?: number } = {}) {
-    this.host = this.world.addHost({ name: 'b', nics: [], costs: false });
+  constructor(options: { address?: string | null; prefix?: number; cpus?: number; costs?: boolean } = {}) {
+    this.host = this.world.addHost({ name: 'b', nics: [], costs: options.costs ?? false, cpus: options.cpus ?? 1 });
     this.kernel = this.host.kernel;
     this.net = this.kernel.init_net;
     this.kernel.trace.kfree_skb = (_skb, reason) => this.drops.push(drop_reason_name(reason));
