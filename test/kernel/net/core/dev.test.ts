@@ -6,6 +6,8 @@ import {
   dev_queue_xmit,
   NET_XMIT_CN,
   netif_carrier_off,
+  netif_stop_queue,
+  netif_wake_queue,
   register_netdev,
 } from '../../../../kernel/net/core/dev.ts';
 import {
@@ -82,7 +84,7 @@ describe('net_tx_action', () => {
     const devices = [0, 1, 2].map(i =>
       device(b, (skb): netdev_tx_t => {
         order.push(`${i}`);
-        if (order.length <= 20) return NETDEV_TX_BUSY;
+        if (order.length <= 21) return NETDEV_TX_BUSY;
         consume_skb(skb);
         return NETDEV_TX_OK;
       }),
@@ -137,5 +139,24 @@ describe('a device that is up without carrier', () => {
     run(1e6);
     const { mib } = left.kernel.init_net.ipv4;
     expect([sent, mib.UdpOutDatagrams, mib.UdpSndbufErrors]).toEqual([10, 1, 0]);
+  });
+});
+
+describe('a device without a queue', () => {
+  it('woken by its driver, nothing waits and nothing breaks', () => {
+    const b = bench();
+    const lo = b.kernel.init_net.loopback_dev as net_device;
+    b.host.exec(() => {
+      netif_stop_queue(lo);
+      netif_wake_queue(lo);
+    });
+    b.world.sim.run(1e6);
+    expect(b.world.finish()).toEqual([]);
+  });
+
+  it('in two worlds, each has its own discipline', () => {
+    const [one, other] = [bench(), bench()].map(({ kernel }) => kernel.init_net.loopback_dev?._tx[0]);
+    expect(one?.qdisc).not.toBe(other?.qdisc);
+    expect(one?.qdisc.dev_queue).toBe(one);
   });
 });
