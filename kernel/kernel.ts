@@ -37,6 +37,8 @@ export class Kernel {
   readonly softirq_stat: Int32Array[];
   readonly timers: timer_base;
   readonly hrtimers_due: hrtimer[][];
+  /** hrtimers that are armed, or whose function has still to run. */
+  hrtimers_active = 0;
   /** Local timer interrupts per CPU (LOC in /proc/interrupts). */
   readonly local_timer_count: Int32Array;
   readonly sched: Scheduler;

@@ -60,6 +60,7 @@ export class World {
   /** Frames as they leave a sender: wire number, then as LinkObserver. For captures and traces. */
   onFrame: ((wire: number, ...frame: Parameters<LinkObserver>) => void) | null = null;
   private readonly checks: boolean;
+  private finished = false;
 
   constructor(config: WorldConfig = {}) {
     this.seed = config.seed ?? 1;
@@ -165,9 +166,12 @@ export class World {
 
   /**
    * Ends the run: shuts every host down, lets what is under way come to rest, and looks for what was left behind.
-   * Returns everything the detectors found in the run. The world is of no more use afterwards.
+   * Returns everything the detectors found in the run. The world is of no more use afterwards; asked again, it says the
+   * same.
    */
   finish(): Finding[] {
+    if (this.finished) return this.findings;
+    this.finished = true;
     for (const host of this.hosts) host.shutdown();
     this.sim.run(this.sim.time + 10_000_000);
     for (const host of this.hosts) findLeaks(host);

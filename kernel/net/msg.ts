@@ -74,7 +74,7 @@ export class sockaddr_ll extends sockaddr {
   }
 }
 
-/** An option's value, in or out: most are an integer; some are a time, a name or a pair of counters. Reusable. */
+/** An option's value, in or out: most are an integer; some a time, a name, a pair of counters, a struct linger. Reusable. */
 export class sockopt {
   value = 0;
   sec = 0;

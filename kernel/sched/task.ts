@@ -17,6 +17,9 @@ export const TASK_WAKING = 3;
 /** A system call's slice returned this: it would block, has put the task to sleep, and runs again after the wake-up. */
 export const ERESTARTSYS = 512;
 
+/** No time of the clock, in ns, is later. */
+const KTIME_MAX = Number.MAX_SAFE_INTEGER;
+
 /** What a user program is: every system call is a `yield*`, its value the call's result (negative: an errno). */
 export type Program = Generator<undefined, number | undefined, undefined>;
 
@@ -168,12 +171,13 @@ export function finish_wait(task: task_struct): void {
 
 /**
  * schedule_hrtimeout: as schedule_timeout, but the sleep ends at `call.deadline` to the ns (nanosleep, poll and
- * epoll_wait use it in Linux too). `timeout_ns` negative: never. False when the time is up.
+ * epoll_wait use it in Linux too). `timeout_ns` negative, or beyond what the clock can say (KTIME_MAX): never. False
+ * when the time is up.
  */
 export function schedule_hrtimeout(task: task_struct, timeout_ns: number): boolean {
   const { call, kernel } = task;
   task.state = TASK_INTERRUPTIBLE;
-  if (timeout_ns < 0) return true;
+  if (timeout_ns < 0 || timeout_ns > KTIME_MAX - kernel.clock.now) return true;
   if (call.deadline === 0) call.deadline = Math.ceil(kernel.clock.now + timeout_ns);
   if (kernel.clock.now >= call.deadline) {
     finish_wait(task);

@@ -9,6 +9,7 @@ import {
   netif_stop_queue,
   netif_wake_queue,
   register_netdev,
+  type softnet_data,
 } from '../../../../kernel/net/core/dev.ts';
 import {
   NETDEV_TX_BUSY,
@@ -158,5 +159,18 @@ describe('a device without a queue', () => {
     const [one, other] = [bench(), bench()].map(({ kernel }) => kernel.init_net.loopback_dev?._tx[0]);
     expect(one?.qdisc).not.toBe(other?.qdisc);
     expect(one?.qdisc.dev_queue).toBe(one);
+  });
+});
+
+describe('the loopback', () => {
+  it('more packets at once than the backlog takes, counts those that it took, without their Ethernet headers', () => {
+    const b = bench({ costs: false });
+    const lo = b.kernel.init_net.loopback_dev as net_device;
+    transmit(b, lo, 1100);
+    const { dropped } = b.kernel.softnet[0] as softnet_data;
+    expect(dropped).toBeGreaterThan(90);
+    const { rx_packets, tx_packets, rx_bytes, tx_bytes } = lo.stats;
+    expect([rx_packets, tx_packets]).toEqual([1100 - dropped, 1100 - dropped]);
+    expect([rx_bytes, tx_bytes]).toEqual([rx_packets * 46, rx_packets * 46]);
   });
 });
