@@ -16,6 +16,7 @@ import { NR_SOFTIRQS, open_softirq, run_ksoftirqd, type softirq_action, TIMER_SO
 import type { hrtimer } from './time/hrtimer.ts';
 import { timer_base } from './time/timer.ts';
 import { Tracepoints } from './trace/events.ts';
+import type { ProgramObserver } from './trace/observer.ts';
 
 export interface KernelOptions {
   readonly hostname: string;
@@ -30,6 +31,7 @@ export class Kernel {
   readonly ram: Ram;
   readonly cost: Costs;
   readonly trace = new Tracepoints();
+  observer: ProgramObserver | null = null;
   readonly slab: Slab;
   readonly irqs: irq_desc[];
   readonly softirq_vec: (softirq_action | null)[] = new Array(NR_SOFTIRQS).fill(null);

@@ -44,6 +44,8 @@ export class syscall implements Iterator<undefined, number, undefined> {
   private finished = false;
   private result = 0;
   private calls = 0;
+  /** What the kernel threw in this call. */
+  bug: { readonly error: unknown } | null = null;
   /** True in every slice after the first one. */
   restarted = false;
   /** Scratch that survives a restart: bytes done so far, and the time (ns) at which a timed wait gives up, 0 for none. */
@@ -73,6 +75,36 @@ export class syscall implements Iterator<undefined, number, undefined> {
     return this;
   }
 
+  /**
+   * The kernel's part: all of it, so that nothing of the kernel's is thrown into the program, which might catch it. A
+   * bug suspends the program for good, and Scheduler.resume throws it.
+   */
+  private slice(): number {
+    const { task } = this;
+    const { kernel } = task;
+    const fn = this.fn as AnySyscall;
+    try {
+      if (this.restarted) {
+        finish_wait(task);
+      } else {
+        const enter = kernel.trace.sys_enter;
+        if (enter !== null) enter(task, fn.name);
+        kernel.clock.now += kernel.cost.syscall;
+      }
+      const { a, b, c, d, e, f } = this;
+      const result = fn(task, a, b, c, d, e, f);
+      if (result === -ERESTARTSYS) return result;
+      const tp = kernel.trace.sys_exit;
+      if (tp !== null) tp(task, fn.name, result);
+      const { observer } = kernel;
+      if (observer !== null) observer.sys_exit(task, fn.name, result, a, b, c, d, e, f);
+      return result;
+    } catch (error) {
+      this.bug = { error };
+      return -ERESTARTSYS;
+    }
+  }
+
   next(): IteratorResult<undefined, number> {
     const task = this.task;
     const step = this.step;
@@ -82,22 +114,13 @@ export class syscall implements Iterator<undefined, number, undefined> {
       return step as IteratorResult<undefined, number>;
     }
     const clock = task.kernel.clock;
-    if (this.restarted) {
-      finish_wait(task);
-    } else {
-      const enter = task.kernel.trace.sys_enter;
-      if (enter !== null) enter(task, (this.fn as AnySyscall).name);
-      clock.now += task.kernel.cost.syscall;
-    }
-    const result = (this.fn as AnySyscall)(task, this.a, this.b, this.c, this.d, this.e, this.f);
+    const result = this.slice();
     this.restarted = true;
     if (result === -ERESTARTSYS) {
       step.done = false;
       step.value = undefined;
       return step as IteratorResult<undefined, number>;
     }
-    const tp = task.kernel.trace.sys_exit;
-    if (tp !== null) tp(task, (this.fn as AnySyscall).name, result);
     this.result = result;
     this.finished = true;
     // With costs on, a system call is a slice of its own: what it took must pass before the program goes on. And so

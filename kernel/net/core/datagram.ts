@@ -47,6 +47,8 @@ export function skb_copy_datagram_msg(skb: sk_buff, msg: msghdr, length: number)
   skb.ram.u8.copyWithin(msg.msg_base, skb.data, skb.data + length);
   const tp = kernel.trace.skb_copy_datagram;
   if (tp !== null) tp(skb, length);
+  const { observer } = kernel;
+  if (observer !== null) observer.copy_to_user(msg.msg_base, length);
   return 0;
 }
 
