@@ -20,6 +20,7 @@ import { NR_SOFTIRQS, open_softirq, run_ksoftirqd, type softirq_action, TIMER_SO
 import type { hrtimer } from './time/hrtimer.ts';
 import { timer_base } from './time/timer.ts';
 import { Tracepoints } from './trace/events.ts';
+import type { ProgramObserver } from './trace/observer.ts';
 
 export interface KernelOptions {
   readonly hostname: string;
@@ -34,6 +35,7 @@ export class Kernel {
   readonly ram: Ram;
   readonly cost: Costs;
   readonly trace = new Tracepoints();
+  observer: ProgramObserver | null = null;
   readonly slab: Slab;
   readonly irqs: irq_desc[];
   readonly softirq_vec: (softirq_action | null)[] = new Array(NR_SOFTIRQS).fill(null);
@@ -41,6 +43,8 @@ export class Kernel {
   readonly softirq_stat: Int32Array[];
   readonly timers: timer_base;
   readonly hrtimers_due: hrtimer[][];
+  /** hrtimers that are armed, or whose function has still to run. */
+  hrtimers_active = 0;
   /** Local timer interrupts per CPU (LOC in /proc/interrupts). */
   readonly local_timer_count: Int32Array;
   readonly sched: Scheduler;

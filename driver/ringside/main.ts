@@ -17,6 +17,7 @@ import {
   type net_device,
   type net_device_ops,
   netif_carrier_off,
+  netif_device_detach,
   netif_napi_add,
   netif_napi_del,
   netif_running,
@@ -62,6 +63,7 @@ const ops: net_device_ops = {
     write_mac(netdev_priv(dev));
     return 0;
   },
+  ndo_change_mtu: change_mtu,
   ndo_tx_timeout: tx_timeout,
   ndo_get_stats: update_stats,
 };
@@ -182,7 +184,10 @@ function up(adapter: ringside_adapter, rx: ring, tx: ring): void {
   writel(io, NIC.TDLEN, tx.count);
   writel(io, NIC.TDCTL, bits(NIC.TDCTL.EN));
   alloc_rx_buffers(adapter, rx);
-  if (adapter.use_napi) napi_enable(adapter.napi);
+  if (adapter.use_napi) {
+    napi_enable(adapter.napi);
+    adapter.napi_enabled = true;
+  }
   writel(io, NIC.CTRL, bits(NIC.CTRL.RXE, NIC.CTRL.TXE));
   writel(io, NIC.ISR, NIC.ISR.writable);
   adapter.mask = POLL_CAUSES_ISR | NIC.ISR.LSC.mask;
@@ -195,7 +200,9 @@ function down(adapter: ringside_adapter, rx: ring, tx: ring): void {
   const { io } = adapter;
   adapter.mask = 0;
   adapter.refill_timer.del();
-  if (adapter.use_napi) napi_disable(adapter.napi);
+  // A watchdog whose reset failed has been here before.
+  if (adapter.napi_enabled) napi_disable(adapter.napi);
+  adapter.napi_enabled = false;
   // A reset stops both engines for certain: after it the card touches no buffer.
   if (reset_hw(adapter) !== 0) adapter.removed = true;
   readl(io, NIC.STATUS);
@@ -222,15 +229,26 @@ function ringside_stop(dev: net_device): number {
 function tx_timeout(dev: net_device): void {
   const adapter = netdev_priv(dev);
   const { rx, tx } = adapter;
-  if (rx === null || tx === null) return;
+  if (rx === null || tx === null || adapter.removed) return;
   adapter.restarts++;
   down(adapter, rx, tx);
-  if (adapter.removed) return;
+  if (adapter.removed) {
+    // It does not come back: nothing more is to be given to it.
+    netif_device_detach(dev);
+    return;
+  }
   rx.next_to_use = rx.next_to_clean = 0;
   tx.next_to_use = tx.next_to_clean = 0;
   up(adapter, rx, tx);
   update_carrier(adapter);
   netif_wake_queue(dev);
+}
+
+/** ndo_change_mtu: a card that runs is told at once. Every buffer holds the longest frame that max_mtu allows. */
+function change_mtu(dev: net_device, mtu: number): number {
+  const adapter = netdev_priv(dev);
+  if (adapter.rx !== null && !adapter.removed) writel(adapter.io, NIC.MAXLEN, mtu + ETH_HLEN);
+  return 0;
 }
 
 /** ndo_get_stats: adds what the card counted since the last time (its counters clear on read). */

@@ -69,6 +69,8 @@ export class ringside_adapter {
   /** The card is gone (reads give all-ones). */
   removed = false;
   restarts = 0;
+  /** Between napi_enable and napi_disable. */
+  napi_enabled = false;
   /** Refills after memory ran out. */
   readonly refill_timer: timer_list;
 

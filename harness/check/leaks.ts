@@ -27,5 +27,12 @@ export function findLeaks(host: Host): void {
     if (desc.spurious > 0) world.report('irq', `${name}: ${desc.spurious} interrupts on irq ${desc.irq} were nobody's`);
     if (desc.actions.length > 0) world.report('leak', `${name}: irq ${desc.irq} was never freed`);
   }
+  const { sockets } = kernel.init_net.core;
+  if (sockets > 0) world.report('leak', `${name}: ${sockets} sockets were never freed`);
+  const alive = [...kernel.sched.tasks.values()].filter(task => task.program !== null);
+  if (alive.length > 0) {
+    world.report('leak', `${name}: ${alive.length} tasks still live: ${alive.map(task => task.comm).join(', ')}`);
+  }
+  if (kernel.hrtimers_active > 0) world.report('leak', `${name}: ${kernel.hrtimers_active} hrtimers are still armed`);
   if (kernel.timers.pending > 0) world.report('leak', `${name}: ${kernel.timers.pending} timers still run`);
 }

@@ -16,6 +16,7 @@ import { HostBus } from './bus.ts';
 import { Cable } from './cable.ts';
 import { LevelInterruptController } from './intc.ts';
 import { DeviceIommu } from './iommu.ts';
+import type { HashedPrograms } from './observed.ts';
 import { CardSlot } from './slot.ts';
 import type { World } from './world.ts';
 
@@ -75,6 +76,7 @@ export class Host {
   readonly bus: HostBus;
   readonly cards: Plugged[] = [];
   private readonly drivers: readonly pci_driver[];
+  private programs: HashedPrograms | null = null;
 
   constructor(world: World, config: HostConfig) {
     const { sim, arena } = world;
@@ -96,6 +98,7 @@ export class Host {
     };
     this.kernel = new Kernel(arch, { hostname: config.name, costs: config.costs ?? false });
     this.kernel.sched.on_exit = task => {
+      this.programs?.exit(task);
       if (task.exit_error !== null)
         world.report('task', `${config.name}: ${task.comm} ended by ${String(task.exit_error)}`);
     };
@@ -131,6 +134,12 @@ export class Host {
     slot.cable.add(nic, `${this.name}.nic${index}`);
     this.bus.attach(slot);
     this.cards.push({ nic, slot, mac: config.mac, rate, line });
+  }
+
+  /** From now on what its programs see goes into the run hash. */
+  observe(programs: HashedPrograms): void {
+    this.programs = programs;
+    this.kernel.observer = programs;
   }
 
   /** Registers the drivers (which probe the cards) and brings the loopback up. */

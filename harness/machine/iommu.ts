@@ -40,6 +40,8 @@ export class DeviceIommu implements Iommu {
   private readonly free = new Int32Array(SINGLES);
   private freeHead = 0;
   private freeCount = SINGLES;
+  /** Where the search for several pages in a row goes on. */
+  private nextMany = SINGLES;
   /** Mappings alive, streaming and coherent. */
   streaming = 0;
   coherents = 0;
@@ -159,9 +161,19 @@ export class DeviceIommu implements Iommu {
     return page;
   }
 
+  /** Next fit: what was freed is taken again once the search has come round. */
   private takeMany(pages: number): number {
+    const end = SINGLES + MULTIS;
+    let first = this.findRun(this.nextMany, end, pages);
+    if (first < 0) first = this.findRun(SINGLES, Math.min(this.nextMany + pages - 1, end), pages);
+    if (first >= 0) this.nextMany = first + pages;
+    return first;
+  }
+
+  /** The first of `pages` free pages in a row within [from, to), or -1. */
+  private findRun(from: number, to: number, pages: number): number {
     let run = 0;
-    for (let page = SINGLES; page < SINGLES + MULTIS; page++) {
+    for (let page = from; page < to; page++) {
       run = this.owner[page] === 0 ? run + 1 : 0;
       if (run === pages) return page - pages + 1;
     }

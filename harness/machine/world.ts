@@ -13,10 +13,11 @@ import { Sim } from '../sim/sim.ts';
 import { type Impairments, impair } from '../wire/impair.ts';
 import { Cable } from './cable.ts';
 import { Host, type HostConfig, type Plugged } from './host.ts';
+import { HashedPrograms, hashCounters } from './observed.ts';
 
 export interface WorldConfig {
   readonly seed?: number;
-  /** Hash everything observable. */
+  /** Hash everything observable; what was counted comes in with `finish`. */
   readonly hash?: boolean;
   /** The detectors that watch each access; those at the end of a run are always there. Default true. */
   readonly checks?: boolean;
@@ -60,6 +61,7 @@ export class World {
   /** Frames as they leave a sender: wire number, then as LinkObserver. For captures and traces. */
   onFrame: ((wire: number, ...frame: Parameters<LinkObserver>) => void) | null = null;
   private readonly checks: boolean;
+  private finished = false;
 
   constructor(config: WorldConfig = {}) {
     this.seed = config.seed ?? 1;
@@ -74,8 +76,10 @@ export class World {
     const host = new Host(this, config);
     this.hosts.push(host);
     const { hash } = this;
-    if (hash !== null)
+    if (hash !== null) {
       host.intc.observer = (line, asserted, time) => hash.note(`${host.name}.irq`, time, line, asserted ? 1 : 0);
+      host.observe(new HashedPrograms(host, hash));
+    }
     if (this.checks) watchDescriptors(host);
     host.boot();
     return host;
@@ -155,21 +159,31 @@ export class World {
   report(detector: string, message: string): void {
     const finding = { detector, message, time: this.sim.now };
     if (this.findings.length < RECORDS_MAX) this.findings.push(finding);
-    this.hash?.note(`finding:${detector}`, finding.time, message.length);
+    if (this.hash !== null) {
+      this.hash.note(`finding:${detector}`, finding.time);
+      this.hash.text(message);
+    }
   }
 
   violation(host: string, rule: string, offset: number, value: number, time: number): void {
     this.violationCount++;
+    this.hash?.note(`violation:${host}.${rule}`, time, offset, value);
     if (this.violations.length < RECORDS_MAX) this.violations.push({ host, rule, offset, value, time });
   }
 
   /**
    * Ends the run: shuts every host down, lets what is under way come to rest, and looks for what was left behind.
-   * Returns everything the detectors found in the run. The world is of no more use afterwards.
+   * Returns everything the detectors found in the run. The world is of no more use afterwards; asked again, it says the
+   * same.
    */
   finish(): Finding[] {
+    if (this.finished) return this.findings;
+    this.finished = true;
+    const { hash } = this;
+    if (hash !== null) for (const host of this.hosts) hashCounters(host, hash);
     for (const host of this.hosts) host.shutdown();
     this.sim.run(this.sim.time + 10_000_000);
+    if (hash !== null) for (const host of this.hosts) hashCounters(host, hash);
     for (const host of this.hosts) findLeaks(host);
     this.arena.release();
     return this.findings;

@@ -3,6 +3,7 @@
  * copy within one buffer. Arenas are pooled: making one costs more than a short run.
  */
 import type { Ram } from '../../kernel/arch.ts';
+import { assert } from '../../kernel/lib/assert.ts';
 
 /** What is used of the global that Node's types leave out. */
 interface WasmMemory {
@@ -45,6 +46,7 @@ export class Arena {
   /** A third of the time of `copyWithin` for a small frame: that is a call into V8's runtime, this is not. */
   readonly move: Move;
   private top = 4096;
+  private released = false;
 
   private constructor(size: number) {
     this.size = size;
@@ -62,11 +64,16 @@ export class Arena {
   static take(size: number): Arena {
     const rounded = Math.ceil(size / PAGE) * PAGE;
     const index = pool.findIndex(arena => arena.size >= rounded && arena.size <= 2 * rounded);
-    if (index >= 0) return pool.splice(index, 1)[0] as Arena;
-    return new Arena(rounded);
+    const arena = pool[index];
+    if (arena === undefined) return new Arena(rounded);
+    pool.splice(index, 1);
+    arena.released = false;
+    return arena;
   }
 
   release(): void {
+    assert(!this.released, 'arena released twice');
+    this.released = true;
     this.u8.fill(0, 0, this.top);
     this.top = 4096;
     if (pool.length < 4) pool.push(this);

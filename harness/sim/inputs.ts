@@ -95,7 +95,11 @@ export class Inputs {
 
   private enter(input: Input): void {
     this.count++;
-    this.hash?.note(`in:${input.port}`, input.time, input.data.length);
+    const { hash } = this;
+    if (hash !== null) {
+      hash.note(`in:${input.port}`, input.time);
+      hash.data(input.data, 0, input.data.length);
+    }
     this.onInput?.(input);
     const handler = this.handlers.get(input.port);
     // Only a log can name one: the header is its first line.

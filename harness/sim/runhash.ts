@@ -2,6 +2,8 @@
 import { createHash, type Hash } from 'node:crypto';
 
 const BLOCK = 4096;
+/** Longer kinds are taken in as text. */
+const KIND_MAX = 80;
 
 export class RunHash {
   private readonly hash: Hash = createHash('sha256');
@@ -21,6 +23,10 @@ export class RunHash {
 
   /** An observation: what kind, when (ns), and up to three numbers. */
   note(kind: string, time: number, a = 0, b = 0, c = 0): void {
+    if (kind.length > KIND_MAX) {
+      this.text(kind);
+      kind = 'long';
+    }
     this.room(40 + kind.length * 3);
     const { bytes } = this;
     let at = this.used;
@@ -38,6 +44,11 @@ export class RunHash {
     this.note('data', length);
     this.flush();
     this.hash.update(bytes.subarray(at, at + length));
+  }
+
+  text(text: string): void {
+    const bytes = Buffer.from(text);
+    this.data(bytes, 0, bytes.length);
   }
 
   /** The hash so far, as hexadecimal digits. */

@@ -3,6 +3,7 @@
  * simulated always; `pace.ts` holds it back to real time where the outside world takes part.
  */
 import type { Clock, ClockEvent } from '../../kernel/arch.ts';
+import { assert } from '../../kernel/lib/assert.ts';
 
 class SimEvent implements ClockEvent {
   readonly name: string;
@@ -98,6 +99,7 @@ export class Sim implements Clock {
   }
 
   private arm(event: SimEvent, at: number, sequence: number): void {
+    assert(at < Infinity, 'an event at no time');
     event.at = Math.max(at, this.time);
     event.sequence = sequence;
     if (event.index < 0) {

@@ -14,15 +14,20 @@ export interface Comparison {
 
 const ETHERNET = 14;
 const word = (bytes: Uint8Array, at: number): number => (bytes[at] ?? 0) * 256 + (bytes[at + 1] ?? 0);
-const key = (bytes: Uint8Array, at: number, length: number): string =>
-  Buffer.from(bytes.buffer, bytes.byteOffset + at, Math.max(Math.min(length, bytes.length - at), 0)).toString('latin1');
+const key = (bytes: Uint8Array, at: number, length: number): string => {
+  const part = bytes.subarray(at, at + length);
+  return Buffer.from(part.buffer, part.byteOffset, part.length).toString('latin1');
+};
 
 /** What is left to a host's choice goes: identification and header checksum; and the padding behind the packet. */
 function comparable(frame: Uint8Array): Uint8Array {
   const type = word(frame, 12);
   if (type === ETHERTYPE_ARP) return frame.subarray(0, ETHERNET + 28);
   if (type !== ETHERTYPE_IPV4 || frame.length < ETHERNET + 20) return frame;
-  const bytes = frame.slice(0, ETHERNET + word(frame, ETHERNET + 2));
+  // A total length of 0 is segmentation offload's: the capture has the packet before it was cut.
+  const length = word(frame, ETHERNET + 2);
+  // A copy in any case: the slice of a Buffer would be the capture itself.
+  const bytes = new Uint8Array(frame.subarray(0, length < 20 ? frame.length : ETHERNET + length));
   bytes.fill(0, ETHERNET + 4, ETHERNET + 6);
   bytes.fill(0, ETHERNET + 10, ETHERNET + 12);
   return bytes;

@@ -1,5 +1,5 @@
 /** epoll (fs/eventpoll.c): level and edge triggered, one-shot, exclusive, nested. */
-import { EBADF, EEXIST, EINVAL, ELOOP, ENOENT } from '../errno.ts';
+import { EBADF, EEXIST, EFAULT, EINVAL, ELOOP, ENOENT } from '../errno.ts';
 import { ERESTARTSYS, schedule_hrtimeout, type task_struct } from '../sched/task.ts';
 import { prepare_to_wait_exclusive, wait_queue_entry, wait_queue_head } from '../sched/wait.ts';
 import { file, type file_operations, type file_watch, O_RDWR, type poll_table } from './file.ts';
@@ -229,8 +229,8 @@ function ep_loop_check(ep: eventpoll, open: file, depth: number): boolean {
 }
 
 /**
- * epoll_ctl: 0, -EBADF, -EINVAL (not an instance, itself, misuse of EPOLLEXCLUSIVE), -EEXIST, -ENOENT, -ELOOP.
- * `event` is copied; null where the operation needs none.
+ * epoll_ctl: 0, -EFAULT (no event), -EBADF, -EINVAL (not an instance, itself, misuse of EPOLLEXCLUSIVE), -EEXIST,
+ * -ENOENT, -ELOOP. `event` is copied; null where the operation needs none.
  */
 export function sys_epoll_ctl(
   task: task_struct,
@@ -239,6 +239,8 @@ export function sys_epoll_ctl(
   fd: number,
   event: epoll_event | null,
 ): number {
+  // The event is copied from the program before anything is looked at.
+  if (op !== EPOLL_CTL_DEL && event === null) return -EFAULT;
   const epfile = task.files.get(epfd);
   const target = task.files.get(fd);
   if (epfile === null || target === null) return -EBADF;
@@ -246,7 +248,6 @@ export function sys_epoll_ctl(
   const ep = epfile.private_data as eventpoll;
   const nested = target.f_op === eventpoll_fops;
   const wanted = event?.events ?? 0;
-  if (op !== EPOLL_CTL_DEL && event === null) return -EINVAL;
   if ((wanted & EPOLLEXCLUSIVE) !== 0 && op !== EPOLL_CTL_DEL) {
     if (op === EPOLL_CTL_MOD) return -EINVAL;
     if (op === EPOLL_CTL_ADD && (nested || (wanted & ~EPOLLEXCLUSIVE_OK_BITS) !== 0)) return -EINVAL;
@@ -302,7 +303,7 @@ export function sys_epoll_wait(
   maxevents: number,
   timeout_ms: number,
 ): number {
-  if (!(maxevents > 0) || maxevents > events.length) return -EINVAL;
+  if (!(maxevents > 0) || maxevents > events.length || !Number.isFinite(timeout_ms)) return -EINVAL;
   const open = task.files.get(epfd);
   if (open === null) return -EBADF;
   if (open.f_op !== eventpoll_fops) return -EINVAL;

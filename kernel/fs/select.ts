@@ -99,11 +99,11 @@ function do_pollfd(task: task_struct, entry: pollfd, table: poll_wqueues | null)
 
 /**
  * poll: how many of the first `nfds` descriptors have events. `timeout_ms` 0 does not wait, negative waits for ever.
- * Returns 0 when the time is up, or -EINVAL.
+ * Returns 0 when the time is up, or -EINVAL (too many, or a timeout that is no number).
  */
 export function sys_poll(task: task_struct, fds: pollfd[], nfds: number, timeout_ms: number): number {
   task.poll?.free();
-  if (nfds > task.files.limit || nfds > fds.length) return -EINVAL;
+  if (nfds > task.files.limit || nfds > fds.length || !Number.isFinite(timeout_ms)) return -EINVAL;
   task.poll ??= new poll_wqueues(task);
   const table = timeout_ms === 0 ? null : task.poll;
   let count = 0;
@@ -117,8 +117,8 @@ export function sys_poll(task: task_struct, fds: pollfd[], nfds: number, timeout
   return count;
 }
 
-/** nanosleep: 0 after `ns` nanoseconds, -EINVAL for a negative time. */
+/** nanosleep: 0 after `ns` nanoseconds, -EINVAL for a negative time or one that is no number. */
 export function sys_nanosleep(task: task_struct, ns: number): number {
-  if (!(ns >= 0)) return -EINVAL;
+  if (!(ns >= 0 && ns < Infinity)) return -EINVAL;
   return ns > 0 && schedule_hrtimeout(task, ns) ? -ERESTARTSYS : 0;
 }

@@ -75,7 +75,10 @@ export class sockaddr_ll extends sockaddr {
   }
 }
 
-/** An option's value, in or out: most are an integer; some are a time, a name, a pair of counters or a program. Reusable. */
+/**
+ * An option's value, in or out: most are an integer; some are a time, a name, a pair of counters, a struct linger or a
+ * program. Reusable.
+ */
 export class sockopt {
   value = 0;
   sec = 0;

@@ -134,12 +134,14 @@ export function sys_sendmsg(task: task_struct, fd: number, hdr: user_msghdr, fla
   return sys_sendto(task, fd, hdr.base, hdr.length, flags, hdr.name);
 }
 
-/** __sys_recvmsg: as recvfrom, with control messages and MSG_TRUNC in `hdr.flags`. */
+/** __sys_recvmsg: as recvfrom, with control messages and MSG_TRUNC in `hdr.flags`; after an error both are as before. */
 export function sys_recvmsg(task: task_struct, fd: number, hdr: user_msghdr, flags: number): number {
   const { control } = hdr;
+  const before = control?.present ?? 0;
   if (control !== null) control.present = 0;
   const result = receive(task, fd, hdr.base, hdr.length, flags, hdr.name, control);
-  hdr.flags = task.kernel.init_net.core.msg.msg_flags;
+  if (result >= 0) hdr.flags = task.kernel.init_net.core.msg.msg_flags;
+  else if (control !== null) control.present = before;
   return result;
 }
 

@@ -165,7 +165,15 @@ export class Scheduler {
       this.do_exit(task, 1, error);
       return;
     }
+    if (task.call.bug !== null) this.die(task, task.call.bug.error);
     if (result.done === true) this.do_exit(task, result.value ?? 0, null);
+  }
+
+  /** A bug of the kernel's own: the task never runs again, nothing of it is tidied up, and the run ends here. */
+  private die(task: task_struct, error: unknown): never {
+    task.state = TASK_DEAD;
+    this.tasks.delete(task.pid);
+    throw error;
   }
 
   /** Ends a task: closes its files, gives back its memory, tells who waits. */

@@ -17,6 +17,9 @@ export const TASK_WAKING = 3;
 /** A system call's slice returned this: it would block, has put the task to sleep, and runs again after the wake-up. */
 export const ERESTARTSYS = 512;
 
+/** No time of the clock, in ns, is later. */
+const KTIME_MAX = Number.MAX_SAFE_INTEGER;
+
 /** What a user program is: every system call is a `yield*`, its value the call's result (negative: an errno). */
 export type Program = Generator<undefined, number | undefined, undefined>;
 
@@ -41,6 +44,8 @@ export class syscall implements Iterator<undefined, number, undefined> {
   private finished = false;
   private result = 0;
   private calls = 0;
+  /** What the kernel threw in this call. */
+  bug: { readonly error: unknown } | null = null;
   /** True in every slice after the first one. */
   restarted = false;
   /** Scratch that survives a restart: bytes done so far, and the time (ns) at which a timed wait gives up, 0 for none. */
@@ -70,6 +75,36 @@ export class syscall implements Iterator<undefined, number, undefined> {
     return this;
   }
 
+  /**
+   * The kernel's part: all of it, so that nothing of the kernel's is thrown into the program, which might catch it. A
+   * bug suspends the program for good, and Scheduler.resume throws it.
+   */
+  private slice(): number {
+    const { task } = this;
+    const { kernel } = task;
+    const fn = this.fn as AnySyscall;
+    try {
+      if (this.restarted) {
+        finish_wait(task);
+      } else {
+        const enter = kernel.trace.sys_enter;
+        if (enter !== null) enter(task, fn.name);
+        kernel.clock.now += kernel.cost.syscall;
+      }
+      const { a, b, c, d, e, f } = this;
+      const result = fn(task, a, b, c, d, e, f);
+      if (result === -ERESTARTSYS) return result;
+      const tp = kernel.trace.sys_exit;
+      if (tp !== null) tp(task, fn.name, result);
+      const { observer } = kernel;
+      if (observer !== null) observer.sys_exit(task, fn.name, result, a, b, c, d, e, f);
+      return result;
+    } catch (error) {
+      this.bug = { error };
+      return -ERESTARTSYS;
+    }
+  }
+
   next(): IteratorResult<undefined, number> {
     const task = this.task;
     const step = this.step;
@@ -79,22 +114,13 @@ export class syscall implements Iterator<undefined, number, undefined> {
       return step as IteratorResult<undefined, number>;
     }
     const clock = task.kernel.clock;
-    if (this.restarted) {
-      finish_wait(task);
-    } else {
-      const enter = task.kernel.trace.sys_enter;
-      if (enter !== null) enter(task, (this.fn as AnySyscall).name);
-      clock.now += task.kernel.cost.syscall;
-    }
-    const result = (this.fn as AnySyscall)(task, this.a, this.b, this.c, this.d, this.e, this.f);
+    const result = this.slice();
     this.restarted = true;
     if (result === -ERESTARTSYS) {
       step.done = false;
       step.value = undefined;
       return step as IteratorResult<undefined, number>;
     }
-    const tp = task.kernel.trace.sys_exit;
-    if (tp !== null) tp(task, (this.fn as AnySyscall).name, result);
     this.result = result;
     this.finished = true;
     // With costs on, a system call is a slice of its own: what it took must pass before the program goes on. And so
@@ -168,12 +194,13 @@ export function finish_wait(task: task_struct): void {
 
 /**
  * schedule_hrtimeout: as schedule_timeout, but the sleep ends at `call.deadline` to the ns (nanosleep, poll and
- * epoll_wait use it in Linux too). `timeout_ns` negative: never. False when the time is up.
+ * epoll_wait use it in Linux too). `timeout_ns` negative, or beyond what the clock can say (KTIME_MAX): never. False
+ * when the time is up.
  */
 export function schedule_hrtimeout(task: task_struct, timeout_ns: number): boolean {
   const { call, kernel } = task;
   task.state = TASK_INTERRUPTIBLE;
-  if (timeout_ns < 0) return true;
+  if (timeout_ns < 0 || timeout_ns > KTIME_MAX - kernel.clock.now) return true;
   if (call.deadline === 0) call.deadline = Math.ceil(kernel.clock.now + timeout_ns);
   if (kernel.clock.now >= call.deadline) {
     finish_wait(task);

@@ -23,11 +23,15 @@ export class hrtimer {
 
   /** hrtimer_start: at the absolute time `ns`. */
   start(ns: number): void {
+    if (!this.active()) this.kernel.hrtimers_active++;
+    this.expired = false;
     this.kernel.clock.schedule(this.event, Math.max(Math.ceil(ns), this.kernel.clock.now));
   }
 
   /** hrtimer_cancel */
   cancel(): void {
+    if (!this.active()) return;
+    this.kernel.hrtimers_active--;
     this.expired = false;
     this.kernel.clock.cancel(this.event);
   }
@@ -47,6 +51,7 @@ export function local_timer_interrupt(cpu: Cpu): void {
     const timer = due[i] as hrtimer;
     if (!timer.expired) continue;
     timer.expired = false;
+    kernel.hrtimers_active--;
     timer.function();
   }
   due.length = 0;

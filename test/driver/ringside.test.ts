@@ -6,7 +6,14 @@ import { netdev_priv, TX_RING_SIZE } from '../../driver/ringside/ringside.ts';
 import type { Host, HostConfig, Plugged } from '../../harness/machine/host.ts';
 import { World } from '../../harness/machine/world.ts';
 import { parseMac } from '../../harness/packet/address.ts';
-import { dev_close, dev_get_stats, dev_open, dev_queue_xmit, dev_set_mtu } from '../../kernel/net/core/dev.ts';
+import {
+  dev_close,
+  dev_get_stats,
+  dev_open,
+  dev_queue_xmit,
+  dev_set_mtu,
+  netif_stop_queue,
+} from '../../kernel/net/core/dev.ts';
 import type { net_device } from '../../kernel/net/core/netdevice.ts';
 import { alloc_skb, type sk_buff, skb_put, skb_reserve } from '../../kernel/net/core/skbuff.ts';
 import { pci_unregister_driver } from '../../kernel/pci.ts';
@@ -116,6 +123,35 @@ describe('bring-up', () => {
     expect(host.exec(() => dev_set_mtu(dev, 1501))).toBe(-22);
     expect(host.exec(() => dev_set_mtu(dev, 67))).toBe(-22);
     expect(host.exec(() => dev_set_mtu(dev, 576))).toBe(0);
+  });
+});
+
+describe('the MTU of an interface that is up', () => {
+  it('lowered, the card takes frames up to it and no longer ones; raised, it takes those too', () => {
+    const { host, dev, receive, run, register, world } = setUp();
+    const received = (length: number): number => {
+      const before = dev.stats.rx_packets;
+      receive(length);
+      run(100_000);
+      return dev.stats.rx_packets - before;
+    };
+    host.exec(() => dev_set_mtu(dev, 600));
+    run(1000);
+    expect(register(NIC.MAXLEN.offset)).toBe(614);
+    expect([received(614), received(615)]).toEqual([1, 0]);
+    host.exec(() => dev_set_mtu(dev, 1500));
+    run(1000);
+    expect([received(615), received(1514)]).toEqual([1, 1]);
+    expect(world.violations).toEqual([]);
+    expect(world.finish()).toEqual([]);
+  });
+
+  it('changed while it is down, in force when it comes up', () => {
+    const { host, dev, register } = setUp();
+    host.exec(() => dev_close(dev));
+    host.exec(() => dev_set_mtu(dev, 600));
+    host.exec(() => dev_open(dev));
+    expect(register(NIC.MAXLEN.offset)).toBe(614);
   });
 });
 
@@ -282,6 +318,17 @@ describe('the link and the slot', () => {
     transmit(3);
     run(20e9);
     host.exec(() => dev_close(dev));
+    expect(world.finish()).toEqual([]);
+  });
+
+  it('a card pulled out while its queue is stopped, the watchdog gives it up once', () => {
+    const { card, dev, run, host, world } = setUp();
+    host.exec(() => netif_stop_queue(dev));
+    card.slot.surpriseRemove();
+    run(30e9);
+    expect(dev.present).toBe(false);
+    expect(netdev_priv(dev).restarts).toBe(1);
+    expect(host.exec(() => dev_get_stats(dev)).tx_packets).toBeGreaterThanOrEqual(0);
     expect(world.finish()).toEqual([]);
   });
 

@@ -366,6 +366,38 @@ describe('comparing answers', () => {
   });
 });
 
+describe('comparing what a capture holds', () => {
+  /** An IPv4 frame as a reader hands it out: a Buffer, part of a larger one. */
+  const captured = (totalLength: number, size = 60): Buffer => {
+    const file = Buffer.alloc(size + 40, 0xaa);
+    const frame = file.subarray(40);
+    frame.set([8, 0, 0x45, 0, totalLength >> 8, totalLength & 255], 12);
+    return frame;
+  };
+
+  test.each([0, 1, 19])('an answer whose total length says %d, compared in full', totalLength => {
+    const frame = captured(totalLength);
+    expect(compareAnswers([frame], [captured(totalLength)]).equal).toBe(1);
+    const other = captured(totalLength);
+    other[59] = 1;
+    expect(compareAnswers([frame], [other]).equal).toBe(0);
+  });
+
+  test('a header that claims more than the frame has, compared as far as it goes', () => {
+    const frame = captured(1500, 34);
+    frame[14] = 0x4f;
+    frame[23] = 17;
+    expect(compareAnswers([frame], [frame]).equal).toBe(1);
+  });
+
+  test('the capture is as it was before', () => {
+    const frame = captured(46);
+    const before = Buffer.from(frame);
+    compareAnswers([frame], [frame]);
+    expect(frame.equals(before)).toBe(true);
+  });
+});
+
 describe('slots that several observe', () => {
   test('the earlier observer is called first, and is alone again afterwards', () => {
     const calls: string[] = [];

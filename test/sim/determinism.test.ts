@@ -1,9 +1,13 @@
 /** One scenario, seed and input log: one run. */
 import { describe, expect, it } from 'vitest';
+import type { Host } from '../../harness/machine/host.ts';
 import { World } from '../../harness/machine/world.ts';
 import { parseMac } from '../../harness/packet/address.ts';
 import type { Impairments } from '../../harness/wire/impair.ts';
-import { MSG_DONTWAIT } from '../../kernel/net/msg.ts';
+import { SO_RCVBUF, SOL_SOCKET } from '../../kernel/net/core/sock.ts';
+import { MSG_DONTWAIT, sockopt } from '../../kernel/net/msg.ts';
+import type { Program } from '../../kernel/sched/task.ts';
+import type { Syscalls } from '../../kernel/syscalls.ts';
 import type { Tracepoints } from '../../kernel/trace/events.ts';
 
 const LEFT = 0x0a000001;
@@ -103,4 +107,158 @@ describe('a run', () => {
   it('the cost model on or off, another hash: it is observable', () => {
     expect(run({ seed: 1, costs: false }).hash).not.toBe(run({ seed: 1 }).hash);
   });
+});
+
+/** The hash of a run that differs by one value. */
+type Run = (value: number) => string;
+
+const digest = (world: World): string => (world.hash as NonNullable<typeof world.hash>).digest();
+
+/** A host without cards, one program, to the end. */
+function programRun(program: (sys: Syscalls) => Program, prepare?: (world: World, host: Host) => void): string {
+  const world = new World({ hash: true });
+  const host = world.addHost({ name: 'host', nics: [] });
+  prepare?.(world, host);
+  host.spawn('p', program);
+  world.sim.run(1e9);
+  world.finish();
+  return digest(world);
+}
+
+describe('the hash tells apart', () => {
+  const runs: [string, Run][] = [
+    [
+      'two inputs of one length',
+      value => {
+        const world = new World({ hash: true });
+        world.inputs.port('key', () => {});
+        world.inputs.offer('key', Uint8Array.of(value), 5);
+        world.sim.run(10);
+        return digest(world);
+      },
+    ],
+    [
+      'two findings of one length',
+      value => {
+        const world = new World({ hash: true });
+        world.report('irq', `irq ${value}`);
+        return digest(world);
+      },
+    ],
+    [
+      'two violations',
+      value => {
+        const world = new World({ hash: true });
+        world.violation('host', 'read-only', 0x10, value, 5);
+        return digest(world);
+      },
+    ],
+    ['two exit codes', value => programRun(noCalls(() => value))],
+    [
+      'two programs that crash differently',
+      value =>
+        programRun(
+          noCalls(() => {
+            throw new Error(`crash ${value}`);
+          }),
+        ),
+    ],
+    [
+      'what a system call gives back',
+      value =>
+        programRun(
+          function* (sys) {
+            yield* sys.getpid();
+            return 0;
+          },
+          (_world, host) => {
+            for (let i = 0; i < value; i++) host.kernel.sched.kthread('idle', host.kernel.cpu, () => false);
+          },
+        ),
+    ],
+    [
+      'the bytes that a program received over the loopback',
+      value =>
+        programRun(function* (sys) {
+          const fd = yield* sys.socket(2, 2, 0);
+          yield* sys.bind(fd, sys.sockaddr(0x7f000001, 7));
+          const buffer = sys.mmap(64);
+          sys.kernel.ram.u8[buffer] = value;
+          yield* sys.sendto(fd, buffer, 1, 0, sys.sockaddr(0x7f000001, 7));
+          yield* sys.recv(fd, buffer, 64, 0);
+          return 0;
+        }),
+    ],
+    [
+      'from whom a datagram came',
+      value =>
+        programRun(function* (sys) {
+          const fd = yield* sys.socket(2, 2, 0);
+          yield* sys.bind(fd, sys.sockaddr(0x7f000001, 7));
+          const from = sys.sockaddr();
+          const sender = yield* sys.socket(2, 2, 0);
+          // The bind is the same call with the same result in either run: only its argument differs.
+          yield* sys.bind(sender, sys.sockaddr(0x7f000001, 1000 + value));
+          yield* sys.sendto(sender, sys.mmap(64), 1, 0, sys.sockaddr(0x7f000001, 7));
+          yield* sys.recvfrom(fd, sys.mmap(64), 64, 0, from);
+          return 0;
+        }),
+    ],
+    [
+      'what an option said',
+      value =>
+        programRun(
+          function* (sys) {
+            const opt = new sockopt();
+            const fd = yield* sys.socket(2, 2, 0);
+            yield* sys.getsockopt(fd, SOL_SOCKET, SO_RCVBUF, opt);
+            return 0;
+          },
+          (_world, host) => (host.kernel.init_net.sysctl.rmem_default = 10_000 + value),
+        ),
+    ],
+    [
+      'a counter that nobody looked at',
+      value => {
+        const world = new World({ hash: true });
+        const { kernel } = world.addHost({ name: 'host', nics: [] });
+        kernel.init_net.ipv4.mib.IpInDiscards += value;
+        world.finish();
+        return digest(world);
+      },
+    ],
+  ];
+
+  it.each(runs)('%s', (_name, run) => {
+    expect(run(1)).not.toBe(run(2));
+    expect(run(1)).toBe(run(1));
+  });
+
+  it('and takes names of any length', () => {
+    const world = new World({ hash: true });
+    world.report('x'.repeat(10_000), 'y'.repeat(10_000));
+    expect(digest(world)).toMatch(/^[0-9a-f]{64}$/);
+  });
+});
+
+/** A program without a system call. */
+function noCalls(body: () => number): (sys: Syscalls) => Program {
+  // biome-ignore lint/correctness/useYield: a program is a generator
+  return function* () {
+    return body();
+  };
+}
+
+it('a tracepoint that somebody sets while a run is hashed, changes nothing in the hash', () => {
+  const program = function* (sys: Syscalls): Program {
+    yield* sys.nanosleep(1000);
+    return yield* sys.getpid();
+  };
+  const plain = programRun(program);
+  let seen = 0;
+  const traced = programRun(program, (_world, host) => {
+    host.kernel.trace.sys_exit = () => seen++;
+  });
+  expect(seen).toBe(2);
+  expect(traced).toBe(plain);
 });

@@ -48,6 +48,8 @@ export function skb_copy_datagram_msg(skb: sk_buff, msg: msghdr, length: number)
   else skb_copy_bits(skb, 0, msg.msg_base, length);
   const tp = kernel.trace.skb_copy_datagram;
   if (tp !== null) tp(skb, length);
+  const { observer } = kernel;
+  if (observer !== null) observer.copy_to_user(msg.msg_base, length);
   return 0;
 }
 

@@ -15,7 +15,7 @@ import {
   vlan_unclaimed,
 } from '../8021q/vlan_core.ts';
 import { ETH_P_8021AD, ETH_P_8021Q } from '../ethernet/eth.ts';
-import { dev_activate, dev_deactivate, noqueue_qdisc, type Qdisc, qdisc_run } from '../sched/sch_generic.ts';
+import { dev_activate, dev_deactivate, type Qdisc, qdisc_run } from '../sched/sch_generic.ts';
 import { INGRESS_GONE, sch_handle_ingress } from './ingress.ts';
 import { loopback_init } from './loopback.ts';
 import {
@@ -421,7 +421,7 @@ export function dev_queue_xmit(skb: sk_buff): number {
   if (tp !== null) tp(skb);
   const txq = dev._tx[skb.queue_mapping < dev._tx.length ? skb.queue_mapping : 0] as netdev_queue;
   const q = txq.qdisc;
-  if (q !== noqueue_qdisc) return q.xmit(skb, txq);
+  if (!q.direct) return q.xmit(skb, txq);
   // A device without a queue (loopback, tunnels): straight in, as long as it does not come back here too often.
   const sd = kernel.softnet[kernel.cpu.id] as softnet_data;
   if ((dev.flags & IFF_UP) === 0 || sd.xmit_recursion > 8) {

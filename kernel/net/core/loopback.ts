@@ -1,6 +1,6 @@
 /** The loopback device: what is sent comes back in through netif_rx (drivers/net/loopback.c). */
 import { eth_header_ops, eth_type_trans } from '../ethernet/eth.ts';
-import { alloc_netdev, netif_rx, register_netdev } from './dev.ts';
+import { alloc_netdev, NET_RX_SUCCESS, netif_rx, register_netdev } from './dev.ts';
 import type { net } from './net_namespace.ts';
 import {
   ARPHRD_LOOPBACK,
@@ -17,15 +17,18 @@ const loopback_ops: net_device_ops = {
   ndo_stop: () => 0,
   ndo_start_xmit(skb, dev) {
     skb_orphan(skb);
-    const length = skb.len;
     skb.protocol = eth_type_trans(skb, dev);
+    const length = skb.len;
     // Nothing can have happened to it on the way: a checksum still to be made counts as right.
     if (skb.ip_summed === CHECKSUM_PARTIAL) skb.ip_summed = CHECKSUM_UNNECESSARY;
-    dev.stats.tx_packets++;
-    dev.stats.tx_bytes += length;
-    dev.stats.rx_packets++;
-    dev.stats.rx_bytes += length;
-    netif_rx(skb);
+    // Counted is what the backlog took, and without the link-layer header (dev_lstats_add).
+    if (netif_rx(skb) === NET_RX_SUCCESS) {
+      const { stats } = dev;
+      stats.tx_packets++;
+      stats.tx_bytes += length;
+      stats.rx_packets++;
+      stats.rx_bytes += length;
+    }
     return NETDEV_TX_OK;
   },
 };

@@ -14,6 +14,7 @@
 
 import type { Ram } from '../../arch.ts';
 import { charge_copy } from '../../costs.ts';
+import { ENOMEM } from '../../errno.ts';
 import type { Kernel } from '../../kernel.ts';
 import { assert } from '../../lib/assert.ts';
 import { Slab } from '../../mm/slab.ts';
@@ -377,12 +378,14 @@ export function skb_cow_head(skb: sk_buff, headroom: number): number {
 
 /** pskb_expand_head: private data with `headroom` bytes in front and `extra_tail` more behind. 0 or -ENOMEM. */
 export function pskb_expand_head(skb: sk_buff, headroom: number, extra_tail: number): number {
-  const { slab, ram } = skb.kernel;
+  const { slab, ram, skbs } = skb.kernel;
   const keep = skb.mac_header === 0 ? skb.data : Math.min(skb.mac_header, skb.data);
   const front = Math.max(headroom, skb.data - keep);
-  const bucket = Slab.roundup(front + (skb.end - skb.data) + extra_tail + SIZEOF_SHARED_INFO);
+  const size = front + (skb.end - skb.data) + extra_tail;
+  if (skbs.fail_alloc?.(size)) return -ENOMEM;
+  const bucket = Slab.roundup(size + SIZEOF_SHARED_INFO);
   const head = bucket === 0 ? 0 : slab.kmalloc(bucket);
-  if (head === 0) return -12;
+  if (head === 0) return -ENOMEM;
   const shift = head + front - skb.data;
   ram.u8.copyWithin(keep + shift, keep, skb.tail);
   put_head(skb);

@@ -135,6 +135,13 @@ export class sock {
   /** The group of sockets that share an address by SO_REUSEPORT. */
   sk_reuseport_cb: unknown = null;
   sk_broadcast = false;
+  /** SOCK_DBG, SOCK_LOCALROUTE, SOCK_KEEPOPEN, SOCK_LINGER: remembered, for those to whom they mean something. */
+  sk_debug = false;
+  sk_localroute = false;
+  sk_keepopen = false;
+  sk_linger = false;
+  /** s */
+  sk_lingertime = 0;
   sk_no_check_tx = false;
   /** SO_ATTACH_FILTER's program, and whether SO_LOCK_FILTER has fixed it (SOCK_FILTER_LOCKED). */
   sk_filter: bpf_prog | null = null;
@@ -367,7 +374,8 @@ export function skb_set_owner_w(skb: sk_buff, sk: sock): void {
 /** The destructor of a packet on its way out: its bytes are free, whoever waits for room is told. */
 export function sock_wfree(skb: sk_buff): void {
   const sk = skb.sk as sock;
-  // Told before the last of the bytes is given back, so that the sock cannot go away meanwhile.
+  // First the room, then the news of it: sock_writeable looks. With this packet only a closed socket can go, and nobody
+  // waits for that one.
   sk_free_wmem(sk, skb.truesize);
   if (!sk.sk_dead) sk.sk_write_space(sk);
 }
@@ -456,12 +464,13 @@ function buffer_size(value: number, max: number, min: number): number {
   return Math.max(Math.min(value >>> 0, max) * 2, min);
 }
 
-/** sock_set_timeout: -EDOM for microseconds out of range, 0 means for ever. */
+/** sock_set_timeout: the time in ns; 0, or more than the clock can say, means for ever. NaN: microseconds out of range. */
 function timeout_of(opt: sockopt): number {
-  if (opt.usec < 0 || opt.usec >= 1e6) return -EDOM * 1e9;
+  if (!(opt.usec >= 0 && opt.usec < 1e6)) return Number.NaN;
   if (opt.sec < 0) return 0;
   if (opt.sec === 0 && opt.usec === 0) return SCHEDULE_TIMEOUT_MAX;
-  return opt.sec * 1e9 + opt.usec * 1e3;
+  const timeout = opt.sec * 1e9 + opt.usec * 1e3;
+  return timeout > Number.MAX_SAFE_INTEGER / 2 ? SCHEDULE_TIMEOUT_MAX : timeout;
 }
 
 /** sk_setsockopt: 0 or a negative errno. */
@@ -478,6 +487,21 @@ export function sk_setsockopt(sk: sock, name: number, opt: sockopt): number {
       return 0;
     case SO_BROADCAST:
       sk.sk_broadcast = on;
+      return 0;
+    case SO_DEBUG:
+      sk.sk_debug = on;
+      return 0;
+    case SO_DONTROUTE:
+      sk.sk_localroute = on;
+      sk_dst_reset(sk);
+      return 0;
+    case SO_KEEPALIVE:
+      sk.sk_keepopen = on;
+      return 0;
+    case SO_LINGER:
+      // struct linger: l_onoff in `value`, l_linger in `sec`.
+      sk.sk_linger = on;
+      if (on) sk.sk_lingertime = opt.sec;
       return 0;
     case SO_SNDBUF:
       set_sndbuf(sk, buffer_size(value, sysctl.wmem_max, SOCK_MIN_SNDBUF));
@@ -512,7 +536,7 @@ export function sk_setsockopt(sk: sock, name: number, opt: sockopt): number {
     case SO_RCVTIMEO:
     case SO_SNDTIMEO: {
       const timeout = timeout_of(opt);
-      if (timeout < SCHEDULE_TIMEOUT_MAX) return -EDOM;
+      if (Number.isNaN(timeout)) return -EDOM;
       if (name === SO_RCVTIMEO) sk.sk_rcvtimeo = timeout;
       else sk.sk_sndtimeo = timeout;
       return 0;
@@ -570,6 +594,19 @@ export function sk_getsockopt(sk: sock, name: number, opt: sockopt): number {
       return 0;
     case SO_BROADCAST:
       opt.value = Number(sk.sk_broadcast);
+      return 0;
+    case SO_DEBUG:
+      opt.value = Number(sk.sk_debug);
+      return 0;
+    case SO_DONTROUTE:
+      opt.value = Number(sk.sk_localroute);
+      return 0;
+    case SO_KEEPALIVE:
+      opt.value = Number(sk.sk_keepopen);
+      return 0;
+    case SO_LINGER:
+      opt.value = Number(sk.sk_linger);
+      opt.sec = sk.sk_lingertime;
       return 0;
     case SO_SNDBUF:
       opt.value = sk.sk_sndbuf;

@@ -73,6 +73,8 @@ function inet_bind(sock: socket, addr: sockaddr): number {
   if (!nonlocal && address !== 0 && type !== RTN_LOCAL && type !== RTN_MULTICAST && type !== RTN_BROADCAST) {
     return -EADDRNOTAVAIL;
   }
+  // ping_check_bind_addr
+  if (sk.sk_prot === ping_prot && (type === RTN_MULTICAST || type === RTN_BROADCAST)) return -EADDRNOTAVAIL;
   if (sk.sk_state !== TCP_CLOSE || sk.inet_num !== 0) return -EINVAL;
   sk.inet_rcv_saddr = address;
   // What is bound to a broadcast or multicast address sends from its device's own.

@@ -10,7 +10,8 @@ import {
   TCP_CLOSE,
   TCP_ESTABLISHED,
 } from '../core/sock.ts';
-import { AF_INET, AF_UNSPEC, type sockaddr, type sockaddr_in } from '../msg.ts';
+import { AF_INET, AF_UNSPEC, MSG_DONTROUTE, type msghdr, type sockaddr, type sockaddr_in } from '../msg.ts';
+import { RT_SCOPE_LINK, RT_SCOPE_UNIVERSE } from './fib.ts';
 import { IP_DF, IPHDR_LEN, ipv4_is_multicast } from './ip_header.ts';
 import { ip_build_and_send_pkt } from './ip_output.ts';
 import { flowi4, ip_route_output_key, RTCF_BROADCAST, RTCF_MULTICAST, type rtable } from './route.ts';
@@ -28,6 +29,11 @@ const IP_MAX_MTU = 0xffff;
 /** The MTU that holds for a socket on a route (ip_sk_use_pmtu). */
 export function inet_sk_mtu(sk: sock, rt: rtable): number {
   return sk.pmtudisc < IP_PMTUDISC_PROBE ? dst_mtu(rt) : rt.dev.mtu;
+}
+
+/** ip_sendmsg_scope: with SO_DONTROUTE or MSG_DONTROUTE only what hangs on our own links is reached. */
+export function ip_sendmsg_scope(sk: sock, msg: msghdr): number {
+  return sk.sk_localroute || (msg.flags & MSG_DONTROUTE) !== 0 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
 }
 
 /** ip_sk_ignore_df: may this host fragment what the socket sends? */
@@ -80,6 +86,7 @@ export function ip4_datagram_connect(sk: sock, addr: sockaddr): number {
   fl4.tos = sk.tos;
   fl4.mark = sk.sk_mark;
   fl4.proto = sk.sk_protocol;
+  if (sk.sk_localroute) fl4.scope = RT_SCOPE_LINK;
   const rt = ip_route_output_key(net, fl4);
   if (typeof rt === 'number') {
     if (rt === -ENETUNREACH) net.ipv4.mib.IpOutNoRoutes++;

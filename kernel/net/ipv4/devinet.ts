@@ -339,7 +339,7 @@ function inetdev_event(event: number, dev: net_device): void {
   const in_dev = dev.ip_ptr;
   if (in_dev === null) {
     if (event !== NETDEV_REGISTER && event !== NETDEV_CHANGEMTU) return;
-    if (dev.mtu >= IPV4_MIN_MTU) dev.ip_ptr = new in_device(dev);
+    if (dev.mtu >= IPV4_MIN_MTU) inetdev_init(dev);
     return;
   }
   if (event === NETDEV_UP) {
@@ -347,8 +347,7 @@ function inetdev_event(event: number, dev: net_device): void {
     if ((dev.flags & IFF_LOOPBACK) !== 0 && in_dev.ifa_list.length === 0) {
       inet_insert_ifa(new in_ifaddr(in_dev, INADDR_LOOPBACK, 8, 0, RT_SCOPE_HOST));
     }
-    // ip_mc_up: every host is in the group of all hosts (RFC 1112 7.2).
-    ip_mc_inc_group(in_dev, INADDR_ALLHOSTS_GROUP);
+    ip_mc_up(in_dev);
     if (in_dev.arp_notify()) inetdev_send_gratuitous_arp(in_dev);
   } else if (event === NETDEV_CHANGEADDR) {
     if (in_dev.arp_notify()) inetdev_send_gratuitous_arp(in_dev);
@@ -359,7 +358,27 @@ function inetdev_event(event: number, dev: net_device): void {
   }
 }
 
+function inetdev_init(dev: net_device): void {
+  const in_dev = new in_device(dev);
+  dev.ip_ptr = in_dev;
+  if ((dev.flags & IFF_UP) !== 0) ip_mc_up(in_dev);
+}
+
+/** ip_mc_up: every host is in the group of all hosts (RFC 1112 7.2). */
+function ip_mc_up(in_dev: in_device): void {
+  ip_mc_inc_group(in_dev, INADDR_ALLHOSTS_GROUP);
+}
+
+/** ip_mc_destroy_dev: out of every group, however many still want it. */
+function ip_mc_destroy_dev(in_dev: in_device): void {
+  for (const group of [...in_dev.mc_list.keys()]) {
+    in_dev.mc_list.set(group, 1);
+    ip_mc_dec_group(in_dev, group);
+  }
+}
+
 function inetdev_destroy(in_dev: in_device): void {
+  ip_mc_destroy_dev(in_dev);
   for (;;) {
     const ifa = in_dev.ifa_list[0];
     if (ifa === undefined) break;

@@ -46,7 +46,15 @@ import {
   type msghdr,
   type sockaddr_in,
 } from '../msg.ts';
-import { datagram_disconnect, inet_send_skb, inet_sk_maxlen, inet_sk_mtu, ip4_datagram_connect } from './datagram.ts';
+import {
+  datagram_disconnect,
+  inet_send_skb,
+  inet_sk_maxlen,
+  inet_sk_mtu,
+  ip_sendmsg_scope,
+  ip4_datagram_connect,
+} from './datagram.ts';
+import { RT_SCOPE_LINK } from './fib.ts';
 import { ICMP_ECHO } from './icmp.ts';
 import { get16, get32, IPHDR_LEN, IPPROTO_ICMP, iph_daddr, iph_saddr, ipv4_is_multicast, put16 } from './ip_header.ts';
 import { inet_cmsg_recv } from './ip_sockglue.ts';
@@ -189,7 +197,9 @@ function ping_sendmsg(sk: sock, msg: msghdr, length: number): number {
     connected = true;
   }
   const multicast = ipv4_is_multicast(daddr);
-  let rt = connected && !multicast ? (sk_dst_check(sk) as rtable | null) : null;
+  const scope = ip_sendmsg_scope(sk, msg);
+  if (multicast || scope === RT_SCOPE_LINK) connected = false;
+  let rt = connected ? (sk_dst_check(sk) as rtable | null) : null;
   let saddr = sk.inet_saddr;
   if (rt === null) {
     const { fl4 } = net.ipv4.ping;
@@ -200,7 +210,7 @@ function ping_sendmsg(sk: sock, msg: msghdr, length: number): number {
     fl4.tos = sk.tos;
     fl4.mark = sk.sk_mark;
     fl4.proto = IPPROTO_ICMP;
-    fl4.scope = 0;
+    fl4.scope = scope;
     const route = ip_route_output_key(net, fl4);
     if (typeof route === 'number') {
       if (route === -ENETUNREACH) net.ipv4.mib.IpOutNoRoutes++;

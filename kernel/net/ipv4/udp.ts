@@ -84,8 +84,10 @@ import {
   inet_send_skb,
   inet_sk_maxlen,
   inet_sk_mtu,
+  ip_sendmsg_scope,
   ip4_datagram_connect,
 } from './datagram.ts';
+import { RT_SCOPE_LINK } from './fib.ts';
 import {
   ICMP_DEST_UNREACH,
   ICMP_FRAG_NEEDED,
@@ -743,7 +745,8 @@ export function udp_sendmsg(sk: sock, msg: msghdr, length: number): number {
     connected = true;
   }
   const multicast = ipv4_is_multicast(daddr);
-  if (multicast) connected = false;
+  const scope = ip_sendmsg_scope(sk, msg);
+  if (multicast || scope === RT_SCOPE_LINK) connected = false;
   let rt = connected ? (sk_dst_check(sk) as rtable | null) : null;
   let saddr = sk.inet_saddr;
   if (rt === null) {
@@ -755,7 +758,7 @@ export function udp_sendmsg(sk: sock, msg: msghdr, length: number): number {
     fl4.tos = sk.tos;
     fl4.mark = sk.sk_mark;
     fl4.proto = IPPROTO_UDP;
-    fl4.scope = 0;
+    fl4.scope = scope;
     const route = ip_route_output_key(net, fl4);
     if (typeof route === 'number') {
       if (route === -ENETUNREACH) mib.IpOutNoRoutes++;

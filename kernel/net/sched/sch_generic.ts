@@ -18,6 +18,8 @@ export interface Qdisc_ops {
 export class Qdisc {
   readonly ops: Qdisc_ops;
   readonly dev_queue: netdev_queue;
+  /** There is no queue: a packet goes straight to the driver. */
+  readonly direct: boolean = false;
   limit: number;
   /** The discipline's own queues. */
   readonly bands: sk_buff_head[];
@@ -47,9 +49,9 @@ export class Qdisc {
       this.packets++;
       this.bytes += skb.len;
       this.running = true;
-      sch_direct_xmit(skb, this, txq);
+      const more = sch_direct_xmit(skb, this, txq);
       this.running = false;
-      if (this.qlen > 0) qdisc_run(this);
+      if (more) qdisc_run(this);
       return NET_XMIT_SUCCESS;
     }
     const tp = txq.dev.kernel.trace.qdisc_enqueue;
@@ -153,13 +155,14 @@ const pfifo_fast_ops: Qdisc_ops = {
   reset() {},
 };
 
-/** The discipline of a device that has no queue: packets go straight to the driver. Never enqueued to. */
-export const noqueue_qdisc = new Qdisc(
-  { id: 'noqueue', enqueue: () => NET_XMIT_DROP, dequeue: () => null, reset() {} },
-  null as unknown as netdev_queue,
-  0,
-  0,
-);
+/** The discipline of a device that has no queue: packets go straight to the driver (noqueue_qdisc_ops). Never enqueued to. */
+export class noqueue_qdisc extends Qdisc {
+  override readonly direct = true;
+
+  constructor(dev_queue: netdev_queue) {
+    super({ id: 'noqueue', enqueue: (skb, q) => q.drop(skb), dequeue: () => null, reset() {} }, dev_queue, 0, 0);
+  }
+}
 
 /** noop_qdisc: what a queue has while its device is down or without carrier. Whatever is enqueued is dropped. */
 export class noop_qdisc extends Qdisc {
@@ -181,7 +184,7 @@ export function pfifo_fast(txq: netdev_queue): Qdisc {
 /** dev_activate: with carrier, each queue gets its discipline and the watchdog starts. */
 export function dev_activate(dev: net_device): void {
   for (const txq of dev._tx) {
-    txq.qdisc_sleeping ??= dev.tx_queue_len === 0 ? noqueue_qdisc : pfifo_fast(txq);
+    txq.qdisc_sleeping ??= dev.tx_queue_len === 0 ? new noqueue_qdisc(txq) : pfifo_fast(txq);
     if (!dev.carrier) continue;
     txq.qdisc = txq.qdisc_sleeping;
     txq.trans_start = dev.kernel.clock.now;
@@ -194,7 +197,7 @@ export function dev_deactivate(dev: net_device): void {
   dev.watchdog_timer.del();
   for (const txq of dev._tx) {
     txq.qdisc = txq.qdisc_noop;
-    if (txq.qdisc_sleeping !== null && txq.qdisc_sleeping !== noqueue_qdisc) txq.qdisc_sleeping.reset();
+    txq.qdisc_sleeping?.reset();
   }
 }
 

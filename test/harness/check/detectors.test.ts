@@ -8,6 +8,7 @@ import { DMA_TO_DEVICE, dma_map_single } from '../../../kernel/dma/mapping.ts';
 import { IRQ_NONE, IRQF_SHARED, request_irq } from '../../../kernel/irq/manage.ts';
 import { alloc_skb, consume_skb, type sk_buff } from '../../../kernel/net/core/skbuff.ts';
 import type { pci_dev } from '../../../kernel/pci.ts';
+import { hrtimer } from '../../../kernel/time/hrtimer.ts';
 
 function setUp(): { world: World; host: Host; pdev: pci_dev; adapter: ringside_adapter } {
   const world = new World();
@@ -40,6 +41,42 @@ describe('detectors', () => {
       consume_skb(skb);
     });
     expect(found(world)).toEqual([expect.stringMatching(/^skb: host: double free of sk_buff/)]);
+  });
+
+  it('a socket that nobody frees, named at the end', () => {
+    const { world, host } = setUp();
+    host.kernel.init_net.core.sockets++;
+    expect(found(world)).toEqual(['leak: host: 1 sockets were never freed']);
+  });
+
+  it('an hrtimer that stays armed, named at the end', () => {
+    const { world, host } = setUp();
+    const timer = new hrtimer(host.kernel, 'forgotten', () => {});
+    timer.start(1e15);
+    timer.start(2e15);
+    expect(found(world)).toEqual(['leak: host: 1 hrtimers are still armed']);
+  });
+
+  it('hrtimers that have fired or were cancelled, nothing is found', () => {
+    const { world, host } = setUp();
+    const fired = new hrtimer(host.kernel, 'fired', () => fired.cancel());
+    fired.start(1e6);
+    const moved = new hrtimer(host.kernel, 'moved', () => moved.active());
+    moved.start(1e15);
+    moved.cancel();
+    moved.cancel();
+    world.sim.run(2e6);
+    expect(found(world)).toEqual([]);
+  });
+
+  it('a task that starts while its host shuts down, named at the end', () => {
+    const { world, host } = setUp();
+    host.kernel.init_net.pernet_exit.push(() => {
+      host.spawn('late', function* (sys) {
+        return yield* sys.nanosleep(1e15);
+      });
+    });
+    expect(found(world)).toEqual(['leak: host: 1 tasks still live: late', 'leak: host: 1 hrtimers are still armed']);
   });
 
   it('a DMA mapping that is never undone, named at the end', () => {

@@ -6,6 +6,7 @@ import type { Host, Plugged } from '../../../harness/machine/host.ts';
 import { World } from '../../../harness/machine/world.ts';
 import { parseMac } from '../../../harness/packet/address.ts';
 import { Sim } from '../../../harness/sim/sim.ts';
+import { udelay } from '../../../kernel/io.ts';
 
 const BAR = 0x30000000;
 
@@ -56,6 +57,18 @@ describe('memory-mapped access', () => {
     expect(card.nic.peek(NIC.MAR0.offset)).toBe(1);
     world.sim.run(world.sim.time + 100);
     expect(card.nic.peek(NIC.MAR0.offset)).toBe(2);
+  });
+
+  it('a write due long before the read that pushes it, took effect when it was due', () => {
+    const { host, card } = setUp();
+    const window = host.bus.mapMemory(BAR, NIC_BAR_SIZE);
+    host.exec(() => {
+      window.write(NIC.CTRL.offset, 32, NIC.CTRL.RST.mask);
+      // A reset takes 10 µs; nothing is read meanwhile.
+      udelay(host.kernel, 50);
+      expect(window.read(NIC.STATUS.offset, 32) & NIC.STATUS.RDY.mask).not.toBe(0);
+    });
+    expect(card.nic.peek(NIC.CTRL.offset) & NIC.CTRL.RST.mask).toBe(0);
   });
 
   it('a bus that posts nothing, writes at once', () => {

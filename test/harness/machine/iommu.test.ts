@@ -80,4 +80,29 @@ describe('the IOMMU', () => {
     iommu.unmap(taken[7] as number, 64, DMA_FROM_DEVICE, false);
     expect(iommu.map(0x5000, 64, DMA_FROM_DEVICE, false)).toBe(taken[7]);
   });
+
+  it('several pages freed, used again only when everything else has been', () => {
+    const { iommu } = newIommu();
+    const first = iommu.map(0x8000, 8192, DMA_TO_DEVICE, false);
+    iommu.unmap(first, 8192, DMA_TO_DEVICE, false);
+    let others = 0;
+    for (let iova = 0; iova !== first; others++) {
+      iova = iommu.map(0x8000, 8192, DMA_TO_DEVICE, false);
+      expect(iova).not.toBe(0);
+      if (iova !== first) iommu.unmap(iova, 8192, DMA_TO_DEVICE, false);
+    }
+    expect(others).toBe(512);
+  });
+
+  it('a free run across the place where the search goes on, found', () => {
+    const { iommu } = newIommu();
+    const map = (pages: number): number => iommu.map(0x8000, pages * 4096, DMA_TO_DEVICE, false);
+    const a = map(500);
+    const b = map(500);
+    iommu.unmap(a, 500 * 4096, DMA_TO_DEVICE, false);
+    iommu.unmap(b, 500 * 4096, DMA_TO_DEVICE, false);
+    // Free from the beginning on; the search stands behind page 1000.
+    expect(map(900)).toBe(a);
+    expect(map(900)).toBe(0);
+  });
 });

@@ -71,8 +71,8 @@ describe('the input log', () => {
       [5, 2],
       [6, 3],
     ]);
-    // Three inputs with their data, and one `later` for each time.
-    expect(hash.records).toBe(3 * 2 + 2);
+    // Three inputs with their data, which the handler takes in too, and one `later` for each time.
+    expect(hash.records).toBe(3 * 3 + 2);
     expect(inputs.pending).toBe(0);
   });
 

@@ -53,6 +53,13 @@ describe('the event queue', () => {
     expect(times).toEqual([20]);
   });
 
+  it.each([Infinity, Number.NaN])('an event armed for %d, refused', time => {
+    const sim = new Sim();
+    const event = sim.event('never', () => {});
+    expect(() => sim.schedule(event, time)).toThrow('an event at no time');
+    expect(event.armed).toBe(false);
+  });
+
   it('a cancelled event, never fires', () => {
     const sim = new Sim();
     const event = sim.event('never', () => expect.unreachable());

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { EBADF, EEXIST, EINVAL, ELOOP, ENOENT } from '../../../kernel/errno.ts';
+import { EBADF, EEXIST, EFAULT, EINVAL, ELOOP, ENOENT } from '../../../kernel/errno.ts';
 import {
   EPOLL_CTL_ADD,
   EPOLL_CTL_DEL,
@@ -183,6 +183,11 @@ describe('epoll_ctl', () => {
       expect(yield* w.control(EPOLL_CTL_MOD, EPOLLIN)).toBe(-ENOENT);
       expect(yield* w.control(9, EPOLLIN)).toBe(-EINVAL);
       const event = new epoll_event(EPOLLIN);
+      for (const op of [EPOLL_CTL_ADD, EPOLL_CTL_MOD, 9]) {
+        expect(yield* sys.epoll_ctl(w.ep, op, w.fd, null)).toBe(-EFAULT);
+        expect(yield* sys.epoll_ctl(w.ep, op, 99, null)).toBe(-EFAULT);
+      }
+      expect(yield* sys.epoll_ctl(w.ep, EPOLL_CTL_DEL, w.fd, null)).toBe(-ENOENT);
       expect(yield* sys.epoll_ctl(w.ep, EPOLL_CTL_ADD, 99, event)).toBe(-EBADF);
       expect(yield* sys.epoll_ctl(99, EPOLL_CTL_ADD, w.fd, event)).toBe(-EBADF);
       expect(yield* sys.epoll_ctl(w.fd, EPOLL_CTL_ADD, w.ep, event)).toBe(-EINVAL);

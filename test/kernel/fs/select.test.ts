@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
 import { EINVAL } from '../../../kernel/errno.ts';
+import { epoll_event } from '../../../kernel/fs/eventpoll.ts';
 import { POLLIN, pollfd } from '../../../kernel/fs/select.ts';
 import { AF_INET, SOCK_DGRAM, sockaddr_in } from '../../../kernel/net/msg.ts';
+import type { Syscalls } from '../../../kernel/syscalls.ts';
 import { LOCALHOST, socketBench } from '../net/bench.ts';
 
 test('poll waits for any of several sockets, or until the time is up to the ns', () => {
@@ -59,5 +61,31 @@ test('nanosleep sleeps as long as it says', () => {
     expect(yield* sys.nanosleep(-1)).toBe(-EINVAL);
     expect(yield* sys.nanosleep(0)).toBe(0);
   });
+  expect(bench.finish()).toEqual([]);
+});
+
+test('a time that is no number is refused; one that the clock cannot say is for ever', () => {
+  const bench = socketBench();
+  const { world } = bench;
+  bench.program(function* (sys) {
+    const ep = yield* sys.epoll_create1(0);
+    for (const time of [Number.NaN, Infinity]) {
+      expect(yield* sys.nanosleep(time)).toBe(-EINVAL);
+      expect(yield* sys.poll([], 0, time)).toBe(-EINVAL);
+      expect(yield* sys.epoll_wait(ep, [new epoll_event()], 1, time)).toBe(-EINVAL);
+    }
+  });
+  const calls = [
+    (sys: Syscalls) => sys.nanosleep(Number.MAX_VALUE),
+    (sys: Syscalls) => sys.poll([], 0, Number.MAX_SAFE_INTEGER),
+    (sys: Syscalls) => sys.nanosleep(Number.MAX_SAFE_INTEGER),
+  ];
+  for (const call of calls)
+    bench.spawn(function* (sys) {
+      yield* call(sys);
+      return expect.unreachable();
+    });
+  world.sim.run(1e15);
+  expect(world.sim.next()).toBe(Infinity);
   expect(bench.finish()).toEqual([]);
 });

@@ -9,7 +9,7 @@ import {
   IRQF_SHARED,
   request_irq,
 } from '../../../kernel/irq/manage.ts';
-import { bench } from '../host.ts';
+import { type Bench, bench } from '../host.ts';
 
 describe('interrupt lines', () => {
   it('a line that is taken, shared only when both agree', () => {
@@ -77,5 +77,33 @@ describe('interrupt lines', () => {
     const { kernel, world } = bench();
     free_irq(kernel, 6, 1);
     expect(world.findings[0]?.detector).toBe('irq');
+  });
+
+  it.each([
+    ['disabled', (b: Bench) => disable_irq(b.kernel, 3)],
+    ['freed', (b: Bench) => free_irq(b.kernel, 3, b)],
+  ])('a line %s between its delivery and its turn, no handler runs and nobody is blamed', (_name, stop) => {
+    const b = bench();
+    request_irq(b.kernel, 3, () => expect.unreachable(), 0, 'late', b);
+    // The CPU is in another handler when line 3 is delivered: it has to wait.
+    b.interrupt(5, 100, () => b.work('busy', 1000));
+    b.at(200, () => b.host.intc.setLevel(3, true, 200));
+    b.at(300, () => {
+      expect(b.host.intc.delivered[3]).toBe(1);
+      stop(b);
+    });
+    b.world.sim.settle(1e6);
+    expect(b.kernel.irqs[3]?.spurious).toBe(0);
+    expect(b.world.findings).toEqual([]);
+  });
+
+  it('a line disabled while it waits for the CPU, its handler runs once it is enabled again', () => {
+    const b = bench();
+    b.interrupt(3, 200, () => b.work('late', 0));
+    b.interrupt(5, 100, () => b.work('busy', 1000));
+    b.at(300, () => disable_irq(b.kernel, 3));
+    b.at(5000, () => enable_irq(b.kernel, 3));
+    b.world.sim.settle(1e6);
+    expect(b.log).toEqual(['busy@100', 'late@5000']);
   });
 });

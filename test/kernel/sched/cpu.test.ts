@@ -1,7 +1,9 @@
 /** The rules of time on a CPU: docs/architecture.md, "A CPU". */
 import { describe, expect, it } from 'vitest';
+import { AF_INET, MSG_DONTWAIT, SOCK_DGRAM } from '../../../kernel/net/msg.ts';
 import type { Cpu } from '../../../kernel/sched/cpu.ts';
-import type { Program, task_struct } from '../../../kernel/sched/task.ts';
+import { ERESTARTSYS, type Program, type task_struct } from '../../../kernel/sched/task.ts';
+import { prepare_to_wait, wait_queue_head } from '../../../kernel/sched/wait.ts';
 import { HI_SOFTIRQ, open_softirq, raise_softirq } from '../../../kernel/softirq.ts';
 import { hrtimer } from '../../../kernel/time/hrtimer.ts';
 import { bench } from '../host.ts';
@@ -138,6 +140,108 @@ describe('several CPUs', () => {
     });
     b.world.sim.settle(1e6);
     expect(b.log).toEqual(['waker@10', 'woken@410']);
+  });
+});
+
+describe('a task woken by another CPU', () => {
+  it('the handler takes 10 µs before it wakes it, does not run before that although its CPU turns', () => {
+    const b = bench({ cpus: 2 });
+    const queue = new wait_queue_head();
+    let ready = false;
+    b.kernel.sched.spawn(
+      'waiter',
+      task =>
+        (function* (): Program {
+          yield* task.call.begin((self: task_struct) => {
+            if (!ready) {
+              prepare_to_wait(queue, self);
+              return -ERESTARTSYS;
+            }
+            b.work('waiter', 0);
+            return 0;
+          });
+          return 0;
+        })(),
+      1,
+    );
+    // CPU 1 is busy with slices of 500 ns, so that it looks at its run queue all the time.
+    b.kernel.sched.spawn('busy', task => slices(task, 1000, () => (b.kernel.clock.now += 500)), 1);
+    b.interrupt(5, 100_000, () => {
+      b.kernel.clock.now += 10_000;
+      ready = true;
+      b.log.push(`wake@${b.kernel.clock.now}`);
+      queue.wake_up(0);
+    });
+    b.world.sim.settle(1e6);
+    expect(b.log[0]).toBe('wake@110000');
+    expect(Number(b.log[1]?.replace('waiter@', ''))).toBeGreaterThanOrEqual(110_000);
+  });
+
+  it('killed while it waits for the time of its wake-up, is not woken', () => {
+    const b = bench({ cpus: 2 });
+    const queue = new wait_queue_head();
+    const waiter = b.kernel.sched.spawn(
+      'waiter',
+      task =>
+        (function* (): Program {
+          yield* task.call.begin((self: task_struct) => {
+            if (self.call.restarted) expect.unreachable();
+            prepare_to_wait(queue, self);
+            return -ERESTARTSYS;
+          });
+          return 0;
+        })(),
+      1,
+    );
+    b.interrupt(5, 100, () => {
+      b.kernel.clock.now += 1000;
+      queue.wake_up(0);
+    });
+    b.at(500, () => b.kernel.sched.do_exit(waiter, 137, null));
+    b.world.sim.settle(1e6);
+    expect(b.kernel.sched.tasks.has(waiter.pid)).toBe(false);
+  });
+});
+
+describe('two tasks on one CPU, every cost 0', () => {
+  it('one that yields, lets the other one run', () => {
+    const b = bench({ costs: false });
+    let other = false;
+    let rounds = 0;
+    b.host.spawn('polite', function* (sys) {
+      while (!other && rounds < 1000) {
+        rounds++;
+        yield* sys.sched_yield();
+      }
+      return 0;
+    });
+    b.host.spawn('other', function* (sys) {
+      yield* sys.getpid();
+      other = true;
+      return 0;
+    });
+    b.world.sim.run(1e9);
+    expect(other).toBe(true);
+    expect(rounds).toBeLessThan(1000);
+  });
+
+  it('one that polls a socket without ever waiting, lets the sender run', () => {
+    const b = bench({ costs: false });
+    let got = false;
+    b.host.spawn('poller', function* (sys) {
+      const fd = yield* sys.socket(AF_INET, SOCK_DGRAM, 0);
+      yield* sys.bind(fd, sys.sockaddr(0, 7));
+      const buffer = sys.mmap(64);
+      for (let i = 0; i < 100_000 && !got; i++) got = (yield* sys.recv(fd, buffer, 64, MSG_DONTWAIT)) >= 0;
+      return 0;
+    });
+    b.host.spawn('sender', function* (sys) {
+      const fd = yield* sys.socket(AF_INET, SOCK_DGRAM, 0);
+      yield* sys.sendto(fd, sys.mmap(64), 10, 0, sys.sockaddr(0x7f000001, 7));
+      return 0;
+    });
+    b.world.sim.run(1e9);
+    expect(got).toBe(true);
   });
 });
 

@@ -65,6 +65,28 @@ describe('the timer wheel', () => {
     for (const [i, time] of times.entries()) expect(time - 100 * (i + 1)).toBeLessThan(16);
   });
 
+  it('a near timer armed long after a far one, picks its level from the present and is not late', () => {
+    const b = bench();
+    new timer_list(b.kernel, () => {}).mod(20_000);
+    const near = new timer_list(b.kernel, () => b.work('near', 0));
+    b.world.sim.run(15_000 * MS);
+    b.at(15_000 * MS, () => near.mod(15_010));
+    b.world.sim.settle(25_000 * MS);
+    expect(Number(b.log[0]?.split('@')[1]) / MS).toBeLessThanOrEqual(15_011);
+  });
+
+  it('a timer that arms itself for the present jiffy, runs once a tick', () => {
+    const b = bench();
+    const timer = new timer_list(b.kernel, self => {
+      b.work('tick', 0);
+      self.mod(b.kernel.timers.jiffies());
+    });
+    timer.mod(1);
+    b.world.sim.run(10 * MS);
+    expect(b.log.length).toBeGreaterThan(5);
+    expect(new Set(b.log).size).toBe(b.log.length);
+  });
+
   it('a hundred thousand idle timers, cost no event until the first is due', () => {
     const b = bench();
     for (let i = 0; i < 100_000; i++) new timer_list(b.kernel, () => {}).mod(7_200_000);

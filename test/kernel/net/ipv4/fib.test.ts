@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { EEXIST, EHOSTUNREACH, EINVAL, ENETDOWN, ENETUNREACH, ENODEV, ESRCH } from '../../../../kernel/errno.ts';
-import { dev_close, dev_open, unregister_netdev } from '../../../../kernel/net/core/dev.ts';
-import { inet_addr_add, inet_addr_del } from '../../../../kernel/net/ipv4/devinet.ts';
+import { dev_close, dev_open, dev_set_mtu, unregister_netdev } from '../../../../kernel/net/core/dev.ts';
+import { type in_device, inet_addr_add, inet_addr_del, ip_mc_inc_group } from '../../../../kernel/net/ipv4/devinet.ts';
 import {
   type fib_config,
   fib_dump,
@@ -104,6 +104,24 @@ describe('addresses and the routes they bring', () => {
     for (const addr of ['0.0.0.0', '224.0.0.1', '255.255.255.255'])
       expect(inet_addr_add(dev, in_aton(addr), 24)).toBe(-EINVAL);
     expect(inet_addr_add(dev, in_aton('10.5.0.1'), 33)).toBe(-EINVAL);
+  });
+
+  it('an MTU too small for IP and back: its groups are left and joined again, each once', () => {
+    const segment = new Segment();
+    const { dev } = segment;
+    dev.min_mtu = 0;
+    const groups = (): number[] => [...(dev.ip_ptr?.mc_list.values() ?? [])];
+    expect([groups(), [...dev.mc.values()]]).toEqual([[1], [1]]);
+    const in_dev = dev.ip_ptr as in_device;
+    segment.exec(() => ip_mc_inc_group(in_dev, in_aton('224.1.2.3')));
+    segment.exec(() => ip_mc_inc_group(in_dev, in_aton('224.1.2.3')));
+    segment.exec(() => dev_set_mtu(dev, 60));
+    expect([dev.ip_ptr, dev.mc.size, in_dev.mc_list.size]).toEqual([null, 0, 0]);
+    segment.exec(() => dev_set_mtu(dev, 1500));
+    expect([groups(), [...dev.mc.values()]]).toEqual([[1], [1]]);
+    segment.exec(() => dev_close(dev));
+    expect([groups(), dev.mc.size]).toEqual([[], 0]);
+    segment.finish();
   });
 
   it('device gone: nothing of it is left', () => {

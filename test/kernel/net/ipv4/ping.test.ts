@@ -1,7 +1,16 @@
 import { expect, test } from 'vitest';
-import { EAFNOSUPPORT, EAGAIN, EDESTADDRREQ, EFAULT, EINVAL, EMSGSIZE } from '../../../../kernel/errno.ts';
+import {
+  EADDRNOTAVAIL,
+  EAFNOSUPPORT,
+  EAGAIN,
+  EDESTADDRREQ,
+  EFAULT,
+  EINVAL,
+  EMSGSIZE,
+} from '../../../../kernel/errno.ts';
 import { SKB_DROP_REASON } from '../../../../kernel/net/core/skbuff.ts';
 import { AF_INET, MSG_DONTWAIT, SOCK_DGRAM, sockaddr_in, sockaddr_ll } from '../../../../kernel/net/msg.ts';
+import { pair } from '../../../pair.ts';
 import { LOCALHOST, socketBench } from '../bench.ts';
 
 const IPPROTO_ICMP = 1;
@@ -68,4 +77,18 @@ test('what is no echo request is refused', () => {
     expect(yield* sys.sendto(fd, buffer, 8, 0, new sockaddr_ll())).toBe(-EAFNOSUPPORT);
   });
   expect(bench.finish()).toEqual([]);
+});
+
+test('bound to a broadcast or multicast address: there is no such address for a ping socket', () => {
+  const { left, run } = pair();
+  const results: number[] = [];
+  left.spawn('p', function* (sys) {
+    for (const address of [0x0a0000ff, 0xe0000001 | 0, -1, 0x0a000063, 0x0a000001]) {
+      const fd = yield* sys.socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP);
+      results.push(yield* sys.bind(fd, new sockaddr_in(address, 0)));
+    }
+    return 0;
+  });
+  run(1e6);
+  expect(results).toEqual([-EADDRNOTAVAIL, -EADDRNOTAVAIL, -EADDRNOTAVAIL, -EADDRNOTAVAIL, 0]);
 });
