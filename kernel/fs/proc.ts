@@ -52,10 +52,10 @@ export function proc_softirqs(kernel: Kernel): string {
 export function proc_net_softnet_stat(kernel: Kernel): string {
   const line = (sd: softnet_data): string => {
     const input = sd.input_pkt_queue.qlen;
-    const process = sd.process_queue.qlen;
+    const taken = sd.process_queue.qlen;
     const flow_limit = sd.flow_limit?.count ?? 0;
     const columns = [sd.processed, sd.dropped, sd.time_squeeze, 0, 0, 0, 0, 0, 0, sd.received_rps, flow_limit];
-    columns.push(input + process, sd.cpu.id, input, process);
+    columns.push(input + taken, sd.cpu.id, input, taken);
     return `${columns.map(value => (value >>> 0).toString(16).padStart(8, '0')).join(' ')}\n`;
   };
   return kernel.softnet.map(line).join('');

@@ -86,7 +86,8 @@ export function skb_vlan_untag(skb: sk_buff): sk_buff | null {
   if (mac_len > VLAN_HLEN + 2) u8.copyWithin(mac + VLAN_HLEN, mac, mac + mac_len - VLAN_HLEN - 2);
   own.mac_header = mac + VLAN_HLEN;
   own.network_header = own.data;
-  own.transport_header = own.data;
+  // Where no GRO has looked behind the tag.
+  if (own.transport_header === 0 || own.transport_header < own.data) own.transport_header = own.data;
   own.mac_len = own.data - own.mac_header;
   return own;
 }

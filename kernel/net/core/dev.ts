@@ -708,7 +708,8 @@ function __netif_receive_skb_core(first: sk_buff): void {
   const orig_dev = skb.dev as net_device;
   const { ptype_all, ptype_base } = orig_dev.nd_net;
   skb.network_header = skb.data;
-  skb.transport_header = skb.data;
+  // GRO has found it, and what is forwarded as one packet is cut apart by it.
+  if (skb.transport_header === 0) skb.transport_header = skb.data;
   skb.mac_len = skb.data - skb.mac_header;
   let pt_prev: packet_type | null = null;
   let exact = false;
