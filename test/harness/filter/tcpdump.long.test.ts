@@ -18,10 +18,10 @@ testWith('tcpdump').each([
     writeFileSync(file, captureOf(frames));
     const result = compareWithTcpdump(new Expressions(seed), file, frames, count, programs);
     console.log(`${what} (${frames.length}), ${count} expressions compiled by both:`, JSON.stringify(result));
-    expect(result.same + result.expressionsOutside).toBe(count);
+    expect(result.same + result.expressionsStopped).toBe(count);
     expect(result.mixed).toBeGreaterThan(count / 3);
     // What the optimiser decides: one or two expressions in a thousand.
-    expect(result.expressionsOutside).toBeLessThan(count / 250);
+    expect(result.expressionsStopped).toBeLessThan(count / 250);
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -31,7 +31,7 @@ testWith('tcpdump')(
   () => {
     const result = compareWithTcpdump(new Expressions(1), file, frames, 250, false);
     expect(result.mixed).toBeGreaterThan(100);
-    expect(result.expressionsOutside).toBeLessThanOrEqual(2);
+    expect(result.expressionsStopped).toBeLessThanOrEqual(2);
   },
 );
 

@@ -62,9 +62,9 @@ export interface Comparison {
   bothRefuse: number;
   /** One calls it what matches nothing, the other gives a program that matches nothing. */
   matchesNothing: number;
-  /** Of all verdicts: those that differ where a load leaves the frame. */
-  outside: number;
-  expressionsOutside: number;
+  /** Of all verdicts: those that differ where a program is stopped, and of how many expressions they are. */
+  stopped: number;
+  expressionsStopped: number;
   /** tcpdump's programs that no kernel takes. */
   refusedByKernels: number;
   verdicts: number;
@@ -75,9 +75,9 @@ export interface Comparison {
  * two known differences:
  *
  * - Whether an expression that matches no packet at all is refused as such depends on how far an optimiser sees.
- * - A load beyond the frame's end rejects the frame, whatever the rest says. Which loads are left out, because their
- *   value does not matter, and which come first, is a matter of the optimiser again. So a verdict may differ where
- *   tcpdump's own program, not optimised, leaves the frame. It is counted.
+ * - A load beyond the frame's end, or a division by 0, rejects the frame, whatever the rest says. Which of them are left
+ *   out, because their value does not matter, and which come first, is a matter of the optimiser again. So a verdict
+ *   may differ where tcpdump's own program, not optimised, is stopped so. It is counted.
  */
 export function compareWithTcpdump(
   source: Expressions,
@@ -92,8 +92,8 @@ export function compareWithTcpdump(
     mixed: 0,
     bothRefuse: 0,
     matchesNothing: 0,
-    outside: 0,
-    expressionsOutside: 0,
+    stopped: 0,
+    expressionsStopped: 0,
     refusedByKernels: 0,
     verdicts: 0,
   };
@@ -128,12 +128,12 @@ export function compareWithTcpdump(
     } else {
       const written = tcpdumpProgram(file, expression, true);
       for (const index of differing) {
-        if (!reference(written, frames[index] as Uint8Array).outside) {
+        if (!reference(written, frames[index] as Uint8Array).stopped) {
           expect.fail(`'${expression}': frame ${index}: tcpdump says ${theirs[index]}, we ${ours[index]}`);
         }
       }
-      result.expressionsOutside++;
-      result.outside += differing.length;
+      result.expressionsStopped++;
+      result.stopped += differing.length;
     }
     if (programs) {
       const program = tcpdumpProgram(file, expression);

@@ -1,14 +1,15 @@
 /**
  * Classic BPF once more, from the manual page and with BigInt: slow, plain, and sharing nothing with the kernel's
- * loop but the names of the codes. It also tells whether a load left the packet.
+ * loop but the names of the codes. It also tells whether the program was stopped: by a load that leaves the packet, by
+ * a division by 0.
  */
 import type { sock_filter } from '../../../../kernel/net/core/filter.ts';
 
 export interface Outcome {
   /** Unsigned. */
   readonly verdict: number;
-  /** A load went beyond the packet, which ended the program. */
-  readonly outside: boolean;
+  /** The program did not come to a RET. */
+  readonly stopped: boolean;
 }
 
 const WORD = 1n << 32n;
@@ -25,7 +26,7 @@ export function reference(program: readonly sock_filter[], packet: Uint8Array, w
     for (let i = 0; i < count; i++) value = value * 256n + BigInt(packet[Number(at) + i] as number);
     return value;
   };
-  const outside: Outcome = { verdict: 0, outside: true };
+  const stopped: Outcome = { verdict: 0, stopped: true };
   for (let pc = 0; ; pc++) {
     const { code, jt, jf, k: signed } = program[pc] as sock_filter;
     const k = BigInt(signed >>> 0);
@@ -42,7 +43,7 @@ export function reference(program: readonly sock_filter[], packet: Uint8Array, w
         else if (mode === 0x60) value = cells[Number(k)];
         else if (mode === 0x80) value = BigInt(wirelen);
         else value = bytes(k, 1);
-        if (value === undefined) return outside;
+        if (value === undefined) return stopped;
         if (mode === 0xa0) value = 4n * (value & 15n);
         if ((code & 7) === 0) a = value;
         else x = value;
@@ -66,7 +67,7 @@ export function reference(program: readonly sock_filter[], packet: Uint8Array, w
             a *= source;
             break;
           case 0x30:
-            if (source === 0n) return { verdict: 0, outside: false };
+            if (source === 0n) return stopped;
             a /= source;
             break;
           case 0x40:
@@ -85,7 +86,7 @@ export function reference(program: readonly sock_filter[], packet: Uint8Array, w
             a = -a;
             break;
           case 0x90:
-            if (source === 0n) return { verdict: 0, outside: false };
+            if (source === 0n) return stopped;
             a %= source;
             break;
           case 0xa0:
@@ -112,7 +113,7 @@ export function reference(program: readonly sock_filter[], packet: Uint8Array, w
         break;
       }
       case 6:
-        return { verdict: Number((code & 0x18) === 0x10 ? a : k), outside: false };
+        return { verdict: Number((code & 0x18) === 0x10 ? a : k), stopped: false };
       default:
         if ((code & 0xf8) === 0x80) a = x;
         else x = a;
