@@ -17,6 +17,10 @@ export interface Card extends Station {
   readonly deadline: number;
   read(bar: number, offset: number, width: number): number;
   write(bar: number, offset: number, width: number, value: number): void;
+  /** Stops whatever it is doing. */
+  functionReset(): void;
+  /** A link, or none. */
+  setLink(up: boolean): void;
 }
 
 const COMMAND = 0x04;
@@ -155,7 +159,7 @@ export class CardSlot implements PciFunction, IrqLine {
   // ---- from the card ------------------------------------------------------------------------------------------
 
   setLevel(asserted: boolean): void {
-    if (this.asserted === asserted) return;
+    if (this.asserted === asserted || this.removed) return;
     this.asserted = asserted;
     const at = this.card === undefined ? this.sim.now : Math.max(this.card.time, this.sim.time);
     this.intc.setLevel(this.line, asserted, at);
@@ -183,10 +187,16 @@ export class CardSlot implements PciFunction, IrqLine {
     return true;
   }
 
-  /** Pulls the card out while everything runs: its line drops, nothing answers any more. */
+  /** Pulls the card out while everything runs: its line drops, nothing answers any more, and it hears nothing either. */
   surpriseRemove(): void {
-    this.removed = true;
+    if (this.removed) return;
+    this.bringUp();
     this.setLevel(false);
+    this.removed = true;
+    // Without power it does nothing more: no frame, no DMA, no interrupt.
+    this.card.functionReset();
+    this.card.setLink(false);
+    this.settle();
   }
 }
 
