@@ -18,6 +18,10 @@ export interface Card extends Station, PciTarget {
   readonly deadline: number;
   read(bar: number, offset: number, width: number): number;
   write(bar: number, offset: number, width: number, value: number): void;
+  /** Stops whatever it is doing. */
+  functionReset(): void;
+  /** A link, or none. */
+  setLink(up: boolean): void;
 }
 
 export class CardSlot implements PciFunction, IrqLine {
@@ -133,7 +137,7 @@ export class CardSlot implements PciFunction, IrqLine {
   // ---- from the card ------------------------------------------------------------------------------------------
 
   setLevel(asserted: boolean): void {
-    if (this.asserted === asserted) return;
+    if (this.asserted === asserted || this.removed) return;
     this.asserted = asserted;
     this.drive();
   }
@@ -159,11 +163,17 @@ export class CardSlot implements PciFunction, IrqLine {
     return card === undefined ? this.sim.now : Math.max(card.time, this.sim.time);
   }
 
-  /** Pulls the card out while everything runs: its line drops, nothing answers any more. */
+  /** Pulls the card out while everything runs: its line drops, nothing answers any more, and it hears nothing either. */
   surpriseRemove(): void {
+    if (this.removed) return;
+    this.bringUp();
     this.removed = true;
     this.dma.on = false;
     this.drive();
+    // Without power it does nothing more: no frame, no DMA, no interrupt.
+    this.card.functionReset();
+    this.card.setLink(false);
+    this.settle();
   }
 }
 

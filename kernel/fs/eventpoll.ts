@@ -94,6 +94,8 @@ class epitem implements file_watch, poll_table {
 
 /** An epoll instance (struct eventpoll). */
 class eventpoll {
+  /** The instance as an open file. */
+  readonly file: file = new file(eventpoll_fops, this, O_RDWR);
   /** Tasks in epoll_wait, and those that watch the instance itself. */
   readonly wq = new wait_queue_head();
   readonly poll_wait = new wait_queue_head();
@@ -212,25 +214,97 @@ const eventpoll_fops: file_operations = {
 export function sys_epoll_create1(task: task_struct, flags: number): number {
   // EPOLL_CLOEXEC, which says nothing to a kernel without execve.
   if ((flags & ~0o2000000) !== 0) return -EINVAL;
-  return task.files.install(new file(eventpoll_fops, new eventpoll(), O_RDWR));
-}
-
-/** ep_loop_check: would watching `open` make a circle, or too deep a nest? */
-function ep_loop_check(ep: eventpoll, open: file, depth: number): boolean {
-  if (depth > EP_MAX_NESTS) return true;
-  const inner = open.private_data as eventpoll;
-  if (inner === ep) return true;
-  for (const item of inner.items.values()) {
-    for (let i: epitem | null = item; i !== null; i = i.same_fd) {
-      if (i.file.f_op === eventpoll_fops && ep_loop_check(ep, i.file, depth + 1)) return true;
-    }
-  }
-  return false;
+  return task.files.install(new eventpoll().file);
 }
 
 /**
- * epoll_ctl: 0, -EFAULT (no event), -EBADF, -EINVAL (not an instance, itself, misuse of EPOLLEXCLUSIVE), -EEXIST,
- * -ENOENT, -ELOOP. `event` is copied; null where the operation needs none.
+ * ep_loop_check_proc: how deep the instances below `to` watch each other; Infinity when one of them is `ep`, or when
+ * they are nested too deep. `known` has what was looked at before: an instance may be reached on many ways.
+ */
+function ep_loop_check_proc(ep: eventpoll, to: eventpoll, depth: number, known: Map<eventpoll, number>): number {
+  const before = known.get(to);
+  if (before !== undefined) return before;
+  let result = 0;
+  // Meanwhile it counts as a leaf, as in Linux: a circle among the others there cannot be.
+  known.set(to, 0);
+  for (const item of to.items.values()) {
+    for (let i: epitem | null = item; i !== null && result <= EP_MAX_NESTS; i = i.same_fd) {
+      if (i.file.f_op !== eventpoll_fops) continue;
+      const inner = i.file.private_data as eventpoll;
+      if (inner === ep || depth > EP_MAX_NESTS) result = Infinity;
+      else result = Math.max(result, ep_loop_check_proc(ep, inner, depth + 1, known) + 1);
+    }
+  }
+  known.set(to, result);
+  return result;
+}
+
+/** ep_get_upwards_depth_proc: how many instances above each other watch `open`. */
+function ep_get_upwards_depth_proc(open: file, known: Map<file, number>): number {
+  const before = known.get(open);
+  if (before !== undefined) return before;
+  let result = 0;
+  for (let watch = open.f_ep; watch !== null; watch = watch.next_watch) {
+    if (watch instanceof epitem) result = Math.max(result, ep_get_upwards_depth_proc(watch.ep.file, known) + 1);
+  }
+  known.set(open, result);
+  return result;
+}
+
+/**
+ * ep_loop_check: would `ep`, watching `to`, close a circle, or make a nest deeper than EP_MAX_NESTS, counted from the
+ * outermost instance to the innermost? That bounds the recursion of wake-ups and polls too.
+ */
+function ep_loop_check(ep: eventpoll, to: eventpoll): boolean {
+  if (ep === to) return true;
+  const depth = ep_loop_check_proc(ep, to, 0, new Map());
+  return depth + 1 + ep_get_upwards_depth_proc(ep.file, new Map()) > EP_MAX_NESTS;
+}
+
+/** How many ways of each length may lead from a file up to instances that nobody watches (path_limits). */
+const path_limits = [Infinity, 500, 100, 50, 10];
+
+/** reverse_path_check_proc: counts the ways up from `open` by their length. False: there are too many. */
+function reverse_path_check_proc(open: file, depth: number, counts: number[]): boolean {
+  if (depth > EP_MAX_NESTS) return false;
+  for (let watch = open.f_ep; watch !== null; watch = watch.next_watch) {
+    if (!(watch instanceof epitem)) continue;
+    const outer = watch.ep.file;
+    if (outer.f_ep !== null) {
+      if (!reverse_path_check_proc(outer, depth + 1, counts)) return false;
+    } else {
+      const count = (counts[depth] as number) + 1;
+      if (count > (path_limits[depth] as number)) return false;
+      counts[depth] = count;
+    }
+  }
+  return true;
+}
+
+/** The files at the ends of a nest: what is not an instance itself (tfile_check_list). */
+function collect_leaves(open: file, leaves: Set<file>, seen: Set<file>): void {
+  if (open.f_op !== eventpoll_fops) {
+    leaves.add(open);
+    return;
+  }
+  if (seen.has(open)) return;
+  seen.add(open);
+  for (const item of (open.private_data as eventpoll).items.values()) {
+    for (let i: epitem | null = item; i !== null; i = i.same_fd) collect_leaves(i.file, leaves, seen);
+  }
+}
+
+/** reverse_path_check: an event must not have too many ways to go. That bounds the breadth of wake-ups. */
+function reverse_path_check(target: file): boolean {
+  const leaves = new Set<file>();
+  collect_leaves(target, leaves, new Set());
+  for (const leaf of leaves) if (!reverse_path_check_proc(leaf, 0, [0, 0, 0, 0, 0])) return false;
+  return true;
+}
+
+/**
+ * epoll_ctl: 0, -EFAULT (no event), -EBADF, -EINVAL (not an instance, itself, misuse of EPOLLEXCLUSIVE, too many ways
+ * for an event), -EEXIST, -ENOENT, -ELOOP. `event` is copied; null where the operation needs none.
  */
 export function sys_epoll_ctl(
   task: task_struct,
@@ -252,13 +326,12 @@ export function sys_epoll_ctl(
     if (op === EPOLL_CTL_MOD) return -EINVAL;
     if (op === EPOLL_CTL_ADD && (nested || (wanted & ~EPOLLEXCLUSIVE_OK_BITS) !== 0)) return -EINVAL;
   }
-  if (op === EPOLL_CTL_ADD && nested && ep_loop_check(ep, target, 0)) return -ELOOP;
+  if (op === EPOLL_CTL_ADD && nested && ep_loop_check(ep, target.private_data as eventpoll)) return -ELOOP;
   const item = ep.find(target, fd);
   switch (op) {
     case EPOLL_CTL_ADD:
       if (item !== null) return -EEXIST;
-      ep_insert(ep, target, fd, wanted | EPOLLERR | EPOLLHUP, event?.data ?? 0);
-      return 0;
+      return ep_insert(ep, target, fd, wanted | EPOLLERR | EPOLLHUP, event?.data ?? 0);
     case EPOLL_CTL_DEL:
       if (item === null) return -ENOENT;
       ep.remove(item, true);
@@ -273,14 +346,20 @@ export function sys_epoll_ctl(
   }
 }
 
-function ep_insert(ep: eventpoll, target: file, fd: number, events: number, data: number): void {
+function ep_insert(ep: eventpoll, target: file, fd: number, events: number, data: number): number {
   const item = new epitem(ep, target, fd, events, data);
   ep.insert(item);
+  // Only where instances watch instances there can be too many ways.
+  if ((target.f_op === eventpoll_fops || ep.file.f_ep !== null) && !reverse_path_check(target)) {
+    ep.remove(item, true);
+    return -EINVAL;
+  }
   // Joins the wait queues; what is ready already is announced at once.
   if (ep_item_poll(item, item) !== 0) {
     ep.push(item);
     ep.wake();
   }
+  return 0;
 }
 
 function ep_modify(ep: eventpoll, item: epitem, events: number, data: number): void {

@@ -1,14 +1,22 @@
 /**
  * kmalloc: objects of fixed size classes carved from the host's RAM, with a reference count for each, held outside
- * the RAM so that a stray DMA cannot forge it. Freed objects go back to their class and are never merged.
+ * the RAM so that a stray DMA cannot forge it.
+ *
+ * RAM is divided into chunks, each of which belongs to one class or to none. A chunk without a living object stays with
+ * its class until another class finds no memory: then all such chunks are common again (kmem_cache_shrink).
  */
 import type { Ram } from '../arch.ts';
 
 /** Linux's kmalloc buckets from 64 bytes up (mm/slab_common.c). */
 const CLASSES = [64, 128, 192, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072];
 const GRANULE_SHIFT = 6;
-/** Objects of a class are carved from RAM in chunks of at least this many bytes. */
-const CHUNK = 32768;
+const CHUNK_SHIFT = 15;
+/** Bytes in a chunk; an object of a larger class is a run of chunks. */
+const CHUNK = 1 << CHUNK_SHIFT;
+/** From a granule to its chunk. */
+const GRANULES_SHIFT = CHUNK_SHIFT - GRANULE_SHIFT;
+/** Owner of a chunk that an object beginning in an earlier one reaches into. */
+const TAIL = 255;
 
 /** Size class by (size + 63) >> 6, so that a lookup is one load. */
 const class_of = new Uint8Array((131072 >> GRANULE_SHIFT) + 1);
@@ -20,13 +28,12 @@ export class Slab {
   readonly ram: Ram;
   /** References per granule: the count at an object's first granule, 0 when free. */
   private readonly refs: Int32Array;
-  /** Class + 1 at an object's first granule, kept after a free: what the address was. */
-  private readonly kind: Uint8Array;
+  /** By chunk: class + 1, TAIL, or 0 for none; and how many of its objects are alive. */
+  private readonly owner: Uint8Array;
+  private readonly live: Int32Array;
   /** Free objects: a list per class, linked by granule index + 1. */
   private readonly heads = new Int32Array(CLASSES.length);
   private readonly links: Int32Array;
-  private top: number;
-  private readonly limit: number;
   /** Bytes and objects in use. */
   bytes_used = 0;
   objects_used = 0;
@@ -36,11 +43,11 @@ export class Slab {
   constructor(ram: Ram) {
     this.ram = ram;
     const granules = ram.size >> GRANULE_SHIFT;
+    const chunks = Math.ceil(ram.size / CHUNK);
     this.refs = new Int32Array(granules);
-    this.kind = new Uint8Array(granules);
     this.links = new Int32Array(granules);
-    this.top = ram.base;
-    this.limit = ram.base + ram.size;
+    this.owner = new Uint8Array(chunks);
+    this.live = new Int32Array(chunks);
   }
 
   /** The size that a request of `size` bytes really gets (kmalloc_size_roundup); 0 when it is too large. */
@@ -58,8 +65,10 @@ export class Slab {
       link = this.heads[cls] as number;
     }
     const granule = link - 1;
+    const chunk = granule >> GRANULES_SHIFT;
     this.heads[cls] = this.links[granule] as number;
     this.refs[granule] = 1;
+    this.live[chunk] = (this.live[chunk] as number) + 1;
     this.bytes_used += CLASSES[cls] as number;
     this.objects_used++;
     return this.ram.base + (granule << GRANULE_SHIFT);
@@ -83,9 +92,11 @@ export class Slab {
     if (refs <= 0) return false;
     this.refs[granule] = refs - 1;
     if (refs === 1) {
-      const cls = (this.kind[granule] as number) - 1;
+      const chunk = granule >> GRANULES_SHIFT;
+      const cls = (this.owner[chunk] as number) - 1;
       this.links[granule] = this.heads[cls] as number;
       this.heads[cls] = granule + 1;
+      this.live[chunk] = (this.live[chunk] as number) - 1;
       this.bytes_used -= CLASSES[cls] as number;
       this.objects_used--;
     }
@@ -97,19 +108,65 @@ export class Slab {
     return 0;
   }
 
+  /** A chunk, or several in a row, for a class that has no free object. False: there is no memory. */
   private grow(cls: number): boolean {
+    const { owner, links, ram } = this;
     const size = CLASSES[cls] as number;
-    const count = Math.max(1, Math.floor(CHUNK / size));
-    let made = 0;
-    // Page alignment for page-sized objects, so that one never straddles more I/O pages than it must.
-    if (size >= 4096) this.top = (this.top + 4095) & ~4095;
-    for (; made < count && this.top + size <= this.limit; made++) {
-      const granule = (this.top - this.ram.base) >> GRANULE_SHIFT;
-      this.kind[granule] = cls + 1;
-      this.links[granule] = this.heads[cls] as number;
-      this.heads[cls] = granule + 1;
-      this.top += size;
+    let chunk = this.find(size);
+    if (chunk < 0 && this.shrink()) chunk = this.find(size);
+    if (chunk < 0) return false;
+    owner[chunk] = cls + 1;
+    owner.fill(TAIL, chunk + 1, chunk + Math.max(1, size >> CHUNK_SHIFT));
+    const start = chunk << CHUNK_SHIFT;
+    const count = Math.max(1, Math.floor(Math.min(CHUNK, ram.size - start) / size));
+    let free = this.heads[cls] as number;
+    for (let i = 0; i < count; i++) {
+      const granule = (start + i * size) >> GRANULE_SHIFT;
+      links[granule] = free;
+      free = granule + 1;
     }
-    return made > 0;
+    this.heads[cls] = free;
+    return true;
+  }
+
+  /** The first of as many common chunks in a row as hold `size` bytes, or -1. */
+  private find(size: number): number {
+    const { owner, ram } = this;
+    const wanted = Math.max(1, size >> CHUNK_SHIFT);
+    let run = 0;
+    for (let chunk = owner.indexOf(0); chunk >= 0 && chunk < owner.length; chunk++) {
+      run = owner[chunk] === 0 ? run + 1 : 0;
+      const first = chunk - wanted + 1;
+      // The last chunk may be shorter than the others.
+      if (run >= wanted && (first << CHUNK_SHIFT) + size <= ram.size) return first;
+    }
+    return -1;
+  }
+
+  /** Takes the chunks without a living object away from their classes. False: there is none. */
+  private shrink(): boolean {
+    const { owner, live, heads, links } = this;
+    let found = false;
+    for (let chunk = 0; chunk < owner.length; chunk++) {
+      const kind = owner[chunk] as number;
+      if (kind === 0 || kind === TAIL || live[chunk] !== 0) continue;
+      found = true;
+      owner[chunk] = 0;
+      for (let tail = chunk + 1; owner[tail] === TAIL; tail++) owner[tail] = 0;
+    }
+    if (!found) return false;
+    // What is left of each list, in its order.
+    for (let cls = 0; cls < heads.length; cls++) {
+      let last = -1;
+      for (let link = heads[cls] as number; link !== 0; link = links[link - 1] as number) {
+        if (owner[(link - 1) >> GRANULES_SHIFT] === 0) continue;
+        if (last < 0) heads[cls] = link;
+        else links[last] = link;
+        last = link - 1;
+      }
+      if (last < 0) heads[cls] = 0;
+      else links[last] = 0;
+    }
+    return true;
   }
 }

@@ -1,7 +1,8 @@
 /**
- * Timers of jiffy granularity: Linux's hierarchical wheel (kernel/time/timer.c). Eight levels of 64 buckets, each
- * level eight times coarser than the one below; timers are not cascaded but expire late by up to one granule of their level.
- * The wheel owns one clock event, armed for the next bucket that holds a timer: idle timers cost nothing.
+ * Timers of jiffy granularity: Linux's hierarchical wheel (kernel/time/timer.c). Nine levels of 64 buckets, each level
+ * eight times coarser than the one below. A timer's bucket is the one after that of its expiry, so that it never fires
+ * early: one for the next jiffy lasts one to two ticks. Timers are not cascaded but fire late by up to one granule of
+ * their level. The wheel owns one clock event, armed for the next bucket that holds a timer: idle timers cost nothing.
  */
 import type { ClockEvent } from '../arch.ts';
 import type { Kernel } from '../kernel.ts';
@@ -17,10 +18,15 @@ const LVL_SIZE = 1 << LVL_BITS;
 const LVL_MASK = LVL_SIZE - 1;
 const LVL_CLK_SHIFT = 3;
 const LVL_DEPTH = 9;
-/** The latest a timer can lie ahead, in jiffies; later ones are clamped. */
-const WHEEL_TIMEOUT_MAX = LVL_MASK * 2 ** (LVL_CLK_SHIFT * (LVL_DEPTH - 1));
+/** Where the timers lie that the running turn has collected: behind all levels. */
+const EXPIRED = LVL_SIZE * LVL_DEPTH;
 
 const granularity = (level: number): number => 2 ** (LVL_CLK_SHIFT * level);
+/** The distance, in jiffies, at which a level begins (LVL_START). */
+const level_start = (level: number): number => LVL_MASK * granularity(level - 1);
+/** Timers further ahead than this are put at the wheel's capacity (WHEEL_TIMEOUT_CUTOFF, WHEEL_TIMEOUT_MAX). */
+const WHEEL_TIMEOUT_CUTOFF = level_start(LVL_DEPTH);
+const WHEEL_TIMEOUT_MAX = WHEEL_TIMEOUT_CUTOFF - granularity(LVL_DEPTH - 1);
 
 export class timer_list {
   private readonly base: timer_base;
@@ -47,9 +53,9 @@ export class timer_list {
     return this.base.mod(this, expires);
   }
 
-  /** Arms the timer for the first tick at or after the time `ns`. */
+  /** Arms the timer for the time `ns`: as many whole jiffies from now as reach it (jiffies + nsecs_to_jiffies). */
   mod_ns(ns: number): boolean {
-    return this.base.mod(this, Math.ceil(ns / NSEC_PER_JIFFY));
+    return this.base.mod(this, this.base.jiffies_at(ns));
   }
 
   /** timer_delete: true when it was pending. */
@@ -64,16 +70,14 @@ export class timer_base {
   private readonly event: ClockEvent;
   private readonly buckets: (timer_list | null)[];
   /** Timers per level: an empty level is skipped in the search for the next one. */
-  private readonly population = new Int32Array(LVL_DEPTH);
-  /** All buckets before this jiffy have been run. */
+  private readonly population = new Int32Array(LVL_DEPTH + 1);
+  /** All buckets before this jiffy have been collected. */
   private clk = 0;
   pending = 0;
-  /** A timer's function runs: what it arms for the present jiffy is due with the next one (base->clk++ in Linux). */
-  private running = false;
 
   constructor(kernel: Kernel) {
     this.kernel = kernel;
-    this.buckets = new Array<timer_list | null>(LVL_SIZE * LVL_DEPTH).fill(null);
+    this.buckets = new Array<timer_list | null>(EXPIRED + 1).fill(null);
     this.event = kernel.clock.event('timer', () => kernel.local_timer(kernel.cpus[0] as Cpu));
   }
 
@@ -82,14 +86,27 @@ export class timer_base {
     return Math.floor(this.kernel.clock.now / NSEC_PER_JIFFY);
   }
 
+  /** The jiffy for which a timer is armed that shall fire `ns` is reached. */
+  jiffies_at(ns: number): number {
+    return this.jiffies() + Math.max(0, Math.ceil((ns - this.kernel.clock.now) / NSEC_PER_JIFFY));
+  }
+
   mod(timer: timer_list, expires: number): boolean {
     const was = this.remove(timer);
-    if (this.running && expires <= this.clk) expires = this.clk + 1;
     // forward_timer_base: the level is picked from the present, not from when the wheel last turned.
     const now = this.jiffies();
     if (now > this.clk) this.clk = Math.min(now, this.next_due());
     timer.expires = expires;
-    const bucket = this.bucket_for(expires);
+    const bucket = this.calc_wheel_index(expires);
+    this.insert(timer, bucket);
+    this.pending++;
+    // What has been due already fires with the next tick.
+    this.arm(Math.max(this.due(bucket), now + 1));
+    return was;
+  }
+
+  /** At the head of a bucket. */
+  private insert(timer: timer_list, bucket: number): void {
     timer.bucket = bucket;
     const head = this.buckets[bucket] as timer_list | null;
     timer.next = head;
@@ -98,9 +115,6 @@ export class timer_base {
     this.buckets[bucket] = timer;
     const level = bucket >> LVL_BITS;
     this.population[level] = (this.population[level] as number) + 1;
-    this.pending++;
-    this.arm(this.due(bucket));
-    return was;
   }
 
   remove(timer: timer_list): boolean {
@@ -118,20 +132,15 @@ export class timer_base {
     return true;
   }
 
-  /** calc_wheel_index: the bucket for a jiffy, rounded up to the granularity of its level. */
-  private bucket_for(expires: number): number {
-    let ahead = expires - this.clk;
-    if (ahead < 0) {
-      expires = this.clk;
-      ahead = 0;
-    } else if (ahead > WHEEL_TIMEOUT_MAX) {
-      expires = this.clk + WHEEL_TIMEOUT_MAX;
-      ahead = WHEEL_TIMEOUT_MAX;
-    }
+  /** calc_wheel_index: the bucket for a jiffy, one granule of its level behind it, so that it is never early. */
+  private calc_wheel_index(expires: number): number {
+    const delta = expires - this.clk;
+    if (delta < 0) return this.clk & LVL_MASK;
+    if (delta >= WHEEL_TIMEOUT_CUTOFF) expires = this.clk + WHEEL_TIMEOUT_MAX;
     let level = 0;
-    while (level < LVL_DEPTH - 1 && ahead >= LVL_MASK * granularity(level)) level++;
-    const unit = granularity(level);
-    return (level << LVL_BITS) + (Math.ceil(expires / unit) % LVL_SIZE);
+    while (level < LVL_DEPTH - 1 && delta >= level_start(level + 1)) level++;
+    // calc_index
+    return (level << LVL_BITS) + ((Math.floor(expires / granularity(level)) + 1) % LVL_SIZE);
   }
 
   /** The jiffy at which a non-empty bucket is due. */
@@ -166,7 +175,7 @@ export class timer_base {
 
   /** From the timer interrupt: anything due is left to TIMER_SOFTIRQ, else the event is armed again. */
   hard_interrupt(cpu: Cpu): void {
-    if (this.next_due() <= this.jiffies()) raise_softirq(cpu, TIMER_SOFTIRQ);
+    if (this.buckets[EXPIRED] !== null || this.next_due() <= this.jiffies()) raise_softirq(cpu, TIMER_SOFTIRQ);
     else this.rearm();
   }
 
@@ -177,31 +186,43 @@ export class timer_base {
 
   /** run_timer_softirq: one timer a slice. True: more are due. */
   run(): boolean {
-    const now = this.jiffies();
-    const due = this.next_due();
-    if (due > now) {
-      this.clk = Math.max(this.clk, now + 1);
-      this.rearm();
-      return false;
+    while (this.buckets[EXPIRED] === null) {
+      const due = this.next_due();
+      if (due > this.jiffies()) {
+        this.rearm();
+        return false;
+      }
+      this.collect(due);
     }
-    this.clk = due;
-    for (let level = LVL_DEPTH - 1; level >= 0; level--) {
+    const timer = this.buckets[EXPIRED] as timer_list;
+    this.remove(timer);
+    const tp = this.kernel.trace.timer_expire;
+    if (tp !== null) tp(timer.expires);
+    timer.function(timer);
+    return true;
+  }
+
+  /**
+   * collect_expired_timers: what is due at a jiffy, the coarsest level first. What their functions arm lies behind it,
+   * even for this very jiffy.
+   */
+  private collect(due: number): void {
+    this.clk = due + 1;
+    // At the head each time: so the last to be moved are the first to run.
+    for (let level = 0; level < LVL_DEPTH; level++) {
       const unit = granularity(level);
-      if (due % unit !== 0) continue;
-      const timer = this.buckets[(level << LVL_BITS) + ((due / unit) & LVL_MASK)];
-      if (timer) {
-        this.remove(timer);
-        const tp = this.kernel.trace.timer_expire;
-        if (tp !== null) tp(timer.expires);
-        this.running = true;
-        try {
-          timer.function(timer);
-        } finally {
-          this.running = false;
-        }
-        return true;
+      if (due % unit !== 0) break;
+      const bucket = (level << LVL_BITS) + ((due / unit) & LVL_MASK);
+      let timer = this.buckets[bucket] as timer_list | null;
+      if (timer === null) continue;
+      while (timer.next !== null) timer = timer.next;
+      for (let each: timer_list | null = timer; each !== null; ) {
+        const before: timer_list | null = each.prev;
+        this.remove(each);
+        this.pending++;
+        this.insert(each, EXPIRED);
+        each = before;
       }
     }
-    return true;
   }
 }

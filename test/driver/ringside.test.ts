@@ -321,6 +321,19 @@ describe('the link and the slot', () => {
     expect(world.finish()).toEqual([]);
   });
 
+  it('frames on their way to a card when it is pulled out, no DMA, no interrupt, no violation', () => {
+    const { card, dev, receive, run, host, world } = setUp();
+    for (let i = 0; i < 20; i++) receive(1514);
+    run(60_000);
+    const before = host.intc.delivered[card.line];
+    card.slot.surpriseRemove();
+    run(1e9);
+    host.exec(() => dev_close(dev));
+    expect(host.intc.delivered[card.line]).toBe(before);
+    expect(world.violations).toEqual([]);
+    expect(world.finish()).toEqual([]);
+  });
+
   it('a card pulled out while its queue is stopped, the watchdog gives it up once', () => {
     const { card, dev, run, host, world } = setUp();
     host.exec(() => netif_stop_queue(dev));

@@ -231,6 +231,101 @@ describe('epoll_ctl', () => {
   });
 });
 
+describe('instances that watch each other', () => {
+  /** Which of the instances is to watch which, one after the other; what epoll_ctl says to each. */
+  function build(count: number, edges: [outer: number, inner: number][]): number[] {
+    const results: number[] = [];
+    run(function* (sys) {
+      const fds: number[] = [];
+      for (let i = 0; i < count; i++) fds.push(yield* sys.epoll_create1(0));
+      for (const [outer, inner] of edges) {
+        const event = new epoll_event(EPOLLIN);
+        results.push(yield* sys.epoll_ctl(fds[outer] as number, EPOLL_CTL_ADD, fds[inner] as number, event));
+      }
+    });
+    return results;
+  }
+  const chain: [number, number][] = [0, 1, 2, 3, 4, 5].map(i => [i, i + 1]);
+
+  test.each([
+    ['from the top', chain],
+    ['from the bottom', chain.toReversed()],
+  ])('a chain built %s: four in a row may watch, the fifth link is refused', (_name, edges) => {
+    expect(build(7, edges)).toEqual([0, 0, 0, 0, -ELOOP, 0]);
+  });
+
+  test('two chains that are joined in the middle: refused when they are too long together', () => {
+    expect(
+      build(7, [
+        [0, 1],
+        [1, 2],
+        [3, 4],
+        [4, 5],
+        [2, 3],
+        [2, 4],
+      ]),
+    ).toEqual([0, 0, 0, 0, -ELOOP, 0]);
+  });
+
+  test('a circle over several: refused', () => {
+    expect(
+      build(4, [
+        [0, 1],
+        [1, 2],
+        [2, 3],
+        [3, 0],
+        [2, 0],
+      ]),
+    ).toEqual([0, 0, 0, -ELOOP, -ELOOP]);
+  });
+
+  test('many ways to the same instance: each looked at once', () => {
+    // Five layers of 30, each of a layer watching all of the next: 30 to the fourth ways.
+    const edges: [number, number][] = [];
+    for (let layer = 0; layer < 4; layer++) {
+      for (let i = 0; i < 30; i++) for (let j = 0; j < 30; j++) edges.push([layer * 30 + i, (layer + 1) * 30 + j]);
+    }
+    expect(new Set(build(150, edges))).toEqual(new Set([0]));
+  });
+
+  test('an event with too many ways to the top: the one too many is refused, and is not there afterwards', () => {
+    run(function* (sys) {
+      const w = new Watch(sys, 7);
+      yield* w.open(EPOLLIN);
+      const results: number[] = [];
+      let last = -1;
+      // Ways of two instances' length: path_limits allows 500 of them.
+      for (let i = 0; i < 502; i++) {
+        last = yield* sys.epoll_create1(0);
+        results.push(yield* sys.epoll_ctl(last, EPOLL_CTL_ADD, w.ep, new epoll_event(EPOLLIN)));
+      }
+      expect(results.slice(0, 500).every(result => result === 0)).toBe(true);
+      expect(results.slice(500)).toEqual([-EINVAL, -EINVAL]);
+      expect(yield* sys.epoll_ctl(last, EPOLL_CTL_DEL, w.ep, null)).toBe(-ENOENT);
+      // A file of its own has but one way.
+      const fd = yield* sys.socket(AF_INET, SOCK_DGRAM, 0);
+      expect(yield* sys.epoll_ctl(last, EPOLL_CTL_ADD, fd, new epoll_event(EPOLLIN))).toBe(0);
+    });
+  });
+
+  test('an event at the bottom of a chain: whoever waits at its top wakes', () => {
+    run(function* (sys) {
+      const w = new Watch(sys, 7);
+      yield* w.open(EPOLLIN);
+      let top = w.ep;
+      for (let i = 0; i < 4; i++) {
+        const outer = yield* sys.epoll_create1(0);
+        expect(yield* sys.epoll_ctl(outer, EPOLL_CTL_ADD, top, new epoll_event(EPOLLIN, i))).toBe(0);
+        top = outer;
+      }
+      expect(yield* sys.epoll_wait(top, w.events, 1, 0)).toBe(0);
+      yield* w.send();
+      expect(yield* sys.epoll_wait(top, w.events, 1, -1)).toBe(1);
+      expect(w.events[0]?.data).toBe(3);
+    });
+  });
+});
+
 test('EPOLLEXCLUSIVE: of several instances on one socket, one is woken for each arrival', () => {
   const bench = socketBench();
   const woken: number[] = [];

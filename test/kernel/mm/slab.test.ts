@@ -1,8 +1,15 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Arena } from '../../../harness/sim/arena.ts';
 import { Slab } from '../../../kernel/mm/slab.ts';
 
-const newSlab = (size = 256 * 1024): Slab => new Slab(Arena.take(1024 * 1024).ram(size));
+const newSlab = (size = 256 * 1024): Slab => new Slab(Arena.take(2 * 1024 * 1024).ram(size));
+
+function takeAll(slab: Slab, size: number): number[] {
+  const taken: number[] = [];
+  for (let at = slab.kmalloc(size); at !== 0; at = slab.kmalloc(size)) taken.push(at);
+  return taken;
+}
 
 describe('kmalloc', () => {
   it('sizes up to the largest class, each rounded up to its class', () => {
@@ -52,5 +59,60 @@ describe('kmalloc', () => {
     expect(slab.put(at)).toBe(false);
     expect(slab.put(0)).toBe(false);
     expect(slab.put(slab.ram.base + slab.ram.size)).toBe(false);
+  });
+
+  it('memory freed in one size, serves every other', () => {
+    const slab = newSlab(1024 * 1024);
+    const sizes = [64, 192, 256, 2048, 4096, 32768, 65536, 131072];
+    for (const size of [...sizes, ...sizes.toReversed()]) {
+      const taken = takeAll(slab, size);
+      expect(taken.length).toBeGreaterThanOrEqual(Math.floor((1024 * 1024) / 32768) * Math.floor(32768 / size));
+      expect(taken.length).toBeGreaterThan(0);
+      for (const at of taken) expect(slab.put(at)).toBe(true);
+    }
+    expect([slab.objects_used, slab.bytes_used]).toEqual([0, 0]);
+  });
+
+  it('one object alive in a chunk, the chunk stays with its class', () => {
+    const slab = newSlab(64 * 1024);
+    const taken = takeAll(slab, 256);
+    const kept = taken[0] as number;
+    for (const at of taken.slice(1)) slab.put(at);
+    // Of two chunks one is free: 32 KiB, no more.
+    expect(slab.kmalloc(65536)).toBe(0);
+    expect(takeAll(slab, 4096)).toHaveLength(8);
+    expect([slab.count(kept), slab.put(kept)]).toEqual([1, true]);
+    expect(slab.kmalloc(4096)).not.toBe(0);
+  });
+
+  it('any mix of sizes, taken and freed at random: objects never overlap, and at the end all is free', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: -40, max: 131072 }), { minLength: 100, maxLength: 600 }), steps => {
+        const slab = newSlab(512 * 1024);
+        const alive = new Map<number, number>();
+        for (const step of steps) {
+          if (step <= 0) {
+            const at = [...alive.keys()][-step % Math.max(1, alive.size)];
+            if (at === undefined) continue;
+            alive.delete(at);
+            expect(slab.put(at)).toBe(true);
+            expect(slab.put(at)).toBe(false);
+            continue;
+          }
+          // Small ones more often than large ones.
+          const size = step % 3 === 0 ? step : 1 + (step % 3000);
+          const at = slab.kmalloc(size);
+          if (at === 0) continue;
+          expect(at).toBeGreaterThanOrEqual(slab.ram.base);
+          expect(at + size).toBeLessThanOrEqual(slab.ram.base + slab.ram.size);
+          for (const [other, length] of alive) expect(at + size <= other || other + length <= at).toBe(true);
+          alive.set(at, Slab.roundup(size));
+        }
+        for (const at of alive.keys()) slab.put(at);
+        expect([slab.objects_used, slab.bytes_used]).toEqual([0, 0]);
+        expect(takeAll(slab, 65536).length).toBeGreaterThan(4);
+      }),
+      { numRuns: 50 },
+    );
   });
 });

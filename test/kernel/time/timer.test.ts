@@ -6,13 +6,71 @@ import { bench } from '../host.ts';
 const MS = 1_000_000;
 
 describe('the timer wheel', () => {
-  it('a timer near by, fires at its jiffy', () => {
+  it('a timer near by, fires with the first tick that is certain not to be early', () => {
     const b = bench();
     const timer = new timer_list(b.kernel, () => b.work('timer', 0));
     b.at(500_000, () => timer.mod_ns(5 * MS + 1));
     b.world.sim.settle(1e9);
     expect(b.log).toEqual([`timer@${6 * MS}`]);
     expect(timer.pending()).toBe(false);
+  });
+
+  it.each([
+    [0, 1],
+    [1, 2],
+    [62, 63],
+    [63, 64],
+    [64, 72],
+    [503, 504],
+    [504, 512],
+    [512, 576],
+    [4031, 4032],
+    [4032, 4096],
+    [63 * 8 ** 7, 64 * 8 ** 7],
+    [63 * 8 ** 8, 63 * 8 ** 8],
+    [2 ** 40, 63 * 8 ** 8],
+  ])('one armed at 0 for jiffy %d, fires at %d as calc_wheel_index has it', (expires, fires) => {
+    const b = bench();
+    const timer = new timer_list(b.kernel, () => b.work('timer', 0));
+    timer.mod(expires);
+    b.world.sim.settle();
+    expect(b.log).toEqual([`timer@${fires * MS}`]);
+  });
+
+  it.each([
+    [0, 2 * MS],
+    [1, 2 * MS],
+    [MS - 1, 2 * MS],
+  ])('one tick asked for %d ns after a tick, lasts one to two', (start, fires) => {
+    const b = bench();
+    const timer = new timer_list(b.kernel, () => b.work('timer', 0));
+    b.at(start, () => timer.mod(b.kernel.timers.jiffies() + 1));
+    b.world.sim.settle();
+    expect(b.log).toEqual([`timer@${fires}`]);
+  });
+
+  it('one armed for a time that has passed, fires with the next tick', () => {
+    const b = bench();
+    const timer = new timer_list(b.kernel, () => b.work('timer', 0));
+    b.at(7.5 * MS, () => timer.mod(3));
+    b.world.sim.settle();
+    expect(b.log).toEqual([`timer@${8 * MS}`]);
+  });
+
+  it('one of several due at one tick deletes another and arms a third, the one is silent and the other later', () => {
+    const b = bench();
+    const third = new timer_list(b.kernel, () => b.work('third', 0));
+    const second = new timer_list(b.kernel, () => b.work('second', 0));
+    const first = new timer_list(b.kernel, () => {
+      b.work('first', 0);
+      expect(second.del()).toBe(true);
+      third.mod(b.kernel.timers.jiffies());
+    });
+    second.mod(5);
+    first.mod(5);
+    b.world.sim.settle();
+    expect(b.log).toEqual([`first@${6 * MS}`, `third@${7 * MS}`]);
+    expect(b.kernel.timers.pending).toBe(0);
   });
 
   it('timers at any distance, never early and late by at most an eighth of it', () => {
@@ -41,7 +99,7 @@ describe('the timer wheel', () => {
     b.at(0, () => timer.mod_ns(10 * MS));
     b.at(5 * MS, () => expect(timer.mod_ns(30 * MS)).toBe(true));
     b.world.sim.settle(1e9);
-    expect(b.log).toEqual([`timer@${30 * MS}`]);
+    expect(b.log).toEqual([`timer@${31 * MS}`]);
   });
 
   it('a deleted timer, never fires', () => {
