@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { Result } from '../bench/runner.ts';
 import { benchTap, benchTapProblem } from '../bench/tap.ts';
+import { benchTx } from '../bench/tx.ts';
 import { benchUdp } from '../bench/udp.ts';
 import { UsageError } from '../cli/errors.ts';
 import { countBetween } from '../cli/options.ts';
@@ -19,6 +20,8 @@ const benches: readonly Bench[] = [
   { name: 'udp64', what: 'UDP, 64-byte frames, wire to recvfrom', run: runs => benchUdp(64, runs) },
   { name: 'udp1514', what: 'UDP, 1514-byte frames, 4 KiB of packet memory', run: runs => benchUdp(1514, runs) },
   { name: 'udp1514-16k', what: 'the same with 16 KiB', run: runs => benchUdp(1514, runs, 16384) },
+  { name: 'tx64', what: 'UDP, 64-byte payloads, sendto to wire', run: runs => benchTx(64, runs) },
+  { name: 'tx1472', what: 'UDP, 1472-byte payloads, sendto to wire', run: runs => benchTx(1472, runs) },
   {
     name: 'tap64',
     what: 'UDP, 64-byte frames, from the real Linux over a TAP to recvfrom',
