@@ -23,6 +23,7 @@ export const COST_TABLE = {
   softirq_entry: { ns: 80, source: 'estimate: handle_softirqs set-up and one action dispatch' },
   timer_irq: { ns: 300, source: 'estimate: hrtimer_interrupt with nothing expired' },
   napi_poll: { ns: 60, source: 'estimate: __napi_poll and the driver’s loop set-up, once a poll' },
+  flow_dissect: { ns: 40, source: 'estimate: __skb_get_hash, flow dissector and siphash' },
   mmio_read: { ns: 600, source: 'Neugebauer et al., SIGCOMM 2018 (PCIe round trip, 0.5–1 µs)' },
   mmio_write: { ns: 60, source: 'estimate: posted write, an uncached store' },
   pio_access: { ns: 500, source: 'estimate: port I/O is not posted; about one PCI bus round trip' },

@@ -3,6 +3,7 @@ import type { Arch, Clock, Ram } from './arch.ts';
 import { type Costs, make_costs } from './costs.ts';
 import { init_irqs, type irq_desc } from './irq/manage.ts';
 import { assert } from './lib/assert.ts';
+import { hsiphash_key } from './lib/siphash.ts';
 import { Slab } from './mm/slab.ts';
 import { net_dev_init, softnet_data, unregister_netdev } from './net/core/dev.ts';
 import { net } from './net/core/net_namespace.ts';
@@ -45,6 +46,8 @@ export class Kernel {
   cpu: Cpu;
   readonly softnet: softnet_data[];
   readonly skbs: skb_pool;
+  /** The key of flow hashes (net/core/flow_dissector.c: hashrnd). */
+  readonly hashrnd: hsiphash_key;
   readonly init_net: net;
   readonly pci_devices: pci_dev[];
   /** A softirq's action runs one packet at a time: with costs on, so that interrupts can come between two. */
@@ -61,6 +64,8 @@ export class Kernel {
     this.sliced = options.costs;
     this.slab = new Slab(arch.ram);
     this.skbs = new skb_pool(this);
+    const random = arch.random('flow.hash');
+    this.hashrnd = new hsiphash_key(random.u32(), random.u32());
     this.irqs = init_irqs(this);
     this.softirq_stat = Array.from({ length: arch.cpus }, () => new Int32Array(NR_SOFTIRQS));
     this.local_timer_count = new Int32Array(arch.cpus);

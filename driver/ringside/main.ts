@@ -16,6 +16,7 @@ import {
   type net_device,
   type net_device_ops,
   netif_carrier_off,
+  netif_device_detach,
   netif_napi_add,
   netif_napi_del,
   netif_running,
@@ -222,6 +223,12 @@ function tx_timeout(dev: net_device): void {
   const adapter = netdev_priv(dev);
   const { rx, tx } = adapter;
   if (rx === null || tx === null) return;
+  if (readl(adapter.io, NIC.STATUS) === 0xffffffff) {
+    // No card, no reset: it was pulled out.
+    adapter.removed = true;
+    netif_device_detach(dev);
+    return;
+  }
   adapter.restarts++;
   down(adapter, rx, tx);
   if (adapter.removed) return;

@@ -29,6 +29,8 @@ const REASONS = [
   'TC_EGRESS',
   'SECURITY_HOOK',
   'QDISC_DROP',
+  'QDISC_OVERLIMIT',
+  'QDISC_CONGESTED',
   'CPU_BACKLOG',
   'XDP',
   'TC_INGRESS',
@@ -60,7 +62,6 @@ const REASONS = [
   'LOCAL_MAC',
   'PACKET_SOCK_ERROR',
   'DEV_UNREGISTERED',
-  'QUEUE_PURGE',
   'QUEUE_PURGE',
 ] as const;
 

@@ -26,6 +26,7 @@ export const NETDEV_REGISTER = 5;
 export const NETDEV_UNREGISTER = 6;
 export const NETDEV_CHANGEMTU = 7;
 export const NETDEV_CHANGEADDR = 8;
+export const NETDEV_CHANGE_TX_QUEUE_LEN = 26;
 
 export class net {
   readonly kernel: Kernel;
@@ -49,6 +50,8 @@ export class net {
     netdev_budget_usecs: 2000,
     netdev_max_backlog: 1000,
     dev_weight: 64,
+    /** What a transmit queue gets that nobody configured. */
+    default_qdisc: 'pfifo_fast',
     rmem_default: 212992,
     rmem_max: 212992,
     wmem_default: 212992,

@@ -7,6 +7,9 @@
  * All four are addresses in the host's RAM. The data belongs to every sk_buff whose `head` is the same: a clone
  * shares it by count and must not write to it. Ownership: whoever takes an skb ends it, with `consume_skb` when it
  * has done its duty and with `kfree_skb_reason` when it is dropped. Nobody touches an skb it has handed on.
+ *
+ * A packet may go on in other sk_buffs: `frag_list`, chained by `next`, with `data_len` bytes in all (what GRO merges).
+ * `len` counts both parts; [data, tail) is the linear one, skb_headlen bytes. Clones share the list by count.
  */
 
 import type { Ram } from '../../arch.ts';
@@ -59,6 +62,10 @@ export class sk_buff {
   tail = 0;
   end = 0;
   len = 0;
+  /** Bytes of `len` that lie in frag_list. */
+  data_len = 0;
+  /** The rest of the packet (skb_shinfo(skb)->frag_list). */
+  frag_list: sk_buff | null = null;
   truesize = 0;
   mac_header = NO_HEADER;
   network_header = NO_HEADER;
@@ -73,11 +80,21 @@ export class sk_buff {
   csum_start = 0;
   csum_offset = 0;
   csum_valid = 0;
+  /** The flow's hash, an int32; over ports too (l4_hash); made by software (sw_hash). 0 and neither flag: none yet. */
   hash = 0;
+  l4_hash = 0;
+  sw_hash = 0;
+  /** Segments of this payload size that the packet stands for (skb_shared_info): SKB_GSO_ bits in gso_type. */
+  gso_size = 0;
+  gso_segs = 0;
+  gso_type = 0;
+  /** On the way in: the receive queue + 1, 0 when unknown. */
   queue_mapping = 0;
   priority = 0;
   mark = 0;
+  /** A VLAN tag taken out of the frame, or to be put in: valid when vlan_present is not 0. */
   vlan_tci = 0;
+  vlan_proto = 0;
   vlan_present = 0;
   /** Index of the device it came in by. */
   skb_iif = 0;
@@ -101,6 +118,18 @@ export class sk_buff {
   cb3 = 0;
   cb4 = 0;
   cb5 = 0;
+  /** NAPI_GRO_CB: GRO's own words, valid while it holds the packet (net/core/gro.ts). */
+  gro_offset = 0;
+  gro_last: sk_buff | null = null;
+  gro_count = 0;
+  gro_age = 0;
+  gro_same_flow = 0;
+  gro_flush = 0;
+  gro_csum = 0;
+  gro_csum_valid = 0;
+  gro_csum_cnt = 0;
+  gro_ip_fixedid = 0;
+  gro_is_flist = 0;
 
   constructor(kernel: Kernel) {
     this.kernel = kernel;
@@ -162,10 +191,16 @@ function reset(skb: sk_buff): void {
   skb.csum_offset = 0;
   skb.csum_valid = 0;
   skb.hash = 0;
+  skb.l4_hash = 0;
+  skb.sw_hash = 0;
+  skb.gso_size = 0;
+  skb.gso_segs = 0;
+  skb.gso_type = 0;
   skb.queue_mapping = 0;
   skb.priority = 0;
   skb.mark = 0;
   skb.vlan_tci = 0;
+  skb.vlan_proto = 0;
   skb.vlan_present = 0;
   skb.skb_iif = 0;
   skb.tstamp = 0;
@@ -197,6 +232,7 @@ export function alloc_skb(kernel: Kernel, size: number): sk_buff | null {
   skb.tail = head;
   skb.end = head + bucket - SIZEOF_SHARED_INFO;
   skb.len = 0;
+  skb.data_len = 0;
   skb.truesize = bucket + SIZEOF_SK_BUFF;
   const tp = kernel.trace.skb_alloc;
   if (tp !== null) tp(skb);
@@ -235,6 +271,10 @@ export function skb_clone(skb: sk_buff): sk_buff | null {
   clone.tail = skb.tail;
   clone.end = skb.end;
   clone.len = skb.len;
+  clone.data_len = skb.data_len;
+  clone.frag_list = skb.frag_list;
+  // skb_clone_fraglist
+  for (let frag = skb.frag_list; frag !== null; frag = frag.next) frag.users++;
   clone.truesize = skb.truesize;
   copy_skb_header(clone, skb);
   clone.mac_header = skb.mac_header;
@@ -248,17 +288,17 @@ export function skb_clone(skb: sk_buff): sk_buff | null {
   return clone;
 }
 
-/** skb_copy: a private copy of data and headers. The caller owns it; null without memory. */
+/** skb_copy: a private, linear copy of data and headers. The caller owns it; null without memory. */
 export function skb_copy(skb: sk_buff): sk_buff | null {
-  const size = skb.end - skb.head;
+  const size = skb.end - skb.head + skb.data_len;
   const copy = alloc_skb(skb.kernel, size);
   if (copy === null) return null;
   const shift = copy.head - skb.head;
   copy.parent = skb.id;
   copy.data = skb.data + shift;
-  copy.tail = skb.tail + shift;
+  copy.tail = copy.data + skb.len;
   copy.len = skb.len;
-  skb.ram.u8.copyWithin(copy.data, skb.data, skb.tail);
+  skb_copy_bits(skb, 0, copy.data, skb.len);
   copy_skb_header(copy, skb);
   copy.mac_header = skb.mac_header === 0 ? 0 : skb.mac_header + shift;
   copy.network_header = skb.network_header === 0 ? 0 : skb.network_header + shift;
@@ -279,10 +319,16 @@ function copy_skb_header(to: sk_buff, from: sk_buff): void {
   to.csum_offset = from.csum_offset;
   to.csum_valid = from.csum_valid;
   to.hash = from.hash;
+  to.l4_hash = from.l4_hash;
+  to.sw_hash = from.sw_hash;
+  to.gso_size = from.gso_size;
+  to.gso_segs = from.gso_segs;
+  to.gso_type = from.gso_type;
   to.queue_mapping = from.queue_mapping;
   to.priority = from.priority;
   to.mark = from.mark;
   to.vlan_tci = from.vlan_tci;
+  to.vlan_proto = from.vlan_proto;
   to.vlan_present = from.vlan_present;
   to.skb_iif = from.skb_iif;
   to.tstamp = from.tstamp;
@@ -365,8 +411,9 @@ export function skb_reserve(skb: sk_buff, length: number): void {
   skb.tail += length;
 }
 
-/** skb_put: `length` more bytes at the tail. Returns the address of the first one. */
+/** skb_put: `length` more bytes at the tail of a linear packet. Returns the address of the first one. */
 export function skb_put(skb: sk_buff, length: number): number {
+  assert(skb.data_len === 0, 'skb_put to a packet with fragments');
   const at = skb.tail;
   skb.tail = at + length;
   skb.len += length;
@@ -384,22 +431,144 @@ export function skb_push(skb: sk_buff, length: number): number {
 
 /** skb_pull: takes `length` bytes off the front. False, and nothing done, when there are not that many. */
 export function skb_pull(skb: sk_buff, length: number): boolean {
-  if (length > skb.len) return false;
+  if (length > skb.len - skb.data_len && !pskb_may_pull(skb, length)) return false;
   skb.len -= length;
   skb.data += length;
   return true;
 }
 
-/** pskb_may_pull: are there `length` bytes of linear data? */
+/** pskb_may_pull: are there `length` bytes of linear data? What lies in fragments is brought there. */
 export function pskb_may_pull(skb: sk_buff, length: number): boolean {
-  return length <= skb.len;
+  if (length <= skb.len - skb.data_len) return true;
+  return length <= skb.len && __pskb_pull_tail(skb, length - skb_headlen(skb));
 }
 
-/** skb_trim: cuts the tail so that `length` bytes are left. */
-export function skb_trim(skb: sk_buff, length: number): void {
-  if (skb.len > length) {
-    skb.len = length;
+/** skb_trim and pskb_trim: cuts the tail so that `length` bytes are left. False: no memory, which only fragments need. */
+export function skb_trim(skb: sk_buff, length: number): boolean {
+  if (skb.len <= length) return true;
+  if (skb.data_len === 0) skb.tail = skb.data + length;
+  else if (!trim_frags(skb, length)) return false;
+  skb.len = length;
+  return true;
+}
+
+// ---- fragments --------------------------------------------------------------------------------------------------
+
+export function skb_is_nonlinear(skb: sk_buff): boolean {
+  return skb.data_len !== 0;
+}
+
+/** skb_headlen: bytes of the linear part. */
+export function skb_headlen(skb: sk_buff): number {
+  return skb.len - skb.data_len;
+}
+
+/** skb_copy_bits: `length` bytes from `offset` behind data to RAM at `to`, wherever they lie. They must exist. */
+export function skb_copy_bits(skb: sk_buff, offset: number, to: number, length: number): void {
+  const { u8 } = skb.ram;
+  const head = skb.len - skb.data_len - offset;
+  if (head > 0) {
+    const n = Math.min(head, length);
+    u8.copyWithin(to, skb.data + offset, skb.data + offset + n);
+    to += n;
+    length -= n;
+    offset = 0;
+  } else {
+    offset = -head;
+  }
+  for (let frag = skb.frag_list; frag !== null && length > 0; frag = frag.next) {
+    if (offset >= frag.len) {
+      offset -= frag.len;
+      continue;
+    }
+    const n = Math.min(frag.len - offset, length);
+    skb_copy_bits(frag, offset, to, n);
+    to += n;
+    length -= n;
+    offset = 0;
+  }
+  assert(length <= 0, 'skb_copy_bits beyond the end');
+}
+
+/** __pskb_pull_tail: `delta` bytes from the fragments to the linear part. False without memory, nothing done. */
+export function __pskb_pull_tail(skb: sk_buff, delta: number): boolean {
+  if (skb_cloned(skb) || skb_tailroom(skb) < delta) {
+    if (pskb_expand_head(skb, skb_headroom(skb), delta) !== 0) return false;
+  }
+  if (!unshare_frags(skb)) return false;
+  skb_copy_bits(skb, skb_headlen(skb), skb.tail, delta);
+  skb.tail += delta;
+  skb.data_len -= delta;
+  for (let frag = skb.frag_list; frag !== null && delta > 0; frag = skb.frag_list) {
+    if (frag.len > delta) {
+      skb_pull(frag, delta);
+      break;
+    }
+    delta -= frag.len;
+    skb.frag_list = frag.next;
+    frag.next = null;
+    consume_skb(frag);
+  }
+  return true;
+}
+
+/** skb_linearize: everything between data and tail. 0 or -ENOMEM. */
+export function skb_linearize(skb: sk_buff): number {
+  return skb.data_len === 0 || __pskb_pull_tail(skb, skb.data_len) ? 0 : -12;
+}
+
+/** Fragments that a clone shares are replaced by clones of their own. False without memory. */
+function unshare_frags(skb: sk_buff): boolean {
+  let previous: sk_buff | null = null;
+  for (let frag = skb.frag_list; frag !== null; frag = frag.next) {
+    if (frag.users > 1) {
+      const clone = skb_clone(frag);
+      if (clone === null) return false;
+      clone.next = frag.next;
+      frag.users--;
+      if (previous === null) skb.frag_list = clone;
+      else previous.next = clone;
+      frag = clone;
+    }
+    previous = frag;
+  }
+  return true;
+}
+
+/** ___pskb_trim: `length` counts from data. */
+function trim_frags(skb: sk_buff, length: number): boolean {
+  let left = length - skb_headlen(skb);
+  if (left <= 0) {
     skb.tail = skb.data + length;
+    skb.data_len = 0;
+    put_frags(skb, SKB_CONSUMED);
+    return true;
+  }
+  if (!unshare_frags(skb)) return false;
+  skb.data_len = left;
+  let frag = skb.frag_list as sk_buff;
+  for (; frag.len < left; frag = frag.next as sk_buff) left -= frag.len;
+  skb_trim(frag, left);
+  let rest = frag.next;
+  frag.next = null;
+  while (rest !== null) {
+    const next: sk_buff | null = rest.next;
+    rest.next = null;
+    consume_skb(rest);
+    rest = next;
+  }
+  return true;
+}
+
+/** Gives back this packet's hold on its fragments (kfree_skb_list_reason). */
+function put_frags(skb: sk_buff, reason: number): void {
+  let frag = skb.frag_list;
+  skb.frag_list = null;
+  while (frag !== null) {
+    const next: sk_buff | null = frag.next;
+    if (frag.users === 1) frag.next = null;
+    kfree_skb_reason(frag, reason);
+    frag = next;
   }
 }
 
@@ -438,7 +607,7 @@ export function consume_skb(skb: sk_buff): void {
   if (!unref(skb)) return;
   const tp = skb.kernel.trace.consume_skb;
   if (tp !== null) tp(skb);
-  release(skb);
+  release(skb, SKB_CONSUMED);
 }
 
 /** kfree_skb_reason (sk_skb_reason_drop): the packet is dropped, and why (SKB_DROP_REASON). */
@@ -453,7 +622,7 @@ export function kfree_skb_reason(skb: sk_buff, reason: number): void {
     const tp = kernel.trace.kfree_skb;
     if (tp !== null) tp(skb, reason);
   }
-  release(skb);
+  release(skb, reason);
 }
 
 function unref(skb: sk_buff): boolean {
@@ -464,13 +633,14 @@ function unref(skb: sk_buff): boolean {
   return --skb.users === 0;
 }
 
-function release(skb: sk_buff): void {
+function release(skb: sk_buff, reason: number): void {
   const kernel = skb.kernel;
   kernel.clock.now += kernel.cost.free_skb;
   if (skb.list !== null) kernel.arch.report('skb', `sk_buff ${skb.id} freed while it hangs in a queue`);
   const destructor = skb.destructor;
   if (destructor !== null) destructor(skb);
   put_head(skb);
+  if (skb.frag_list !== null) put_frags(skb, reason);
   skb.sk = null;
   skb.dev = null;
   skb.dst = null;
