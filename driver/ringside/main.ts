@@ -21,6 +21,7 @@ import {
   netif_napi_del,
   netif_running,
   netif_start_queue,
+  netif_stop_queue,
   netif_wake_queue,
   register_netdev,
   unregister_netdev,
@@ -230,6 +231,8 @@ function tx_timeout(dev: net_device): void {
     return;
   }
   adapter.restarts++;
+  // Whoever stopped the queue, driver or BQL: the wake-up below must find it stopped.
+  netif_stop_queue(dev);
   down(adapter, rx, tx);
   if (adapter.removed) return;
   rx.next_to_use = rx.next_to_clean = 0;
