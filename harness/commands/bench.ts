@@ -23,6 +23,11 @@ const benches: readonly Bench[] = [
   { name: 'tx64', what: 'UDP, 64-byte payloads, sendto to wire', run: runs => benchTx(64, runs) },
   { name: 'tx1472', what: 'UDP, 1472-byte payloads, sendto to wire', run: runs => benchTx(1472, runs) },
   {
+    name: 'tx1472-gso',
+    what: 'the same, 32 datagrams in a call (UDP_SEGMENT), software GSO',
+    run: runs => benchTx(1472, runs, 32),
+  },
+  {
     name: 'tap64',
     what: 'UDP, 64-byte frames, from the real Linux over a TAP to recvfrom',
     run: runs => benchTap(64, runs),

@@ -67,6 +67,8 @@ export class softnet_data {
   /** Qdiscs that NET_TX_SOFTIRQ shall run, linked by next_sched. */
   output_queue: Qdisc | null = null;
   output_queue_tail: Qdisc | null = null;
+  /** Those that the running net_tx_action has taken. */
+  output_taken: Qdisc | null = null;
   /** netdev_xmit_more: another packet follows at once. */
   xmit_more = false;
   /** /proc/net/softnet_stat */

@@ -127,15 +127,20 @@ export function netif_schedule(q: Qdisc): void {
 /** net_tx_action: runs the qdiscs that asked for it, one a slice. */
 export function net_tx_action(cpu: Cpu): boolean {
   const sd = cpu.kernel.softnet[cpu.id] as softnet_data;
-  const q = sd.output_queue;
+  if (sd.output_taken === null) {
+    // What is scheduled from here on is for the next round of softirqs.
+    sd.output_taken = sd.output_queue;
+    sd.output_queue = null;
+    sd.output_queue_tail = null;
+  }
+  const q = sd.output_taken;
   if (q === null) return false;
-  sd.output_queue = q.next_sched;
-  if (sd.output_queue === null) sd.output_queue_tail = null;
+  sd.output_taken = q.next_sched;
   q.next_sched = null;
   q.scheduled = false;
   // Of a device that has gone down meanwhile there is nothing to run.
   if (!q.deactivated) qdisc_run(q);
-  return sd.output_queue !== null;
+  return sd.output_taken !== null;
 }
 
 // ---- queue selection ------------------------------------------------------------------------------------------------
