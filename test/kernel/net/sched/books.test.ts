@@ -112,7 +112,9 @@ function apply(b: QueueBench, s: Step): number {
       break;
     case 'wake':
     case 'free':
-      b.exec(() => b.dev._tx.forEach((_, i) => netif_wake_queue(b.dev, i)));
+      b.exec(() => {
+        for (const txq of b.dev._tx) netif_wake_queue(b.dev, txq.index);
+      });
       break;
     case 'down':
       b.exec(() => dev_close(b.dev));
@@ -153,7 +155,7 @@ describe('the books', () => {
         b.exec(() => {
           dev_open(b.dev);
           netif_carrier_on(b.dev);
-          b.dev._tx.forEach((_, i) => netif_wake_queue(b.dev, i));
+          for (const txq of b.dev._tx) netif_wake_queue(b.dev, txq.index);
         });
         b.run(3e9);
         expect(waiting(b)).toBe(0);
