@@ -22,6 +22,7 @@ import {
   netif_napi_del,
   netif_running,
   netif_start_queue,
+  netif_stop_queue,
   netif_wake_queue,
   register_netdev,
   unregister_netdev,
@@ -230,7 +231,15 @@ function tx_timeout(dev: net_device): void {
   const adapter = netdev_priv(dev);
   const { rx, tx } = adapter;
   if (rx === null || tx === null || adapter.removed) return;
+  if (readl(adapter.io, NIC.STATUS) === 0xffffffff) {
+    // No card, no reset: it was pulled out.
+    adapter.removed = true;
+    netif_device_detach(dev);
+    return;
+  }
   adapter.restarts++;
+  // Whoever stopped the queue, driver or BQL: the wake-up below must find it stopped.
+  netif_stop_queue(dev);
   down(adapter, rx, tx);
   if (adapter.removed) {
     // It does not come back: nothing more is to be given to it.

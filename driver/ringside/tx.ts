@@ -12,7 +12,12 @@ import {
   NETDEV_TX_OK,
   napi_consume_skb,
   type net_device,
+  type netdev_queue,
+  netdev_tx_completed_queue,
+  netdev_tx_reset_queue,
+  netdev_tx_sent_queue,
   type netdev_tx_t,
+  netdev_xmit_more,
   netif_queue_stopped,
   netif_stop_queue,
   netif_wake_queue,
@@ -31,6 +36,7 @@ const ERR = TXD.STATUS.ERR.mask;
 export function xmit_frame(skb: sk_buff, netdev: net_device): netdev_tx_t {
   const adapter = netdev_priv(netdev);
   const tx = adapter.tx as ring;
+  const txq = netdev._tx[0] as netdev_queue;
   if (tx.unused() < 1) {
     // The queue should have been stopped before this.
     netif_stop_queue(netdev);
@@ -41,6 +47,8 @@ export function xmit_frame(skb: sk_buff, netdev: net_device): netdev_tx_t {
   if (dma_mapping_error(iova)) {
     netdev.stats.tx_dropped++;
     kfree_skb_reason(skb, SKB_DROP_REASON.NOMEM);
+    // The doorbell may be owed to those before it.
+    if (!netdev_xmit_more(netdev)) writel(adapter.io, NIC.TDT, i);
     return NETDEV_TX_OK;
   }
   tx.skb[i] = skb;
@@ -54,7 +62,8 @@ export function xmit_frame(skb: sk_buff, netdev: net_device): netdev_tx_t {
   region.st32(at + STATUS, SEND);
   tx.next_to_use = (i + 1) & (tx.count - 1);
   if (tx.unused() < TX_STOP_THRESHOLD) netif_stop_queue(netdev);
-  writel(adapter.io, NIC.TDT, tx.next_to_use);
+  // BQL; and the doorbell only for the last of a row.
+  if (netdev_tx_sent_queue(txq, skb.len, netdev_xmit_more(netdev))) writel(adapter.io, NIC.TDT, tx.next_to_use);
   return NETDEV_TX_OK;
 }
 
@@ -62,6 +71,8 @@ export function xmit_frame(skb: sk_buff, netdev: net_device): netdev_tx_t {
 export function clean_tx_irq(adapter: ringside_adapter, tx: ring, budget: number): boolean {
   const { netdev } = adapter;
   const { stats } = netdev;
+  let packets = 0;
+  let bytes = 0;
   while (tx.next_to_clean !== tx.next_to_use) {
     const i = tx.next_to_clean;
     const status = tx.region.ld32(i * TXD_SIZE + STATUS);
@@ -74,10 +85,13 @@ export function clean_tx_irq(adapter: ringside_adapter, tx: ring, budget: number
       stats.tx_packets++;
       stats.tx_bytes += tx.length[i] as number;
     }
+    packets++;
+    bytes += tx.length[i] as number;
     tx.skb[i] = null;
     tx.next_to_clean = (i + 1) & (tx.count - 1);
     napi_consume_skb(skb, budget);
   }
+  netdev_tx_completed_queue(netdev._tx[0] as netdev_queue, packets, bytes);
   if (netif_queue_stopped(netdev) && tx.unused() >= 2 * TX_STOP_THRESHOLD) netif_wake_queue(netdev);
   return tx.next_to_clean === tx.next_to_use;
 }
@@ -92,4 +106,5 @@ export function clean_tx_ring(adapter: ringside_adapter, tx: ring): void {
     kfree_skb_reason(skb, SKB_DROP_REASON.DEV_READY);
     tx.skb[i] = null;
   }
+  netdev_tx_reset_queue(adapter.netdev._tx[0] as netdev_queue);
 }

@@ -7,13 +7,13 @@ import { Arena } from '../sim/arena.ts';
 const RING = 256;
 const BUFFER = 2048;
 
-function fold(sum: number): number {
+export function fold(sum: number): number {
   const once = (sum & 0xffff) + (sum >>> 16);
   return (once & 0xffff) + (once >>> 16);
 }
 
 /** The plain sum of 16-bit words, eight 32-bit loads at a time; `at` is a multiple of 4. */
-function sum(i32: Int32Array, u8: Uint8Array, at: number, length: number): number {
+export function sum(i32: Int32Array, u8: Uint8Array, at: number, length: number): number {
   let low = 0;
   let high = 0;
   let w = at >> 2;

@@ -6,6 +6,7 @@ import { benchNicProgrammed, benchNicRegisters, benchNicRings } from '../bench/n
 import type { Result } from '../bench/runner.ts';
 import { benchRx } from '../bench/rx.ts';
 import { benchTap, benchTapProblem } from '../bench/tap.ts';
+import { benchTx } from '../bench/tx.ts';
 import { benchUdp } from '../bench/udp.ts';
 import { UsageError } from '../cli/errors.ts';
 import { countBetween } from '../cli/options.ts';
@@ -35,6 +36,13 @@ const benches: readonly Bench[] = [
   },
   { name: 'card1514', what: 'the same with 1514-byte frames', run: runs => benchCardDrain(1514, runs) },
   { name: 'rx', what: 'UDP, 64-byte frames: 1 and 64 flows, GRO on and off, 0 and 8 taps', run: runs => benchRx(runs) },
+  { name: 'tx64', what: 'UDP, 64-byte payloads, sendto to wire', run: runs => benchTx(64, runs) },
+  { name: 'tx1472', what: 'UDP, 1472-byte payloads, sendto to wire', run: runs => benchTx(1472, runs) },
+  {
+    name: 'tx1472-gso',
+    what: 'the same, 32 datagrams in a call (UDP_SEGMENT), software GSO',
+    run: runs => benchTx(1472, runs, 32),
+  },
   {
     name: 'tap64',
     what: 'UDP, 64-byte frames, from the real Linux over a TAP to recvfrom',

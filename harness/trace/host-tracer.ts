@@ -4,6 +4,7 @@ import { drop_reason_name } from '../../kernel/net/core/dropreason.ts';
 import { nud_state_name } from '../../kernel/net/core/neighbour.ts';
 import { IFF_LOOPBACK, NETDEV_TX_OK, type net_device } from '../../kernel/net/core/netdevice.ts';
 import type { sk_buff } from '../../kernel/net/core/skbuff.ts';
+import type { Qdisc } from '../../kernel/net/sched/qdisc.ts';
 import type { task_struct } from '../../kernel/sched/task.ts';
 import { softirq_names } from '../../kernel/softirq.ts';
 import type { Tracepoints } from '../../kernel/trace/events.ts';
@@ -39,8 +40,6 @@ const DOWN: readonly [slot: keyof Tracepoints & SkbSlots, layer: Layer, text: (s
   ['arp_send', 'arp', say.arpSent],
   ['ip_finish_output2', 'ip', say.nextHop],
   ['dev_queue_xmit', 'core', say.queue],
-  ['qdisc_enqueue', 'qdisc', say.waits],
-  ['qdisc_requeue', 'qdisc', () => 'the driver is busy: back into the queue'],
 ];
 const OWNS_ALLOCATIONS: ReadonlySet<string> = new Set(['ip_local_out', 'ip_output']);
 
@@ -411,6 +410,20 @@ export class HostTracer {
         this.now(slot, layer, packet, skb.id, text(skb));
       });
     }
+    const queued = (stage: string, text: (q: Qdisc) => string) => (skb: sk_buff, q: Qdisc) => {
+      const packet = this.leaving(skb);
+      this.context();
+      this.now(stage, 'qdisc', packet, skb.id, text(q));
+    };
+    this.on('qdisc_enqueue', queued('qdisc_enqueue', say.waits));
+    this.on('qdisc_dequeue', queued('qdisc_dequeue', say.turn));
+    this.on('qdisc_requeue', queued('qdisc_requeue', say.requeued));
+    this.on('skb_gso_segment', (skb, segment) => {
+      const whole = this.leaving(skb);
+      this.name(segment, this.tracer.newPacket(whole));
+      const text = `cut from #${whole}: ${say.bytes(segment.len)}, sk_buff ${segment.id}`;
+      this.now('skb_gso_segment', 'core', this.leaving(segment), segment.id, text);
+    });
     this.on('neigh_queue', (skb, queued) => {
       const text = `the next hop is not known: ${say.count(queued, 'packet')} waiting for it`;
       const packet = this.leaving(skb);
@@ -433,7 +446,9 @@ export class HostTracer {
       const ok = result === NETDEV_TX_OK;
       if (ok) this.sent.add(skb.id);
       else this.toSend.delete(skb.data);
-      const text = ok ? 'descriptor written, doorbell rung: NETDEV_TX_OK' : 'NETDEV_TX_BUSY';
+      const more = this.kernel.softnet[this.kernel.cpu.id]?.xmit_more === true;
+      const doorbell = more ? 'another follows at once' : 'doorbell rung';
+      const text = ok ? `descriptor written, ${doorbell}: NETDEV_TX_OK` : 'NETDEV_TX_BUSY';
       this.now('ndo_start_xmit', 'driver', packet, skb.id, text);
     });
   }

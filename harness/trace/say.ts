@@ -2,6 +2,7 @@
 import type { PageRing } from '../../device/packet-memory.ts';
 import type { sk_buff } from '../../kernel/net/core/skbuff.ts';
 import type { sock } from '../../kernel/net/core/sock.ts';
+import type { Qdisc } from '../../kernel/net/sched/qdisc.ts';
 import type { task_struct } from '../../kernel/sched/task.ts';
 
 const PACKET_TYPES = ['for this host', 'broadcast', 'multicast', 'for another host', 'outgoing'];
@@ -100,7 +101,11 @@ const deviceName = (skb: sk_buff): string => skb.dev?.name ?? skb.dst?.dev.name 
 export const device = (skb: sk_buff): string => `out by ${deviceName(skb)}`;
 export const nextHop = (skb: sk_buff): string => `neighbour look-up on ${deviceName(skb)}`;
 export const queue = (skb: sk_buff): string => `${bytes(skb.len)} with Ethernet header, ${deviceName(skb)}`;
-export const waits = (): string => 'waits in the queue';
+const queueName = (q: Qdisc): string =>
+  `${q.ops.id}${q.handle === 0 ? '' : ` ${(q.handle >>> 16).toString(16)}:`} of ${q.dev.name}`;
+export const waits = (q: Qdisc): string => `waits in ${queueName(q)}: ${count(q.qlen, 'packet')}, ${bytes(q.backlog)}`;
+export const turn = (q: Qdisc): string => `its turn in ${queueName(q)}, ${q.qlen} left`;
+export const requeued = (q: Qdisc): string => `the driver takes no more: back into ${queueName(q)}`;
 
 export function socket(sk: sock): string {
   return sk.inet_num === 0 ? `socket of ${sk.sk_prot.name}` : `${sk.sk_prot.name} socket, ${sk.inet_num}`;

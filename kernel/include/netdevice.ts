@@ -7,6 +7,10 @@ export {
   napi_enable,
   napi_schedule,
   napi_schedule_prep,
+  netdev_tx_completed_queue,
+  netdev_tx_reset_queue,
+  netdev_tx_sent_queue,
+  netdev_xmit_more,
   netif_carrier_off,
   netif_carrier_ok,
   netif_carrier_on,
@@ -31,5 +35,6 @@ export {
   type napi_struct,
   type net_device,
   type net_device_ops,
+  type netdev_queue,
   type netdev_tx_t,
 } from '../net/core/netdevice.ts';

@@ -6,6 +6,7 @@ import type { dma_region } from '../dma/mapping.ts';
 import type { net_device } from '../net/core/netdevice.ts';
 import type { sk_buff } from '../net/core/skbuff.ts';
 import type { sock } from '../net/core/sock.ts';
+import type { Qdisc } from '../net/sched/qdisc.ts';
 import type { task_struct } from '../sched/task.ts';
 
 type Slot<A extends unknown[]> = ((...args: A) => void) | null;
@@ -81,8 +82,11 @@ export class Tracepoints {
   ip_finish_output2: SkbSlot = null;
   neigh_queue: Slot<[skb: sk_buff, queued: number]> = null;
   dev_queue_xmit: SkbSlot = null;
-  qdisc_enqueue: SkbSlot = null;
-  qdisc_requeue: SkbSlot = null;
+  /** One skb became several: `segment` is one of them (skb_gso_segment). */
+  skb_gso_segment: Slot<[skb: sk_buff, segment: sk_buff]> = null;
+  qdisc_enqueue: Slot<[skb: sk_buff, q: Qdisc]> = null;
+  qdisc_dequeue: Slot<[skb: sk_buff, q: Qdisc]> = null;
+  qdisc_requeue: Slot<[skb: sk_buff, q: Qdisc]> = null;
   dev_hard_start_xmit: SkbSlot = null;
   /** The driver has taken the skb (ndo_start_xmit returned NETDEV_TX_OK). */
   net_dev_xmit: Slot<[skb: sk_buff, length: number, result: number]> = null;

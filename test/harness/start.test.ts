@@ -196,7 +196,7 @@ describe('ringside start', () => {
       /receive: head 7, tail \d+ of 256/,
       /PSTART 46h, PSTOP 50h, CURR 47h/,
       /interrupts +10: +14 +eth0/,
-      /softirqs +NET_RX 14/,
+      /softirqs +NET_TX 3, NET_RX 14/,
       /NAPI +eth0: 14 polls, 7 frames/,
       /rx_packets 7/,
     ]) {

@@ -1,36 +1,33 @@
 /** The path between drivers and protocols, both ways (net/core/dev.c). */
-import { EBUSY, EEXIST, EINVAL, ENETDOWN, ENODEV, EOPNOTSUPP } from '../../errno.ts';
+import { EBUSY, EEXIST, EINVAL, ENODEV, EOPNOTSUPP, ERANGE } from '../../errno.ts';
 import type { Kernel } from '../../kernel.ts';
 import type { Cpu } from '../../sched/cpu.ts';
 import { call_single_data } from '../../smp.ts';
 import { NET_RX_SOFTIRQ, NET_TX_SOFTIRQ, open_softirq, raise_softirq } from '../../softirq.ts';
 import { hrtimer } from '../../time/hrtimer.ts';
 import { HZ } from '../../time/timer.ts';
-import {
-  __vlan_hwaccel_push_inside,
-  skb_vlan_untag,
-  VLAN_ANOTHER,
-  VLAN_GONE,
-  vlan_do_receive,
-  vlan_unclaimed,
-} from '../8021q/vlan_core.ts';
+import { skb_vlan_untag, VLAN_ANOTHER, VLAN_GONE, vlan_do_receive, vlan_unclaimed } from '../8021q/vlan_core.ts';
 import { ETH_P_8021AD, ETH_P_8021Q } from '../ethernet/eth.ts';
-import { dev_activate, dev_deactivate, type Qdisc, qdisc_run } from '../sched/sch_generic.ts';
+import type { Qdisc } from '../sched/qdisc.ts';
+import { dev_activate, dev_deactivate, dev_qdisc_change_tx_queue_len, dev_shutdown } from '../sched/sch_generic.ts';
+import { net_tx_action, netif_tx_stop_all_queues } from './dev_xmit.ts';
 import { INGRESS_GONE, sch_handle_ingress } from './ingress.ts';
 import { loopback_init } from './loopback.ts';
 import {
   NETDEV_CHANGE,
+  NETDEV_CHANGE_TX_QUEUE_LEN,
   NETDEV_CHANGEADDR,
   NETDEV_CHANGEMTU,
   NETDEV_DOWN,
   NETDEV_REGISTER,
   NETDEV_UNREGISTER,
   NETDEV_UP,
-  type net,
   type packet_type,
 } from './net_namespace.ts';
 import {
+  DEFAULT_TX_QUEUE_LEN,
   IFF_ALLMULTI,
+  IFF_NO_QUEUE,
   IFF_PROMISC,
   IFF_RUNNING,
   IFF_UP,
@@ -38,15 +35,11 @@ import {
   NAPI_STATE_DISABLE,
   NAPI_STATE_MISSED,
   NAPI_STATE_SCHED,
-  NETDEV_TX_OK,
   NETIF_F_GRO,
-  NETIF_F_HW_CSUM,
-  NETIF_F_HW_VLAN_CTAG_TX,
+  NETIF_F_GSO,
   type napi_poll_t,
   napi_struct,
   net_device,
-  type netdev_queue,
-  type netdev_tx_t,
   RX_HANDLER_ANOTHER,
   RX_HANDLER_CONSUMED,
   RX_HANDLER_EXACT,
@@ -63,26 +56,19 @@ import {
   rps_trigger_softirq,
   type sd_flow_limit,
 } from './rps.ts';
-import { skb_checksum_help } from './skb_checksum.ts';
 import {
-  CHECKSUM_PARTIAL,
   consume_skb,
   kfree_skb_reason,
-  PACKET_OUTGOING,
   SKB_DROP_REASON,
   type sk_buff,
   sk_buff_head,
-  skb_clone,
   skb_get,
-  skb_linearize,
-  skb_reset_mac_header,
   skb_share_check,
 } from './skbuff.ts';
 
-/** Results of dev_queue_xmit beside 0 and negative errnos (linux/netdevice.h). */
-export const NET_XMIT_SUCCESS = 0;
-export const NET_XMIT_DROP = 1;
-export const NET_XMIT_CN = 2;
+export { NET_XMIT_CN, NET_XMIT_DROP, NET_XMIT_SUCCESS } from '../sched/qdisc.ts';
+// The transmit half of dev.c is in a file of its own.
+export * from './dev_xmit.ts';
 export const NET_RX_SUCCESS = 0;
 export const NET_RX_DROP = 1;
 
@@ -110,10 +96,13 @@ export class softnet_data {
   rflow_slot = -1;
   rflow_table: rps_dev_flow_table | null = null;
   flow_limit: sd_flow_limit | null = null;
-  /** Qdiscs that NET_TX_SOFTIRQ shall run. */
-  output_queue: Qdisc[] = [];
-  /** Qdiscs of it that the running net_tx_action still has to do. */
-  tx_left = 0;
+  /** Qdiscs that NET_TX_SOFTIRQ shall run, linked by next_sched. */
+  output_queue: Qdisc | null = null;
+  output_queue_tail: Qdisc | null = null;
+  /** Those that the running net_tx_action has taken. */
+  output_taken: Qdisc | null = null;
+  /** netdev_xmit_more: another packet follows at once. */
+  xmit_more = false;
   /** /proc/net/softnet_stat */
   processed = 0;
   dropped = 0;
@@ -203,6 +192,10 @@ export function alloc_netdev(
 ): net_device {
   const dev = new net_device(kernel, name, ops, queues);
   setup(dev);
+  if (dev.tx_queue_len === 0) {
+    dev.priv_flags |= IFF_NO_QUEUE;
+    dev.tx_queue_len = DEFAULT_TX_QUEUE_LEN;
+  }
   return dev;
 }
 
@@ -218,8 +211,8 @@ export function register_netdev(dev: net_device): number {
     return -EEXIST;
   }
   dev.ifindex = net.next_ifindex();
-  // NETIF_F_SOFT_FEATURES, the receive half.
-  dev.features |= NETIF_F_GRO;
+  // NETIF_F_SOFT_FEATURES
+  dev.features |= NETIF_F_GRO | NETIF_F_GSO;
   dev.registered = true;
   net.devices.push(dev);
   net.call_netdevice_notifiers(NETDEV_REGISTER, dev);
@@ -230,6 +223,7 @@ export function register_netdev(dev: net_device): number {
 export function unregister_netdev(dev: net_device): void {
   if (!dev.registered) return;
   dev_close(dev);
+  dev_shutdown(dev);
   const net = dev.nd_net;
   net.call_netdevice_notifiers(NETDEV_UNREGISTER, dev);
   // flush_all_backlogs
@@ -277,6 +271,15 @@ export function dev_set_mtu(dev: net_device, mtu: number): number {
   dev.mtu = mtu;
   dev.nd_net.call_netdevice_notifiers(NETDEV_CHANGEMTU, dev);
   return 0;
+}
+
+/** dev_change_tx_queue_len: `ip link set txqueuelen`. 0 or a negative errno; what waits is dropped. */
+export function dev_change_tx_queue_len(dev: net_device, length: number): number {
+  if (!Number.isInteger(length) || length < 0 || length > 0xffffffff) return -ERANGE;
+  if (length === dev.tx_queue_len) return 0;
+  dev.tx_queue_len = length;
+  dev.nd_net.call_netdevice_notifiers(NETDEV_CHANGE_TX_QUEUE_LEN, dev);
+  return dev_qdisc_change_tx_queue_len(dev);
 }
 
 /** dev_set_mac_address: 0, -EINVAL for an address that is no unicast address, or what the driver says. */
@@ -355,128 +358,6 @@ export function netif_running(dev: net_device): boolean {
 
 export function netif_carrier_ok(dev: net_device): boolean {
   return dev.carrier;
-}
-
-// ---- transmit queues ------------------------------------------------------------------------------------------
-
-export function netif_start_queue(dev: net_device): void {
-  for (const txq of dev._tx) txq.stopped = false;
-}
-
-export function netif_tx_stop_all_queues(dev: net_device): void {
-  for (const txq of dev._tx) txq.stopped = true;
-}
-
-/** netif_stop_queue: the driver has no room; nothing is given to it until it wakes the queue. */
-export function netif_stop_queue(dev: net_device, queue = 0): void {
-  (dev._tx[queue] as netdev_queue).stopped = true;
-}
-
-/** netif_wake_queue: room again; NET_TX_SOFTIRQ runs what waits. */
-export function netif_wake_queue(dev: net_device, queue = 0): void {
-  const txq = dev._tx[queue] as netdev_queue;
-  if (!txq.stopped) return;
-  txq.stopped = false;
-  netif_schedule(txq.qdisc);
-}
-
-export function netif_queue_stopped(dev: net_device, queue = 0): boolean {
-  return (dev._tx[queue] as netdev_queue).stopped;
-}
-
-/** __netif_schedule: NET_TX_SOFTIRQ shall run this qdisc. */
-export function netif_schedule(q: Qdisc): void {
-  if (q.scheduled) return;
-  q.scheduled = true;
-  const kernel = q.dev_queue.dev.kernel;
-  const sd = kernel.softnet[kernel.cpu.id] as softnet_data;
-  sd.output_queue.push(q);
-  raise_softirq(kernel.cpu, NET_TX_SOFTIRQ);
-}
-
-/** net_tx_action: runs the qdiscs that asked for it, one a slice. */
-function net_tx_action(cpu: Cpu): boolean {
-  const sd = cpu.kernel.softnet[cpu.id] as softnet_data;
-  // What is scheduled while this action runs is for the next round.
-  if (sd.tx_left === 0) sd.tx_left = sd.output_queue.length;
-  const q = sd.output_queue.shift();
-  if (q === undefined) return false;
-  q.scheduled = false;
-  qdisc_run(q);
-  return --sd.tx_left > 0;
-}
-
-// ---- transmit -------------------------------------------------------------------------------------------------
-
-/**
- * dev_queue_xmit: hands a packet with its link-layer header to the device's queue. Takes the skb in every case.
- * @returns NET_XMIT_SUCCESS, NET_XMIT_DROP, NET_XMIT_CN, or a negative errno.
- */
-export function dev_queue_xmit(skb: sk_buff): number {
-  const dev = skb.dev as net_device;
-  const kernel = dev.kernel;
-  kernel.clock.now += kernel.cost.dev_queue_xmit;
-  skb_reset_mac_header(skb);
-  const tp = kernel.trace.dev_queue_xmit;
-  if (tp !== null) tp(skb);
-  const txq = dev._tx[skb.queue_mapping < dev._tx.length ? skb.queue_mapping : 0] as netdev_queue;
-  const q = txq.qdisc;
-  if (!q.direct) return q.xmit(skb, txq);
-  // A device without a queue (loopback, tunnels): straight in, as long as it does not come back here too often.
-  const sd = kernel.softnet[kernel.cpu.id] as softnet_data;
-  if ((dev.flags & IFF_UP) === 0 || sd.xmit_recursion > 8) {
-    kfree_skb_reason(skb, SKB_DROP_REASON.DEV_READY);
-    return -ENETDOWN;
-  }
-  sd.xmit_recursion++;
-  const result = dev_hard_start_xmit(skb, dev, txq);
-  sd.xmit_recursion--;
-  if (result !== NETDEV_TX_OK) {
-    kfree_skb_reason(skb, SKB_DROP_REASON.DEV_READY);
-    return -ENETDOWN;
-  }
-  return NET_XMIT_SUCCESS;
-}
-
-/** dev_hard_start_xmit: taps, what the card cannot do in software, then the driver. */
-export function dev_hard_start_xmit(skb: sk_buff, dev: net_device, txq: netdev_queue): netdev_tx_t {
-  const kernel = dev.kernel;
-  // validate_xmit_skb: no card here takes fragments; a tag goes into the frame unless the card puts it there.
-  if (skb.vlan_present !== 0 && (dev.features & NETIF_F_HW_VLAN_CTAG_TX) === 0 && !__vlan_hwaccel_push_inside(skb)) {
-    return NETDEV_TX_OK;
-  }
-  if (skb.data_len !== 0 && skb_linearize(skb) !== 0) {
-    kfree_skb_reason(skb, SKB_DROP_REASON.NOMEM);
-    return NETDEV_TX_OK;
-  }
-  if (skb.ip_summed === CHECKSUM_PARTIAL && (dev.features & NETIF_F_HW_CSUM) === 0) skb_checksum_help(skb);
-  const net = dev.nd_net;
-  if (net.ptype_all.length > 0) dev_queue_xmit_nit(net, skb, dev);
-  const length = skb.len;
-  const start = kernel.trace.dev_hard_start_xmit;
-  if (start !== null) start(skb);
-  const result = dev.netdev_ops.ndo_start_xmit(skb, dev);
-  if (result === NETDEV_TX_OK) txq.trans_start = kernel.clock.now;
-  const tp = kernel.trace.net_dev_xmit;
-  if (tp !== null) tp(skb, length, result);
-  return result;
-}
-
-/** Copies for the taps of what goes out. */
-function dev_queue_xmit_nit(net: net, skb: sk_buff, dev: net_device): void {
-  for (let i = 0; i < net.ptype_all.length; i++) {
-    const pt = net.ptype_all[i] as packet_type;
-    if (pt.dev !== null && pt.dev !== dev) continue;
-    if (pt.af_packet_priv !== null && pt.af_packet_priv === skb.sk) continue;
-    if (pt.id_match?.(skb.sk) === true) continue;
-    const clone = skb_clone(skb);
-    if (clone === null) return;
-    skb_reset_mac_header(clone);
-    clone.network_header = skb.network_header !== 0 ? skb.network_header : clone.data;
-    clone.pkt_type = PACKET_OUTGOING;
-    clone.tstamp = net.kernel.clock.now;
-    pt.func(clone, dev, pt, dev);
-  }
 }
 
 // ---- NAPI -----------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@
  */
 import { csum_fold, csum_from_partial } from '../../lib/checksum.ts';
 import { netif_receive_skb } from './dev.ts';
+import { SKB_GSO_DODGY, SKB_GSO_TCPV4 } from './gso.ts';
 import type { net } from './net_namespace.ts';
 import { NETIF_F_GRO, type napi_struct, type net_device } from './netdevice.ts';
 import { skb_checksum } from './skb_checksum.ts';
@@ -26,15 +27,6 @@ import {
 export const GRO_HASH_BUCKETS = 8;
 /** Packets held in one bucket. */
 export const MAX_GRO_SKBS = 8;
-
-/** Kinds of segments that a packet stands for (linux/skbuff.h). */
-export const SKB_GSO_TCPV4 = 1 << 0;
-export const SKB_GSO_DODGY = 1 << 1;
-export const SKB_GSO_TCP_ECN = 1 << 2;
-export const SKB_GSO_TCP_FIXEDID = 1 << 3;
-export const SKB_GSO_UDP_L4 = 1 << 17;
-export const SKB_GSO_FRAGLIST = 1 << 18;
-export const SKB_GSO_TCP_ACCECN = 1 << 19;
 
 /** What became of a packet (enum gro_result). */
 export const GRO_MERGED = 0;

@@ -30,6 +30,7 @@ export const NETDEV_REGISTER = 5;
 export const NETDEV_UNREGISTER = 6;
 export const NETDEV_CHANGEMTU = 7;
 export const NETDEV_CHANGEADDR = 8;
+export const NETDEV_CHANGE_TX_QUEUE_LEN = 26;
 
 export class net {
   readonly kernel: Kernel;
@@ -64,6 +65,8 @@ export class net {
     /** CPUs with a flow limit on their backlog, as a mask, and the limit's number of buckets. */
     flow_limit_cpu_bitmap: 0,
     flow_limit_table_len: 4096,
+    /** What a transmit queue gets that nobody configured. */
+    default_qdisc: 'pfifo_fast',
     rmem_default: 212992,
     rmem_max: 212992,
     wmem_default: 212992,

@@ -1,10 +1,12 @@
 /** Network devices and their queues (include/linux/netdevice.h). */
 import type { Kernel } from '../../kernel.ts';
+import { dql } from '../../lib/dynamic_queue_limits.ts';
 import type { int_map } from '../../lib/int_map.ts';
 import type { hrtimer } from '../../time/hrtimer.ts';
 import { timer_list } from '../../time/timer.ts';
 import type { in_device } from '../ipv4/devinet.ts';
-import { dev_watchdog, noop_qdisc, type Qdisc } from '../sched/sch_generic.ts';
+import type { Qdisc } from '../sched/qdisc.ts';
+import { dev_watchdog, noop_qdisc } from '../sched/sch_generic.ts';
 import { gro_node } from './gro.ts';
 import type { ingress_qdisc } from './ingress.ts';
 import type { net } from './net_namespace.ts';
@@ -25,6 +27,11 @@ export const IFF_PROMISC = 0x100;
 export const IFF_ALLMULTI = 0x200;
 export const IFF_MULTICAST = 0x1000;
 
+/** Private flags (enum netdev_priv_flags): the device needs no queue. */
+export const IFF_NO_QUEUE = 1 << 21;
+/** ip link's default for txqueuelen. */
+export const DEFAULT_TX_QUEUE_LEN = 1000;
+
 /** Hardware types (linux/if_arp.h). */
 export const ARPHRD_ETHER = 1;
 export const ARPHRD_LOOPBACK = 772;
@@ -39,6 +46,15 @@ export const NETIF_F_RXCSUM = 1 << 17;
 /** rx-gro-list and rx-udp-gro-forwarding. */
 export const NETIF_F_GRO_FRAGLIST = 1 << 27;
 export const NETIF_F_GRO_UDP_FWD = 1 << 28;
+/** Takes sk_buffs with a frag_list. */
+export const NETIF_F_FRAGLIST = 1 << 6;
+/** Segmentation in software, by the stack (generic-segmentation-offload). */
+export const NETIF_F_GSO = 1 << 11;
+/** Segmentation by the card: TCP over IPv4; UDP datagrams in one (tx-udp-segmentation). */
+export const NETIF_F_TSO = 1 << 16;
+export const NETIF_F_GSO_UDP_L4 = 1 << 21;
+/** Every kind of segmentation by the card. */
+export const NETIF_F_GSO_MASK = NETIF_F_TSO | NETIF_F_GSO_UDP_L4;
 
 export const NAPI_POLL_WEIGHT = 64;
 
@@ -50,6 +66,10 @@ export interface net_device_ops {
   /** Takes the skb (NETDEV_TX_OK: it is the driver's to free) or leaves it with the caller (NETDEV_TX_BUSY). */
   ndo_start_xmit(skb: sk_buff, dev: net_device): netdev_tx_t;
   ndo_set_rx_mode?(dev: net_device): void;
+  /** ndo_select_queue: the transmit queue; left out: by netdev_pick_tx. */
+  ndo_select_queue?(skb: sk_buff, dev: net_device): number;
+  /** What the card can do for this very packet, of `features`. */
+  ndo_features_check?(skb: sk_buff, dev: net_device, features: number): number;
   /** `address`: six bytes, already checked to be a unicast address. */
   ndo_set_mac_address?(dev: net_device, address: Uint8Array): number;
   ndo_tx_timeout?(dev: net_device, queue: number): void;
@@ -74,8 +94,11 @@ export class netdev_queue {
   qdisc: Qdisc;
   qdisc_sleeping: Qdisc | null = null;
   readonly qdisc_noop: Qdisc;
-  /** netif_stop_queue: the driver takes no more for now. */
+  /** netif_stop_queue: the driver takes no more for now (__QUEUE_STATE_DRV_XOFF). */
   stopped = false;
+  /** BQL: enough is under way (__QUEUE_STATE_STACK_XOFF). */
+  stack_xoff = false;
+  readonly dql = new dql();
   /** When the driver last took a packet, in ns. */
   trans_start = 0;
   trans_timeout = 0;
@@ -83,7 +106,7 @@ export class netdev_queue {
   constructor(dev: net_device, index: number) {
     this.dev = dev;
     this.index = index;
-    this.qdisc_noop = new noop_qdisc(this);
+    this.qdisc_noop = noop_qdisc(this);
     this.qdisc = this.qdisc_noop;
   }
 }
@@ -104,6 +127,11 @@ export const RX_HANDLER_PASS = 3;
 
 /** Takes the skb when it returns RX_HANDLER_CONSUMED. The skb is nobody else's (the caller has seen to it). */
 export type rx_handler_func_t = (skb: sk_buff) => number;
+
+/** netif_xmit_stopped: nothing is to be given to the driver, whoever says so. */
+export function netif_xmit_stopped(txq: netdev_queue): boolean {
+  return txq.stopped || txq.stack_xoff;
+}
 
 export class net_device_stats {
   rx_packets = 0;
@@ -180,6 +208,7 @@ export class net_device {
   readonly dev_addr = new Uint8Array(6);
   readonly broadcast = new Uint8Array(6);
   flags = 0;
+  priv_flags = 0;
   features = 0;
   /** netif_running: between open and stop. */
   running = false;
@@ -208,7 +237,15 @@ export class net_device {
   /** ns that GRO may hold packets beyond a poll, and polls without packets before the interrupt is enabled again. */
   gro_flush_timeout = 0;
   napi_defer_hard_irqs = 0;
-  tx_queue_len = 1000;
+  tx_queue_len = DEFAULT_TX_QUEUE_LEN;
+  /** Of `_tx`, how many are in use (netif_set_real_num_tx_queues). */
+  real_num_tx_queues: number;
+  /** The root of the disciplines as `tc` sees it; null: none yet. */
+  qdisc: Qdisc | null = null;
+  /** The disciplines that were configured, for look-ups by handle (qdisc_hash). */
+  readonly qdiscs: Qdisc[] = [];
+  /** XPS: transmit queues by CPU (xps_cpus); null: none. */
+  xps_cpus: Int32Array[] | null = null;
   readonly napis: napi_struct[] = [];
   readonly stats = new net_device_stats();
   /** ns without progress after which a stopped queue counts as hung. */
@@ -225,6 +262,7 @@ export class net_device {
     this.name = name;
     this.netdev_ops = ops;
     this._tx = Array.from({ length: queues }, (_, index) => new netdev_queue(this, index));
+    this.real_num_tx_queues = queues;
     this.watchdog_timer = new timer_list(kernel, () => dev_watchdog(this));
   }
 }

@@ -152,6 +152,10 @@ export class sock {
   udp_gro = false;
   /** The route of a connected socket; sk_dst_check says whether it still holds. */
   sk_dst_cache: dst_entry | null = null;
+  /** The transmit queue that its packets use, -1: none yet. */
+  sk_tx_queue_mapping = -1;
+  /** udp_sock: payload of each datagram that one send is cut into (UDP_SEGMENT); 0: no cutting. */
+  gso_size = 0;
   /** What a protocol keeps beside. */
   sk_protinfo: unknown = null;
 
@@ -412,12 +416,14 @@ export function sock_wmalloc(sk: sock, size: number, headroom: number): sk_buff 
 export function sk_dst_check(sk: sock): dst_entry | null {
   const dst = sk.sk_dst_cache;
   if (dst === null || dst.check()) return dst;
-  sk.sk_dst_cache = null;
+  sk_dst_reset(sk);
   return null;
 }
 
 /** sk_dst_reset */
 export function sk_dst_reset(sk: sock): void {
+  // sk_tx_queue_clear
+  sk.sk_tx_queue_mapping = -1;
   sk.sk_dst_cache = null;
 }
 

@@ -4,12 +4,14 @@ import { EINVAL, EMSGSIZE, ENOBUFS, ENOMEM } from '../../errno.ts';
 import { ip_fast_csum, put_csum } from '../../lib/checksum.ts';
 import { NET_XMIT_CN, netif_rx } from '../core/dev.ts';
 import { dst_mtu, dst_output } from '../core/dst.ts';
+import { skb_gso_segment, skb_gso_validate_network_len } from '../core/gso.ts';
 import { neigh_output } from '../core/neighbour.ts';
 import type { net } from '../core/net_namespace.ts';
 import type { net_device } from '../core/netdevice.ts';
 import {
   CHECKSUM_NONE,
   CHECKSUM_UNNECESSARY,
+  consume_skb,
   kfree_skb_reason,
   PACKET_LOOPBACK,
   pskb_expand_head,
@@ -198,8 +200,30 @@ function dev_loopback_xmit(skb: sk_buff): void {
 function ip_finish_output(skb: sk_buff): number {
   const rt = skb.dst as rtable;
   const mtu = dst_mtu(rt);
+  if (skb.gso_size !== 0) return ip_finish_output_gso(skb, rt, mtu);
   if (skb.len > mtu) return ip_fragment(skb, rt.net, mtu);
   return ip_finish_output2(skb, rt);
+}
+
+/** ip_finish_output_gso: a packet that stands for several; each of them must fit. Takes the skb. */
+function ip_finish_output_gso(skb: sk_buff, rt: rtable, mtu: number): number {
+  if (skb_gso_validate_network_len(skb, mtu)) return ip_finish_output2(skb, rt);
+  // They do not (the route's MTU has become smaller): segments now, and fragments of them.
+  const segs = skb_gso_segment(skb, 0);
+  if (segs === null) {
+    kfree_skb_reason(skb, SKB_DROP_REASON.SKB_GSO_SEG);
+    return -ENOMEM;
+  }
+  consume_skb(skb);
+  let result = 0;
+  for (let seg: sk_buff | null = segs; seg !== null; ) {
+    const next: sk_buff | null = seg.next;
+    seg.next = null;
+    const err = ip_fragment(seg, rt.net, mtu);
+    if (err !== 0 && result === 0) result = err;
+    seg = next;
+  }
+  return result;
 }
 
 /** ip_fragment: takes the skb. Fragments are not made yet, so that a packet without DF fails here, too. */

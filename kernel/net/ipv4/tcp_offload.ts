@@ -2,14 +2,12 @@
 import { csum_from_partial, csum_tcpudp_nofold, put_csum } from '../../lib/checksum.ts';
 import {
   type offload_callbacks,
-  SKB_GSO_TCP_ACCECN,
-  SKB_GSO_TCP_FIXEDID,
-  SKB_GSO_TCPV4,
   skb_gro_checksum_ok,
   skb_gro_header,
   skb_gro_len,
   skb_gro_receive,
 } from '../core/gro.ts';
+import { SKB_GSO_TCP_ACCECN, SKB_GSO_TCP_FIXEDID, SKB_GSO_TCPV4 } from '../core/gso.ts';
 import { CHECKSUM_PARTIAL, type sk_buff, type sk_buff_head } from '../core/skbuff.ts';
 import { inet_gro_compute_pseudo, inet_gro_flush } from './inet_offload.ts';
 import { get16, get32, IPPROTO_TCP, iph_daddr, iph_saddr } from './ip_header.ts';

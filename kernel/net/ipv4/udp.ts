@@ -24,7 +24,7 @@ import { POLLIN, POLLRDNORM } from '../../fs/select.ts';
 import { csum_fold, csum_from_partial, csum_partial, csum_tcpudp_nofold, put_csum } from '../../lib/checksum.ts';
 import { hash_2words, hash_32, reciprocal_scale } from '../../lib/hash.ts';
 import { datagram_poll, skb_copy_datagram_msg, skb_recv_datagram } from '../core/datagram.ts';
-import { SKB_GSO_FRAGLIST } from '../core/gro.ts';
+import { SKB_GSO_FRAGLIST, SKB_GSO_UDP_L4 } from '../core/gso.ts';
 import type { net } from '../core/net_namespace.ts';
 import { NETIF_F_HW_CSUM } from '../core/netdevice.ts';
 import { skb_checksum_ok, skb_csum_unnecessary } from '../core/skb_checksum.ts';
@@ -106,11 +106,14 @@ import { flowi4, ip_route_output_key, RTCF_BROADCAST, RTCF_MULTICAST, type rtabl
 import { udp_rcv_segment } from './udp_offload.ts';
 
 export const SOL_UDP = 17;
+/** Options (linux/udp.h): cut what one send gives into datagrams of this many bytes. */
+export const UDP_SEGMENT = 103;
 /** Several datagrams of one flow may come in one recvmsg. */
 export const UDP_GRO = 104;
 
 /** Bytes of struct udphdr: source, dest, len, check (RFC 768). */
 export const UDP_HLEN = 8;
+const UDP_MAX_SEGMENTS = 128;
 /** A packet of up to this many bytes has its checksum verified at once, a longer one when it is copied. */
 const CHECKSUM_BREAK = 76;
 /** Hash chains longer than this make a multicast delivery look up by address as well. */
@@ -773,7 +776,10 @@ export function udp_sendmsg(sk: sock, msg: msghdr, length: number): number {
 
   // ip_make_skb: what fits depends on whether the packet may be fragmented here.
   const mtu = inet_sk_mtu(sk, rt);
-  if (IPHDR_LEN + UDP_HLEN + length > inet_sk_maxlen(sk, mtu)) return -EMSGSIZE;
+  if (sk.gso_size !== 0) {
+    const err = udp_gso_check(sk, length, mtu);
+    if (err !== 0) return err;
+  } else if (IPHDR_LEN + UDP_HLEN + length > inet_sk_maxlen(sk, mtu)) return -EMSGSIZE;
   const ready = sock_wait_for_wmem(sk, msg, (msg.flags & MSG_DONTWAIT) !== 0);
   if (ready !== 0) {
     // SOCK_NOSPACE: nothing was sent for want of room.
@@ -812,7 +818,17 @@ function udp_send_skb(
   put16(ram, uh + 2, dport);
   put16(ram, uh + 4, len);
   put16(ram, uh + 6, 0);
-  if (!sk.sk_no_check_tx) udp_set_csum(skb, ram, rt, saddr, daddr, mtu);
+  const datalen = len - UDP_HLEN;
+  if (sk.gso_size !== 0 && datalen > sk.gso_size) {
+    // Cut further down, by the card or by skb_gso_segment: only there can the sums be made.
+    skb.gso_size = sk.gso_size;
+    skb.gso_type = SKB_GSO_UDP_L4;
+    skb.gso_segs = Math.ceil(datalen / sk.gso_size);
+    skb.ip_summed = CHECKSUM_PARTIAL;
+    skb.csum_start = uh;
+    skb.csum_offset = 6;
+    put_csum(ram, uh + 6, csum_from_partial(csum_tcpudp_nofold(saddr, daddr, len, IPPROTO_UDP)));
+  } else if (!sk.sk_no_check_tx) udp_set_csum(skb, ram, rt, saddr, daddr, mtu);
   const err = inet_send_skb(sk, skb, rt, saddr, daddr);
   const { mib } = sk.sk_net.ipv4;
   if (err === -ENOBUFS && !sk.recverr) {
@@ -822,6 +838,14 @@ function udp_send_skb(
   }
   if (err === 0) mib.UdpOutDatagrams++;
   return err;
+}
+
+/** What UDP_SEGMENT asks of a send: datagrams that fit the MTU, not too many of them, with checksums. 0 or a negative errno. */
+function udp_gso_check(sk: sock, length: number, mtu: number): number {
+  if (IPHDR_LEN + UDP_HLEN + length > 0xffff) return -EMSGSIZE;
+  if (IPHDR_LEN + UDP_HLEN + Math.min(length, sk.gso_size) > mtu) return -EMSGSIZE;
+  if (length > sk.gso_size * UDP_MAX_SEGMENTS) return -EINVAL;
+  return sk.sk_no_check_tx ? -EINVAL : 0;
 }
 
 /** The checksum, here or (udp4_hwcsum) by the card, which cannot do it for a packet in fragments. */
@@ -854,14 +878,20 @@ function udp_connect(sk: sock, addr: Parameters<typeof ip4_datagram_connect>[1])
 
 /** udp_lib_setsockopt: 0, or -ENOPROTOOPT. */
 function udp_setsockopt(sk: sock, level: number, name: number, opt: sockopt): number {
-  if (level !== SOL_UDP || name !== UDP_GRO) return -ENOPROTOOPT;
-  set_udp_gro(sk, opt.value !== 0);
+  if (level !== SOL_UDP) return -ENOPROTOOPT;
+  if (name === UDP_GRO) {
+    set_udp_gro(sk, opt.value !== 0);
+    return 0;
+  }
+  if (name !== UDP_SEGMENT) return -ENOPROTOOPT;
+  if (opt.value < 0 || opt.value > 0xffff) return -EINVAL;
+  sk.gso_size = opt.value;
   return 0;
 }
 
 function udp_getsockopt(sk: sock, level: number, name: number, opt: sockopt): number {
-  if (level !== SOL_UDP || name !== UDP_GRO) return -ENOPROTOOPT;
-  opt.value = Number(sk.udp_gro);
+  if (level !== SOL_UDP || (name !== UDP_GRO && name !== UDP_SEGMENT)) return -ENOPROTOOPT;
+  opt.value = name === UDP_GRO ? Number(sk.udp_gro) : sk.gso_size;
   return 0;
 }
 

@@ -13,14 +13,13 @@ import {
 } from '../../lib/checksum.ts';
 import {
   type offload_callbacks,
-  SKB_GSO_FRAGLIST,
-  SKB_GSO_UDP_L4,
   skb_gro_checksum_ok,
   skb_gro_header,
   skb_gro_len,
   skb_gro_receive,
   skb_gro_receive_list,
 } from '../core/gro.ts';
+import { SKB_GSO_FRAGLIST, SKB_GSO_UDP_L4 } from '../core/gso.ts';
 import { NETIF_F_GRO_FRAGLIST, NETIF_F_GRO_UDP_FWD, type net_device } from '../core/netdevice.ts';
 import {
   alloc_skb,

@@ -12,7 +12,7 @@ import {
   ESOCKTNOSUPPORT,
 } from '../../errno.ts';
 import { datagram_poll, skb_copy_datagram_msg, skb_recv_datagram } from '../core/datagram.ts';
-import { dev_queue_xmit, dev_set_allmulti, dev_set_promiscuity, NET_XMIT_CN } from '../core/dev.ts';
+import { dev_direct_xmit, dev_queue_xmit, dev_set_allmulti, dev_set_promiscuity, NET_XMIT_CN } from '../core/dev.ts';
 import { bpf_prog_run } from '../core/filter.ts';
 import {
   ETH_P_ALL,
@@ -81,6 +81,7 @@ export const PACKET_DROP_MEMBERSHIP = 2;
 export const PACKET_STATISTICS = 6;
 export const PACKET_AUXDATA = 8;
 export const PACKET_FANOUT = 18;
+export const PACKET_QDISC_BYPASS = 20;
 export const PACKET_ROLLOVER_STATS = 21;
 export const PACKET_IGNORE_OUTGOING = 23;
 
@@ -101,6 +102,8 @@ export class packet_sock extends sock {
   /** Only from this device; 0: from all; -1: from one that is gone. */
   ifindex = 0;
   ignore_outgoing = false;
+  /** Past the device's queue (dev_direct_xmit). */
+  qdisc_bypass = false;
   /** Its entry among the taps while it runs. */
   prot_hook: packet_type | null = null;
   tp_packets = 0;
@@ -296,7 +299,7 @@ function packet_sendmsg(sk_: sock, msg: msghdr, length: number): number {
   }
   skb.protocol = proto;
   skb.dev = dev;
-  const err = dev_queue_xmit(skb);
+  const err = sk.qdisc_bypass ? dev_direct_xmit(skb, kernel.cpu.id % dev.real_num_tx_queues) : dev_queue_xmit(skb);
   // net_xmit_errno
   if (err > 0) return err === NET_XMIT_CN ? length : -ENOBUFS;
   return err < 0 ? err : length;
@@ -438,6 +441,9 @@ const packet_ops: proto_ops = {
       case PACKET_ADD_MEMBERSHIP:
       case PACKET_DROP_MEMBERSHIP:
         return packet_membership(sk, name === PACKET_ADD_MEMBERSHIP, opt.sec, opt.usec);
+      case PACKET_QDISC_BYPASS:
+        sk.qdisc_bypass = opt.value !== 0;
+        return 0;
       case PACKET_IGNORE_OUTGOING:
         if (opt.value < 0 || opt.value > 1) return -EINVAL;
         sk.ignore_outgoing = opt.value !== 0;
@@ -462,6 +468,9 @@ const packet_ops: proto_ops = {
         opt.usec = sk.tp_drops;
         sk.tp_packets = 0;
         sk.tp_drops = 0;
+        return 0;
+      case PACKET_QDISC_BYPASS:
+        opt.value = Number(sk.qdisc_bypass);
         return 0;
       case PACKET_IGNORE_OUTGOING:
         opt.value = Number(sk.ignore_outgoing);

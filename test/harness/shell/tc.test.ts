@@ -1,0 +1,158 @@
+/**
+ * `tc qdisc`: what is printed for tbf, the fifos and pfifo_fast, and most errors, are recorded from iproute2 6.1 on
+ * Linux 6.18; the other kinds are not built into that kernel and follow iproute2's format by its documentation.
+ */
+import { describe, expect, it } from 'vitest';
+import { formatRate, formatSize, parseRate, parseSize, parseTime, TcError, tc } from '../../../harness/shell/tc.ts';
+import { QueueBench } from '../../kernel/net/sched/queue.ts';
+
+const ZERO = ` Sent 0 bytes 0 pkt (dropped 0, overlimits 0 requeues 0) \n backlog 0b 0p requeues 0\n`;
+
+describe('show', () => {
+  it.each([
+    ['tbf rate 1mbit burst 32kbit latency 400ms', 'rate 1Mbit burst 4Kb lat 400ms '],
+    [
+      'tbf rate 1mbit burst 32kb limit 100kb peakrate 2mbit mtu 1600',
+      'rate 1Mbit burst 32Kb peakrate 2Mbit minburst 1600b lat 557ms ',
+    ],
+    ['tbf rate 2mbit burst 100 limit 10kb', 'rate 2Mbit burst 100b lat 40.6ms '],
+    ['pfifo limit 10', 'limit 10p'],
+    ['bfifo limit 10000', 'limit 10000b'],
+    ['pfifo', 'limit 1000p'],
+    ['pfifo_fast', 'bands 3 priomap 1 2 2 2 1 2 0 0 1 1 1 1 1 1 1 1'],
+    ['prio', 'bands 3 priomap 1 2 2 2 1 2 0 0 1 1 1 1 1 1 1 1'],
+    [
+      'netem delay 100ms 10ms 25% loss 1% duplicate 2% corrupt 0.1% rate 1mbit',
+      'limit 1000 delay 100ms  10ms 25% loss 1% duplicate 2% corrupt 0.1% rate 1Mbit',
+    ],
+  ])('%s', (words, options) => {
+    const b = new QueueBench();
+    b.tc(`qdisc replace dev eth0 root handle 1: ${words}`);
+    expect(b.tc('-s qdisc show dev eth0')).toBe(`qdisc ${words.split(' ')[0]} 1: root refcnt 2 ${options}\n${ZERO}`);
+    b.finish();
+  });
+
+  it('fq_codel, with its own statistics', () => {
+    const b = new QueueBench();
+    b.tc('qdisc add dev eth0 root fq_codel');
+    b.send(100);
+    expect(b.tc('-s qdisc show dev eth0').split('\n')).toEqual([
+      'qdisc fq_codel 8001: root refcnt 2 limit 10240p flows 1024 quantum 1514 target 5ms interval 100ms memory_limit 32Mb ecn drop_batch 64 ',
+      ' Sent 100 bytes 1 pkt (dropped 0, overlimits 0 requeues 0) ',
+      ' backlog 0b 0p requeues 0',
+      '  maxpacket 0 drop_overlimit 0 new_flow_count 0 ecn_mark 0',
+      '  new_flows_len 0 old_flows_len 0',
+      '',
+    ]);
+    b.finish();
+  });
+
+  it('a tree, and every device', () => {
+    const b = new QueueBench();
+    b.tc('qdisc add dev eth0 root handle 1: prio');
+    b.tc('qdisc add dev eth0 parent 1:1 handle 10: pfifo limit 5');
+    const devices = [b.kernel.init_net.loopback_dev as typeof b.dev, b.dev];
+    expect(b.exec(() => tc(devices, 'tc qdisc show')).output).toBe(
+      'qdisc noqueue 0: dev lo root refcnt 2 \n' +
+        'qdisc prio 1: dev eth0 root refcnt 2 bands 3 priomap 1 2 2 2 1 2 0 0 1 1 1 1 1 1 1 1\n' +
+        'qdisc pfifo 10: dev eth0 parent 1:1 limit 5p\n',
+    );
+    b.finish();
+  });
+});
+
+describe('errors of the kernel', () => {
+  it.each([
+    ['add dev eth0 root pfifo', 'an exclusive add where there is one', -17],
+    ['add dev eth0 root handle 1: pfifo', 'the same handle', -17],
+    ['add dev eth0 parent 1:9 pfifo', 'no such class', -2],
+    ['add dev eth0 parent 2:1 pfifo', 'no such parent', -2],
+    ['add dev eth0 root nosuch', 'no such kind', -2],
+    ['change dev eth0 root handle 1: tbf rate 1mbit burst 10kb limit 10kb', 'another kind', -22],
+    ['del dev eth0 root handle 2:', 'another handle', -22],
+    ['del dev eth0 root tbf', 'the wrong kind', -22],
+    ['change dev eth0 parent 1:1 pfifo limit 6', 'a default child cannot be changed', -2],
+    [
+      'replace dev eth0 root tbf rate 2mbit burst 10kb limit 10kb peakrate 1mbit mtu 1500',
+      'a peak below the rate',
+      -22,
+    ],
+    ['replace dev eth0 root handle 1: prio bands 99', 'too many bands', -22],
+    ['replace dev eth0 root handle 1:5 pfifo', 'a minor number in a handle', -22],
+    ['add dev eth0 parent 1:1 mq', 'mq below another', -95],
+    ['replace dev eth0 root mq', 'mq on one queue', -95],
+  ])('%s: %s', (line, _why, errno) => {
+    const b = new QueueBench();
+    b.tc('qdisc add dev eth0 root handle 1: prio');
+    expect(b.exec(() => tc([b.dev], `qdisc ${line}`)).error).toBe(errno);
+    // Nothing half-done.
+    expect(b.tc('qdisc show dev eth0')).toContain('qdisc prio 1: root refcnt 2 bands 3');
+    b.send();
+    expect(b.sent).toHaveLength(1);
+    b.finish();
+  });
+
+  it('the default, nothing to delete', () => {
+    const b = new QueueBench();
+    expect(b.exec(() => tc([b.dev], 'qdisc del dev eth0 root')).error).toBe(-2);
+    expect(b.exec(() => tc([b.dev], 'qdisc change dev eth0 root pfifo')).error).toBe(-2);
+    b.finish();
+  });
+
+  it('a child of a discipline without classes', () => {
+    const b = new QueueBench();
+    b.tc('qdisc add dev eth0 root handle 1: pfifo');
+    expect(b.exec(() => tc([b.dev], 'qdisc add dev eth0 parent 1:1 pfifo')).error).toBe(-95);
+    b.finish();
+  });
+
+  it('a discipline moved below itself, a loop', () => {
+    const b = new QueueBench();
+    b.tc('qdisc add dev eth0 root handle 1: prio');
+    expect(b.exec(() => tc([b.dev], 'qdisc replace dev eth0 parent 1:1 handle 1: prio')).error).toBe(-40);
+    b.finish();
+  });
+});
+
+describe('errors of tc', () => {
+  it.each([
+    'qdisc add dev eth1 root pfifo',
+    'qdisc add root pfifo',
+    'qdisc add dev eth0 root',
+    'qdisc add dev eth0 root pfifo limit',
+    'qdisc add dev eth0 root pfifo limit many',
+    'qdisc add dev eth0 root tbf rate 1mbit',
+    'qdisc add dev eth0 root tbf rate fast burst 1kb limit 1kb',
+    'qdisc add dev eth0 root tbf rate 1mbit burst 1kb',
+    'qdisc add dev eth0 root tbf rate 1mbit burst 1kb limit 1kb latency 1s',
+    'qdisc add dev eth0 root tbf rate 1mbit burst 1kb limit 1kb peakrate 2mbit',
+    'qdisc add dev eth0 root netem reorder 50%',
+    'qdisc add dev eth0 root netem loss 101%',
+    'qdisc add dev eth0 root netem delay 1ms distribution gaussian',
+    'qdisc add dev eth0 root fq_codel colour blue',
+    'qdisc add dev eth0 root handle x pfifo',
+    'qdisc frobnicate dev eth0',
+    'filter show',
+  ])('%s', line => {
+    const b = new QueueBench();
+    expect(() => b.exec(() => tc([b.dev], line))).toThrow(TcError);
+    b.finish();
+  });
+});
+
+describe('quantities', () => {
+  it('rates, in bit/s and in bytes', () => {
+    expect(['1mbit', '1Mibit', '8000', '1kbps', '2.5gbit'].map(parseRate)).toEqual([
+      125_000, 131_072, 1000, 1000, 312_500_000,
+    ]);
+    expect([125_000, 1000, 125, 1_250_000_000].map(formatRate)).toEqual(['1Mbit', '8Kbit', '1Kbit', '10Gbit']);
+  });
+
+  it('sizes in binary units, times down to nanoseconds', () => {
+    expect(['10k', '32kbit', '1mb', '1500b', '7'].map(text => parseSize(text, 'x'))).toEqual([
+      10_240, 4096, 1_048_576, 1500, 7,
+    ]);
+    expect([4096, 1600, 33_554_432].map(formatSize)).toEqual(['4Kb', '1600b', '32Mb']);
+    expect(['1s', '1.5ms', '10us', '10', '7ns'].map(text => parseTime(text, 'x'))).toEqual([1e9, 1.5e6, 1e4, 1e4, 7]);
+  });
+});
