@@ -38,6 +38,10 @@ export interface Ram {
   readonly u16: Uint16Array;
   readonly i32: Int32Array;
   readonly dv: DataView;
+  /** Copies `length` bytes from `from` to `into`, indices of u8; the ranges may overlap (memmove). */
+  move(into: number, from: number, length: number): void;
+  /** The plain sum of the little-endian 16-bit words from `at` on, the last byte of an odd length as a low one; length below 2^17, as an int32. */
+  sum(at: number, length: number): number;
   readonly base: number;
   readonly size: number;
 }

@@ -83,7 +83,7 @@ export function skb_vlan_untag(skb: sk_buff): sk_buff | null {
   // skb_reorder_vlan_header: the addresses move up to the inner type.
   const mac = own.mac_header;
   const mac_len = own.data - mac;
-  if (mac_len > VLAN_HLEN + 2) u8.copyWithin(mac + VLAN_HLEN, mac, mac + mac_len - VLAN_HLEN - 2);
+  if (mac_len > VLAN_HLEN + 2) skb.ram.move(mac + VLAN_HLEN, mac, mac_len - VLAN_HLEN - 2);
   own.mac_header = mac + VLAN_HLEN;
   own.network_header = own.data;
   // Where no GRO has looked behind the tag.

@@ -44,7 +44,7 @@ export function skb_copy_datagram_msg(skb: sk_buff, msg: msghdr, length: number)
   if (!msg_access_ok(msg, length)) return -EFAULT;
   const kernel = skb.kernel;
   charge_copy(kernel, length);
-  if (skb.data_len === 0) skb.ram.u8.copyWithin(msg.msg_base, skb.data, skb.data + length);
+  if (skb.data_len === 0) skb.ram.move(msg.msg_base, skb.data, length);
   else skb_copy_bits(skb, 0, msg.msg_base, length);
   const tp = kernel.trace.skb_copy_datagram;
   if (tp !== null) tp(skb, length);

@@ -40,6 +40,8 @@ export interface offload_callbacks {
    * gro_offset. Returns the packet that must be completed now, or null; `skb.gro_flush` when skb must not be held.
    */
   gro_receive(head: sk_buff_head, skb: sk_buff): sk_buff | null;
+  /** Nothing can become of this packet but itself: it is not looked at any further. Left out: never so. */
+  gro_elide?(skb: sk_buff): boolean;
   /** Makes the headers of a merged packet true; `nhoff`: where they start behind data. */
   gro_complete(skb: sk_buff, nhoff: number): void;
 }
@@ -151,7 +153,7 @@ function dev_gro_receive(gro: gro_node, skb: sk_buff): number {
   // netif_elide_gro
   if ((dev.features & NETIF_F_GRO) === 0) return GRO_NORMAL;
   const offload = find_offload(dev.nd_net, skb.protocol);
-  if (offload === null) return GRO_NORMAL;
+  if (offload === null || offload.gro_elide?.(skb) === true) return GRO_NORMAL;
   const bucket = skb.hash & (GRO_HASH_BUCKETS - 1);
   const list = gro.hash[bucket] as sk_buff_head;
   if (list.first !== null) gro_list_prepare(list, skb);

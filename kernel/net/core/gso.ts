@@ -111,7 +111,6 @@ function network_protocol(skb: sk_buff): number {
 /** skb_segment: headers and the next piece of payload, again and again. Charged as copies. */
 function skb_segment(skb: sk_buff, headers: number): sk_buff | null {
   const { kernel } = skb;
-  const { u8 } = skb.ram;
   const tp = kernel.trace.skb_gso_segment;
   let first: sk_buff | null = null;
   let last: sk_buff | null = null;
@@ -129,7 +128,7 @@ function skb_segment(skb: sk_buff, headers: number): sk_buff | null {
     }
     skb_reserve(seg, MAX_HEADER);
     const at = skb_put(seg, headers + length);
-    u8.copyWithin(at, skb.data, skb.data + headers);
+    skb.ram.move(at, skb.data, headers);
     skb_copy_bits(skb, offset, at + headers, length);
     charge_copy(kernel, headers + length);
     const shift = at - skb.data;

@@ -254,8 +254,11 @@ export function netdev_alloc_skb(dev: net_device, length: number): sk_buff | nul
 
 /** netdev_alloc_skb_ip_align: two bytes more headroom, so that the IP header is aligned. */
 export function netdev_alloc_skb_ip_align(dev: net_device, length: number): sk_buff | null {
-  const skb = netdev_alloc_skb(dev, length + NET_IP_ALIGN);
-  if (skb !== null) skb_reserve(skb, NET_IP_ALIGN);
+  const skb = alloc_skb(dev.kernel, length + NET_SKB_PAD + NET_IP_ALIGN);
+  if (skb === null) return null;
+  skb.data += NET_SKB_PAD + NET_IP_ALIGN;
+  skb.tail = skb.data;
+  skb.dev = dev;
   return skb;
 }
 
@@ -309,7 +312,7 @@ export function skb_copy(skb: sk_buff): sk_buff | null {
   copy.csum_start = skb.csum_start === 0 ? 0 : skb.csum_start + shift;
   // Headers below `data` belong to the packet too.
   const from = skb.mac_header === 0 ? skb.data : Math.min(skb.mac_header, skb.data);
-  skb.ram.u8.copyWithin(from + shift, from, skb.data);
+  skb.ram.move(from + shift, from, skb.data - from);
   return copy;
 }
 
@@ -387,7 +390,7 @@ export function pskb_expand_head(skb: sk_buff, headroom: number, extra_tail: num
   const head = bucket === 0 ? 0 : slab.kmalloc(bucket);
   if (head === 0) return -ENOMEM;
   const shift = head + front - skb.data;
-  ram.u8.copyWithin(keep + shift, keep, skb.tail);
+  ram.move(keep + shift, keep, skb.tail - keep);
   put_head(skb);
   skb.head = head;
   skb.end = head + bucket - SIZEOF_SHARED_INFO;
@@ -470,11 +473,10 @@ export function skb_headlen(skb: sk_buff): number {
 
 /** skb_copy_bits: `length` bytes from `offset` behind data to RAM at `to`, wherever they lie. They must exist. */
 export function skb_copy_bits(skb: sk_buff, offset: number, to: number, length: number): void {
-  const { u8 } = skb.ram;
   const head = skb.len - skb.data_len - offset;
   if (head > 0) {
     const n = Math.min(head, length);
-    u8.copyWithin(to, skb.data + offset, skb.data + offset + n);
+    skb.ram.move(to, skb.data + offset, n);
     to += n;
     length -= n;
     offset = 0;
@@ -594,7 +596,7 @@ export function skb_put_data(skb: sk_buff, address: number, length: number): voi
   const to = skb_put(skb, length);
   const kernel = skb.kernel;
   charge_copy(kernel, length);
-  skb.ram.u8.copyWithin(to, address, address + length);
+  skb.ram.move(to, address, length);
   const tp = kernel.trace.skb_copy_from;
   if (tp !== null) tp(skb, address, length);
 }

@@ -32,6 +32,13 @@ export function inet_add_offload(net: net, offload: offload_callbacks, protocol:
   net.ipv4.offloads[protocol] = offload;
 }
 
+/** A transport that merges nothing (UDP until a socket asks for it) need not cost its packets anything. */
+function inet_gro_elide(skb: sk_buff): boolean {
+  const protocol = skb.ram.u8[skb.data + skb.gro_offset + 9] as number;
+  const ops = (skb.dev as net_device).nd_net.ipv4.offloads[protocol] ?? null;
+  return ops === null || ops.gro_elide?.(skb) === true;
+}
+
 /** inet_gro_receive: options, fragments and wrong checksums go up as they are. */
 function inet_gro_receive(head: sk_buff_head, skb: sk_buff): sk_buff | null {
   const { ram } = skb;
@@ -106,6 +113,7 @@ function inet_gro_complete(skb: sk_buff, nhoff: number): void {
 
 const ip_packet_offload: packet_offload = {
   type: ETH_P_IP,
+  gro_elide: inet_gro_elide,
   gro_receive: inet_gro_receive,
   gro_complete: inet_gro_complete,
 };

@@ -43,6 +43,20 @@ import { __udp4_lib_lookup, UDP_HLEN } from './udp.ts';
 /** Datagrams in one packet (UDP_GRO_CNT_MAX). */
 const UDP_GRO_CNT_MAX = 64;
 
+/** udp_encap_needed_key: no socket wants several at once, no device does. */
+function wanted_by_nobody(skb: sk_buff): boolean {
+  const dev = skb.dev as net_device;
+  return dev.nd_net.ipv4.udp_encap_needed === 0 && (dev.features & (NETIF_F_GRO_FRAGLIST | NETIF_F_GRO_UDP_FWD)) === 0;
+}
+
+/**
+ * Linux verifies the checksum even of those, in the softirq and not in recvmsg. Where that time is charged to nobody, it
+ * is left to the copy to the user, which has the bytes in its cache; a wrong one ends in the same place either way.
+ */
+function udp_gro_elide(skb: sk_buff): boolean {
+  return skb.kernel.cost.csum_kib === 0 && wanted_by_nobody(skb);
+}
+
 /** udp4_gro_receive */
 function udp4_gro_receive(head: sk_buff_head, skb: sk_buff): sk_buff | null {
   const { ram } = skb;
@@ -51,15 +65,10 @@ function udp4_gro_receive(head: sk_buff_head, skb: sk_buff): sk_buff | null {
   const dev = skb.dev as net_device;
   const net = dev.nd_net;
   const fraglist = (dev.features & NETIF_F_GRO_FRAGLIST) !== 0;
-  // udp_encap_needed_key: no socket wants several at once, no device does.
-  const wanted_by_nobody = net.ipv4.udp_encap_needed === 0 && !fraglist && (dev.features & NETIF_F_GRO_UDP_FWD) === 0;
-  // Linux verifies the checksum here even then, in the softirq and not in recvmsg. Where that time is charged to nobody,
-  // it is left to the copy to the user, which has the bytes in its cache; a wrong one ends in the same place either way.
-  if (wanted_by_nobody && skb.kernel.cost.csum_kib === 0) return flush(skb);
   if (skb.gro_flush === 0 && get16(ram, uh + 6) !== 0) {
     if (!skb_gro_checksum_ok(skb, inet_gro_compute_pseudo(skb, IPPROTO_UDP))) return flush(skb);
   }
-  if (wanted_by_nobody) return flush(skb);
+  if (wanted_by_nobody(skb)) return flush(skb);
   const sk =
     net.ipv4.udp_encap_needed === 0
       ? null
@@ -126,7 +135,11 @@ function udp4_gro_complete(skb: sk_buff, nhoff: number): void {
   skb.gso_type |= SKB_GSO_UDP_L4;
 }
 
-export const udpv4_offload: offload_callbacks = { gro_receive: udp4_gro_receive, gro_complete: udp4_gro_complete };
+export const udpv4_offload: offload_callbacks = {
+  gro_elide: udp_gro_elide,
+  gro_receive: udp4_gro_receive,
+  gro_complete: udp4_gro_complete,
+};
 
 /**
  * udp_rcv_segment: the datagrams of a merged packet one by one, for a socket that did not ask for several at once. Each
