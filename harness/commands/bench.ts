@@ -5,6 +5,7 @@ import { benchCardAccess, benchCardDrain } from '../bench/card.ts';
 import { benchNicProgrammed, benchNicRegisters, benchNicRings } from '../bench/nic.ts';
 import type { Result } from '../bench/runner.ts';
 import { benchRx } from '../bench/rx.ts';
+import { benchStages } from '../bench/stages.ts';
 import { benchTap, benchTapProblem } from '../bench/tap.ts';
 import { benchTx } from '../bench/tx.ts';
 import { benchUdp } from '../bench/udp.ts';
@@ -35,6 +36,7 @@ const benches: readonly Bench[] = [
     run: runs => benchCardDrain(60, runs),
   },
   { name: 'card1514', what: 'the same with 1514-byte frames', run: runs => benchCardDrain(1514, runs) },
+  { name: 'stages', what: 'UDP, 64-byte frames: what each stage adds, from the card to recvfrom', run: benchStages },
   { name: 'rx', what: 'UDP, 64-byte frames: 1 and 64 flows, GRO on and off, 0 and 8 taps', run: runs => benchRx(runs) },
   { name: 'tx64', what: 'UDP, 64-byte payloads, sendto to wire', run: runs => benchTx(64, runs) },
   { name: 'tx1472', what: 'UDP, 1472-byte payloads, sendto to wire', run: runs => benchTx(1472, runs) },
