@@ -23,6 +23,7 @@ import {
 } from '../core/sock.ts';
 import { AF_INET, AF_UNSPEC, type proto_ops, SOCK_DGRAM, type sockaddr, type sockaddr_in } from '../msg.ts';
 import { sock_graft, sock_register, type socket } from '../socket.ts';
+import { ip_mc_drop_socket } from './igmp.ts';
 import { ipv4_offload_init } from './inet_offload.ts';
 import { IPPROTO_ICMP, IPPROTO_UDP } from './ip_header.ts';
 import { ip_getsockopt, ip_setsockopt, SOL_IP } from './ip_sockglue.ts';
@@ -53,7 +54,10 @@ function inet_autobind(sk: sock): number {
 /** inet_release */
 function inet_release(sock: socket): number {
   const { sk } = sock;
-  if (sk !== null) sk.sk_prot.close(sk);
+  if (sk !== null) {
+    if (sk.mc_list !== null) ip_mc_drop_socket(sk);
+    sk.sk_prot.close(sk);
+  }
   return 0;
 }
 

@@ -9,6 +9,7 @@ import { ipv4_devconf } from './devconf.ts';
 import type { in_ifaddr } from './devinet.ts';
 import type { fib_tables } from './fib.ts';
 import type { icmp_state } from './icmp.ts';
+import type { igmp_state } from './igmp.ts';
 import type { fqdir } from './inet_fragment.ts';
 import type { inet_peer_base } from './inetpeer.ts';
 import type { ip_options } from './ip_options.ts';
@@ -40,6 +41,11 @@ export class netns_ipv4 {
   icmp_ratemask = 0x1818;
   icmp_msgs_per_sec = 1000;
   icmp_msgs_burst = 50;
+  /** Groups a socket may join, sources it may name for one; how often a change is told; whether 224.0.0.x is told of. */
+  igmp_max_memberships = 20;
+  igmp_max_msf = 10;
+  igmp_qrv = 2;
+  igmp_link_local_mcast_reports = 1;
   udp_rmem_min = 4096;
   udp_wmem_min = 4096;
   /** net.ipv4.conf.all.* and net.ipv4.conf.default.*; each device has its own beside them. */
@@ -63,6 +69,8 @@ export class netns_ipv4 {
   rt!: route_cache;
   /** What ICMP keeps between two messages; set by icmp_init. */
   icmp!: icmp_state;
+  /** What IGMP keeps; set by igmp_init. */
+  igmp!: igmp_state;
   /** Identifications (ip_idents); set by ip_init. */
   idents!: ip_idents;
   /** ip_make_skb's: a datagram is put together within one slice. */

@@ -99,6 +99,7 @@ import {
   icmp_err_fatal,
   icmp_send,
 } from './icmp.ts';
+import { ip_mc_sf_allow } from './igmp.ts';
 import { get16, get32, IPHDR_LEN, IPPROTO_UDP, iph_daddr, iph_saddr, ipv4_is_multicast, put16 } from './ip_header.ts';
 import { inet_cmsg_recv } from './ip_sockglue.ts';
 import { inet_add_protocol, type net_protocol } from './protocol.ts';
@@ -497,7 +498,8 @@ function udp_is_mcast_sock(sk: sock, saddr: number, sport: number, daddr: number
     (sk.inet_daddr === 0 || sk.inet_daddr === saddr) &&
     (sk.inet_dport === 0 || sk.inet_dport === sport) &&
     (sk.inet_rcv_saddr === 0 || sk.inet_rcv_saddr === daddr) &&
-    (sk.sk_bound_dev_if === 0 || sk.sk_bound_dev_if === dif)
+    (sk.sk_bound_dev_if === 0 || sk.sk_bound_dev_if === dif) &&
+    ip_mc_sf_allow(sk, daddr, saddr, dif)
   );
 }
 
