@@ -55,12 +55,12 @@ describe('udp-closed.pcap', () => {
     const ours: string[] = [];
     const theirs: string[] = [];
     // In their order and at their times: an answer stands behind its question.
-    let last = all[0]?.timestamp ?? 0;
-    for (const { data, timestamp } of all) {
+    let last = all[0]?.timeNs ?? 0;
+    for (const { data, timeNs } of all) {
       if (from(data) === B_MAC) theirs.push(comparable(hex(data)));
       else {
-        segment.wait((timestamp - last) / 1e9);
-        last = timestamp;
+        segment.wait((timeNs - last) / 1e9);
+        last = timeNs;
         segment.receive(data);
         ours.push(...segment.take().map(comparable));
       }
