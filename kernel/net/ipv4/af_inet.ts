@@ -23,9 +23,9 @@ import {
 } from '../core/sock.ts';
 import { AF_INET, AF_UNSPEC, type proto_ops, SOCK_DGRAM, type sockaddr, type sockaddr_in } from '../msg.ts';
 import { sock_graft, sock_register, type socket } from '../socket.ts';
-import { ip_mc_drop_socket } from './igmp.ts';
 import { ipv4_offload_init } from './inet_offload.ts';
 import { IPPROTO_ICMP, IPPROTO_UDP } from './ip_header.ts';
+import { ip_mc_drop_socket } from './ip_mc.ts';
 import { ip_getsockopt, ip_setsockopt, SOL_IP } from './ip_sockglue.ts';
 import { ipv4_init } from './ipv4_init.ts';
 import { ping_init, ping_prot } from './ping.ts';

@@ -99,8 +99,8 @@ import {
   icmp_err_fatal,
   icmp_send,
 } from './icmp.ts';
-import { ip_mc_sf_allow } from './igmp.ts';
 import { get16, get32, IPHDR_LEN, IPPROTO_UDP, iph_daddr, iph_saddr, ipv4_is_multicast, put16 } from './ip_header.ts';
+import { ip_mc_sf_allow } from './ip_mc.ts';
 import { inet_cmsg_recv } from './ip_sockglue.ts';
 import { inet_add_protocol, type net_protocol } from './protocol.ts';
 import { flowi4, ip_route_output_key, RTCF_BROADCAST, RTCF_MULTICAST, type rtable } from './route.ts';

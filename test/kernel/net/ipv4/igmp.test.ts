@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { dev_close, dev_open } from '../../../../kernel/net/core/dev.ts';
 import { sock } from '../../../../kernel/net/core/sock.ts';
+import { ip_check_mc_rcu, MCAST_EXCLUDE, MCAST_INCLUDE, proc_net_igmp } from '../../../../kernel/net/ipv4/igmp.ts';
+import { in_aton } from '../../../../kernel/net/ipv4/ip_header.ts';
 import {
-  ip_check_mc_rcu,
   ip_mc_drop_socket,
   ip_mc_join_group,
   ip_mc_join_group_ssm,
@@ -12,11 +13,7 @@ import {
   ip_mc_sf_allow,
   ip_mc_source,
   ip_mreqn,
-  MCAST_EXCLUDE,
-  MCAST_INCLUDE,
-  proc_net_igmp,
-} from '../../../../kernel/net/ipv4/igmp.ts';
-import { in_aton } from '../../../../kernel/net/ipv4/ip_header.ts';
+} from '../../../../kernel/net/ipv4/ip_mc.ts';
 import { udp_prot } from '../../../../kernel/net/ipv4/udp.ts';
 import { A, B, icmp, ipFrame, Segment } from '../segment.ts';
 

@@ -7,16 +7,16 @@ import { Random } from '../../../../harness/sim/random.ts';
 import { drop_reason_name, NR_DROP_REASONS } from '../../../../kernel/net/core/dropreason.ts';
 import { sock } from '../../../../kernel/net/core/sock.ts';
 import { ip_route_add } from '../../../../kernel/net/ipv4/fib.ts';
+import { MCAST_INCLUDE } from '../../../../kernel/net/ipv4/igmp.ts';
+import { sockstat_frag } from '../../../../kernel/net/ipv4/ip_fragment.ts';
+import { in_aton } from '../../../../kernel/net/ipv4/ip_header.ts';
 import {
   ip_mc_drop_socket,
   ip_mc_join_group,
   ip_mc_join_group_ssm,
   ip_mc_source,
   ip_mreqn,
-  MCAST_INCLUDE,
-} from '../../../../kernel/net/ipv4/igmp.ts';
-import { sockstat_frag } from '../../../../kernel/net/ipv4/ip_fragment.ts';
-import { in_aton } from '../../../../kernel/net/ipv4/ip_header.ts';
+} from '../../../../kernel/net/ipv4/ip_mc.ts';
 import { udp_prot } from '../../../../kernel/net/ipv4/udp.ts';
 import { arpFrame, icmp, ipFrame, Segment } from '../segment.ts';
 import { bytes } from './frags.ts';
