@@ -42,6 +42,18 @@ import { ip_local_out } from './ip_output.ts';
 import { inet_add_protocol } from './protocol.ts';
 import { flowi4, ip_route_output_key, type rtable } from './route.ts';
 
+export {
+  ip_mc_drop_socket,
+  ip_mc_join_group,
+  ip_mc_join_group_ssm,
+  ip_mc_leave_group,
+  ip_mc_msfget,
+  ip_mc_msfilter,
+  ip_mc_sf_allow,
+  type ip_mc_socklist,
+  ip_mc_source,
+  ip_mreqn,
+} from './ip_mc.ts';
 export { igmpv3_send_report };
 
 /** Filter modes of sockets and groups (linux/in.h). */

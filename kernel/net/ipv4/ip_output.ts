@@ -42,6 +42,7 @@ import {
   IPCB_flags,
   IPCB_frag_max_size,
   IPCB_set_flags,
+  IPSKB_FORWARDED,
   IPSKB_FRAG_COMPLETE,
   IPSKB_FRAG_PMTU,
 } from './inet_skb_parm.ts';
@@ -61,7 +62,15 @@ import {
   put32,
 } from './ip_header.ts';
 import { ip_options_fragment } from './ip_options.ts';
-import { RTCF_BROADCAST, RTCF_MULTICAST, RTN_BROADCAST, RTN_MULTICAST, rt_nexthop, type rtable } from './route.ts';
+import {
+  RTCF_BROADCAST,
+  RTCF_LOCAL,
+  RTCF_MULTICAST,
+  RTN_BROADCAST,
+  RTN_MULTICAST,
+  rt_nexthop,
+  type rtable,
+} from './route.ts';
 import type { ipv4_mib } from './snmp.ts';
 
 export {
@@ -231,7 +240,9 @@ export function ip_mc_output(skb: sk_buff): number {
   skb.dev = rt.dev;
   skb.protocol = ETH_P_IP;
   // sk_mc_loop: a socket may not want to hear itself. NF_INET_POST_ROUTING, for either copy, goes here.
-  if ((rt.rt_flags & RTCF_BROADCAST) !== 0 || skb.sk === null || skb.sk.mc_loop) {
+  // What was forwarded, and is for no group of ours, would only be dropped on its way back.
+  const ours = (rt.rt_flags & RTCF_LOCAL) !== 0 || (IPCB_flags(skb) & IPSKB_FORWARDED) === 0;
+  if ((rt.rt_flags & RTCF_BROADCAST) !== 0 || (ours && (skb.sk === null || skb.sk.mc_loop))) {
     const copy = skb_clone(skb);
     if (copy !== null) dev_loopback_xmit(copy);
   }

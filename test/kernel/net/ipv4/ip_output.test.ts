@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { sk_buff } from '../../../../kernel/net/core/skbuff.ts';
+import { dst_input } from '../../../../kernel/net/core/dst.ts';
+import { netdev_alloc_skb_ip_align, type sk_buff, skb_put } from '../../../../kernel/net/core/skbuff.ts';
 import { sock } from '../../../../kernel/net/core/sock.ts';
+import { eth_type_trans } from '../../../../kernel/net/ethernet/eth.ts';
 import { IP_PMTUDISC_DO, IP_PMTUDISC_DONT } from '../../../../kernel/net/ipv4/datagram.ts';
 import { ip_route_add } from '../../../../kernel/net/ipv4/fib.ts';
+import { IP_DEFRAG_CONNTRACK_IN, ip_defrag } from '../../../../kernel/net/ipv4/ip_fragment.ts';
 import { in_aton } from '../../../../kernel/net/ipv4/ip_header.ts';
 import { ip_options_get } from '../../../../kernel/net/ipv4/ip_options.ts';
 import {
@@ -14,7 +17,7 @@ import {
   ip_send_skb,
   ipcm_cookie,
 } from '../../../../kernel/net/ipv4/ip_output.ts';
-import { flowi4, ip_route_output_key, type rtable } from '../../../../kernel/net/ipv4/route.ts';
+import { flowi4, ip_route_input, ip_route_output_key, type rtable } from '../../../../kernel/net/ipv4/route.ts';
 import { udp_prot } from '../../../../kernel/net/ipv4/udp.ts';
 import { MSG_MORE } from '../../../../kernel/net/msg.ts';
 import { A, arpFrame, B, bytesOf, ipFrame, Segment } from '../segment.ts';
@@ -272,6 +275,55 @@ describe('ip_fragment, on a router', () => {
     expect(told[0]?.payload.slice(0, 2)).toEqual([3, 4]);
     expect(told[0]?.payload.slice(6, 8)).toEqual([0x02, 0x40]);
     expect(segment.drops).toEqual(['PKT_TOO_BIG']);
+    segment.finish();
+  });
+});
+
+describe('a datagram that was reassembled to be looked at, and goes on', () => {
+  /** What conntrack does before it: reassembled at the door, then routed. */
+  function through(mtu: number, df: boolean): { segment: Segment; frames: Frag[] } {
+    const { segment } = sink();
+    const far = segment.device('far', '0200000000f1');
+    far.mtu = mtu;
+    far.flags |= 0x80;
+    segment.net.ipv4.ip_forward = 1;
+    segment.exec(() => ip_route_add(segment.net, { dst: in_aton('10.2.0.0'), prefix_len: 16, dev: far }));
+    const payload = bytes(1000);
+    for (const [from, to] of [
+      [400, 800],
+      [0, 400],
+      [800, 1000],
+    ] as const) {
+      const frag = (df ? 0x4000 : 0) | (to < 1000 ? 0x2000 : 0) | (from >> 3);
+      const frame = ipFrame(payload.slice(from, to), { dst: in_aton('10.2.0.9'), protocol: 17, frag });
+      segment.exec(() => {
+        const skb = netdev_alloc_skb_ip_align(segment.dev, frame.length) as sk_buff;
+        skb.ram.u8.set(frame, skb_put(skb, frame.length));
+        skb.protocol = eth_type_trans(skb, segment.dev);
+        skb.network_header = skb.data;
+        if (ip_defrag(segment.net, skb, IP_DEFRAG_CONNTRACK_IN) !== 0) return;
+        skb.ignore_df = 1;
+        expect(ip_route_input(skb, in_aton('10.2.0.9'), A, 0, segment.dev)).toBe(0);
+        dst_input(skb);
+      });
+    }
+    return { segment, frames: segment.take().map(parse) };
+  }
+
+  it('cut as it came, though more would fit', () => {
+    const { segment, frames } = through(1500, false);
+    expect(frames.map(({ off, flags, payload }) => [off, flags, payload.length])).toEqual([
+      [0, 1, 400],
+      [400, 1, 400],
+      [800, 0, 200],
+    ]);
+    expect(frames.flatMap(frag => frag.payload)).toEqual(bytes(1000));
+    segment.finish();
+  });
+
+  it('what came with DF and does not fit: its sender is told', () => {
+    const { segment, frames } = through(300, true);
+    expect(frames.map(({ payload }) => payload.slice(0, 2))).toEqual([[3, 4]]);
     segment.finish();
   });
 });
