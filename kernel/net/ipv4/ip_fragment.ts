@@ -137,6 +137,8 @@ function ip_expire(q: inet_frag_queue): void {
  * @returns 0, -EINPROGRESS (it waits for others), or another negative errno (it was dropped)
  */
 export function ip_defrag(net: net, skb: sk_buff, user: number): number {
+  const { kernel } = net;
+  kernel.clock.now += kernel.cost.ip_defrag;
   const { mib, fqdir: dir, peers } = net.ipv4;
   mib.IpReasmReqds++;
   if (skb.destructor !== null) skb_orphan(skb);

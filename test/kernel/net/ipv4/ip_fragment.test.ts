@@ -4,6 +4,7 @@ import { Random } from '../../../../harness/sim/random.ts';
 import { dev_close } from '../../../../kernel/net/core/dev.ts';
 import { IPCB_frag_max_size } from '../../../../kernel/net/ipv4/inet_skb_parm.ts';
 import { IP_DEFRAG_CONNTRACK_IN, ip_defrag, sockstat_frag } from '../../../../kernel/net/ipv4/ip_fragment.ts';
+import { Poller, tcpFrame, tcpSink } from '../rx.ts';
 import { icmp, ipFrame, type Segment } from '../segment.ts';
 import { bytes, fragment, PROTOCOL, type Sink, sink } from './frags.ts';
 
@@ -64,6 +65,18 @@ describe('ip_defrag, a datagram in fragments', () => {
       end(host);
     });
   }
+
+  it('through GRO, among datagrams that are merged: delivered whole, once', () => {
+    const host = sink();
+    const poller = new Poller(host.segment);
+    const merged = tcpSink(host.segment);
+    const segmentOf = (seq: number): Uint8Array => tcpFrame({ seq, payload: bytes(100) }, { id: 5 });
+    poller.poll(segmentOf(0), fragment(whole, 0, 40), segmentOf(100), fragment(whole, 40, 100), segmentOf(200));
+    expect(host.got).toEqual([whole]);
+    expect(merged).toHaveLength(1);
+    expect(poller.napi.gro.merged).toBe(2);
+    end(host);
+  });
 
   it('of the longest possible datagram, 65,535 bytes', () => {
     const host = sink();
