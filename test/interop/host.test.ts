@@ -32,6 +32,29 @@ interop('ping beyond the MTU, in fragments both ways: all answered, equal', asyn
   expect(fqdir.mem).toBe(0);
 });
 
+const large: string[] = [];
+interop(
+  'our own pings of 8,000 and 65,507 bytes: Linux puts our fragments together and answers',
+  async lab => {
+    for (let tries = 0; tries < 100 && large.filter(line => line.includes('time=')).length < 6; tries++)
+      await sleep(50);
+    const answers = large.filter(line => line.includes('time='));
+    expect(answers.filter(line => line.startsWith('8008 bytes'))).toHaveLength(3);
+    expect(answers.filter(line => line.startsWith('65515 bytes'))).toHaveLength(3);
+    expect(lab.host.kernel.init_net.ipv4.mib).toMatchObject({ IpReasmOKs: 6, IpReasmFails: 0 });
+  },
+  {
+    setup: host => {
+      for (const size of [8000, 65507]) {
+        host.spawn(
+          `ping${size}`,
+          ping({ destination: LINUX, interval: 50, count: 3, size }, line => large.push(line)),
+        );
+      }
+    },
+  },
+);
+
 interop(
   'UDP echo: datagrams of up to 8,000 and of 65,507 bytes, in fragments both ways, come back equal',
   async lab => {
