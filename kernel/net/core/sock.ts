@@ -11,6 +11,7 @@ import { POLLERR, POLLIN, POLLOUT, POLLPRI, POLLRDBAND, POLLRDNORM, POLLWRBAND, 
 import type { Kernel } from '../../kernel.ts';
 import { ERESTARTSYS, type task_struct } from '../../sched/task.ts';
 import { prepare_to_wait, prepare_to_wait_exclusive, schedule_timeout, wait_queue_head } from '../../sched/wait.ts';
+import type { ip_mc_socklist } from '../ipv4/ip_mc.ts';
 import { AF_MAX, CMSG_TIMESTAMP, msghdr, type net_proto_family, type sockaddr, type sockopt } from '../msg.ts';
 import type { socket } from '../socket.ts';
 import type { dst_entry } from './dst.ts';
@@ -184,6 +185,9 @@ export class sock {
   mc_loop = true;
   mc_index = 0;
   mc_addr = 0;
+  /** Groups it has joined (IP_ADD_MEMBERSHIP); whether it gets those that others have joined, too (IP_MULTICAST_ALL). */
+  mc_list: ip_mc_socklist[] | null = null;
+  mc_all = true;
   tos = 0;
   pmtudisc = 1;
   recverr = false;

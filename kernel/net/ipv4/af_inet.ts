@@ -25,6 +25,7 @@ import { AF_INET, AF_UNSPEC, type proto_ops, SOCK_DGRAM, type sockaddr, type soc
 import { sock_graft, sock_register, type socket } from '../socket.ts';
 import { ipv4_offload_init } from './inet_offload.ts';
 import { IPPROTO_ICMP, IPPROTO_UDP } from './ip_header.ts';
+import { ip_mc_drop_socket } from './ip_mc.ts';
 import { ip_getsockopt, ip_setsockopt, SOL_IP } from './ip_sockglue.ts';
 import { ipv4_init } from './ipv4_init.ts';
 import { ping_init, ping_prot } from './ping.ts';
@@ -53,7 +54,10 @@ function inet_autobind(sk: sock): number {
 /** inet_release */
 function inet_release(sock: socket): number {
   const { sk } = sock;
-  if (sk !== null) sk.sk_prot.close(sk);
+  if (sk !== null) {
+    if (sk.mc_list !== null) ip_mc_drop_socket(sk);
+    sk.sk_prot.close(sk);
+  }
   return 0;
 }
 

@@ -100,6 +100,7 @@ import {
   icmp_send,
 } from './icmp.ts';
 import { get16, get32, IPHDR_LEN, IPPROTO_UDP, iph_daddr, iph_saddr, ipv4_is_multicast, put16 } from './ip_header.ts';
+import { ip_mc_sf_allow } from './ip_mc.ts';
 import { inet_cmsg_recv } from './ip_sockglue.ts';
 import { inet_add_protocol, type net_protocol } from './protocol.ts';
 import { flowi4, ip_route_output_key, RTCF_BROADCAST, RTCF_MULTICAST, type rtable } from './route.ts';
@@ -500,7 +501,8 @@ function udp_is_mcast_sock(sk: sock, saddr: number, sport: number, daddr: number
     (sk.inet_daddr === 0 || sk.inet_daddr === saddr) &&
     (sk.inet_dport === 0 || sk.inet_dport === sport) &&
     (sk.inet_rcv_saddr === 0 || sk.inet_rcv_saddr === daddr) &&
-    (sk.sk_bound_dev_if === 0 || sk.sk_bound_dev_if === dif)
+    (sk.sk_bound_dev_if === 0 || sk.sk_bound_dev_if === dif) &&
+    ip_mc_sf_allow(sk, daddr, saddr, dif)
   );
 }
 
