@@ -343,8 +343,9 @@ function icmp_socket_deliver(skb: sk_buff, net: net, info: number): void {
     net.ipv4.mib.IcmpInErrors++;
     return;
   }
-  // raw_icmp_error goes here.
-  net.ipv4.protos[u8[skb.data + 9] as number]?.err_handler(skb, info);
+  const protocol = u8[skb.data + 9] as number;
+  net.ipv4.raw_icmp_error?.(skb, protocol, info);
+  net.ipv4.protos[protocol]?.err_handler(skb, info);
 }
 
 /** icmp_err: an error about an ICMP message of ours. Those about echo requests are for ping sockets. */

@@ -5,6 +5,7 @@ import type { offload_callbacks } from '../core/gro.ts';
 import type { neigh_table } from '../core/neighbour.ts';
 import type { net } from '../core/net_namespace.ts';
 import type { sk_buff } from '../core/skbuff.ts';
+import type { sock } from '../core/sock.ts';
 import { ipv4_devconf } from './devconf.ts';
 import type { in_ifaddr } from './devinet.ts';
 import type { fib_tables } from './fib.ts';
@@ -14,7 +15,8 @@ import type { ping_table } from './ping.ts';
 import type { net_protocol } from './protocol.ts';
 import type { route_cache } from './route.ts';
 import { ipv4_mib } from './snmp.ts';
-import type { udp_table } from './udp.ts';
+import type { raw_hashinfo } from './raw.ts';
+import type { udp_table } from './udp_hash.ts';
 
 export class netns_ipv4 {
   readonly net: net;
@@ -23,6 +25,8 @@ export class netns_ipv4 {
   ip_no_pmtu_disc = 0;
   /** First and last port for autobind. */
   readonly ip_local_port_range = [32768, 60999];
+  /** Ports that autobind leaves alone; a program may still ask for them by number. */
+  readonly ip_local_reserved_ports = new Set<number>();
   ip_unprivileged_port_start = 1024;
   ip_nonlocal_bind = 0;
   /** Groups that may open ping sockets, first and last: everybody, as distributions with systemd set it (the kernel's own default is 1 0). */
@@ -67,6 +71,8 @@ export class netns_ipv4 {
   /** Set by udp_init and ping_init. */
   udp!: udp_table;
   ping!: ping_table;
+  /** Set by raw_init. */
+  raw!: raw_hashinfo;
   /**
    * ping_rcv: takes an interest in an ICMP echo reply (`data` behind the ICMP header, `transport_header` at it); does
    * not take the skb. Returns 0 or the reason for a drop (NO_SOCKET).
@@ -76,6 +82,14 @@ export class netns_ipv4 {
   ping_err: ((skb: sk_buff, info: number) => number) | null = null;
   /** Raw sockets get copies here (raw_local_deliver): true when there was one for the protocol. Does not take the skb. */
   raw_local_deliver: ((skb: sk_buff, protocol: number) => boolean) | null = null;
+  /** raw_icmp_error: an ICMP error about a packet of this protocol, for raw sockets; as net_protocol.err_handler. */
+  raw_icmp_error: ((skb: sk_buff, protocol: number, info: number) => void) | null = null;
+
+  /** ipv4_sk_update_pmtu and ipv4_sk_redirect: what an ICMP error says of a socket's path; routing's. */
+  sk_update_pmtu: ((skb: sk_buff, sk: sock, mtu: number) => void) | null = null;
+  sk_redirect: ((skb: sk_buff, sk: sock) => void) | null = null;
+  /** ip_mc_sf_allow: is the socket in the group, and does it want this source? IGMP's. */
+  mc_sf_allow: ((sk: sock, loc_addr: number, rmt_addr: number, dif: number) => boolean) | null = null;
 
   constructor(net: net) {
     this.net = net;
