@@ -270,6 +270,8 @@ export interface proto_ops {
   getsockopt(sock: socket, level: number, name: number, opt: sockopt): number;
   sendmsg(sock: socket, msg: msghdr, length: number): number;
   recvmsg(sock: socket, msg: msghdr, length: number): number;
+  /** FIONREAD and the like: the answer, or a negative errno; without it -ENOTTY. */
+  ioctl?(sock: socket, command: number): number;
 }
 
 /** An address family (struct net_proto_family). */

@@ -59,6 +59,8 @@ export interface proto {
   close(sk: sock): void;
   /** 0 or a negative errno. */
   init(sk: sock): number;
+  /** Where a protocol has its own rules for it; null: the family's. */
+  readonly bind: ((sk: sock, addr: sockaddr) => number) | null;
   connect(sk: sock, addr: sockaddr): number;
   disconnect(sk: sock): number;
   /** Bytes taken, a negative errno, or -ERESTARTSYS with the task asleep. */
@@ -87,6 +89,7 @@ export function make_proto(name: string, p: Partial<proto>): proto {
     name,
     close: p.close ?? sk_common_release,
     init: p.init ?? (() => 0),
+    bind: p.bind ?? null,
     connect: p.connect ?? no_connect,
     disconnect: p.disconnect ?? no_connect,
     sendmsg: p.sendmsg ?? no_connect,
