@@ -63,6 +63,9 @@ export class Tracepoints {
   ip_rcv: SkbSlot = null;
   ip_rcv_finish: SkbSlot = null;
   ip_local_deliver: SkbSlot = null;
+  /** A fragment waits for the others; the last one to come goes on as the whole datagram of `skb.len` bytes. */
+  ip_frag_queue: Slot<[skb: sk_buff, offset: number]> = null;
+  ip_frag_reasm: SkbSlot = null;
   ip_forward: SkbSlot = null;
   icmp_rcv: SkbSlot = null;
   udp_rcv: SkbSlot = null;
@@ -79,6 +82,8 @@ export class Tracepoints {
   ip_local_out: SkbSlot = null;
   ip_output: SkbSlot = null;
   ip_finish_output2: SkbSlot = null;
+  /** `fragment` was cut out of `skb` (ip_do_fragment), which itself may go on as the first one. */
+  ip_fragment: Slot<[skb: sk_buff, fragment: sk_buff]> = null;
   neigh_queue: Slot<[skb: sk_buff, queued: number]> = null;
   dev_queue_xmit: SkbSlot = null;
   qdisc_enqueue: SkbSlot = null;

@@ -105,6 +105,8 @@ export class sk_buff {
   queued_at = 0;
   users = 0;
   cloned = 0;
+  /** May be fragmented here even with DF set (ip_sk_ignore_df). */
+  ignore_df = 0;
   dev: net_device | null = null;
   sk: sock | null = null;
   destructor: ((skb: sk_buff) => void) | null = null;
@@ -208,6 +210,7 @@ function reset(skb: sk_buff): void {
   skb.skb_iif = 0;
   skb.tstamp = 0;
   skb.cloned = 0;
+  skb.ignore_df = 0;
   skb.dev = null;
   skb.sk = null;
   skb.destructor = null;
@@ -335,6 +338,7 @@ function copy_skb_header(to: sk_buff, from: sk_buff): void {
   to.vlan_present = from.vlan_present;
   to.skb_iif = from.skb_iif;
   to.tstamp = from.tstamp;
+  to.ignore_df = from.ignore_df;
   to.dev = from.dev;
   to.dst = from.dst;
   to.cb0 = from.cb0;

@@ -117,6 +117,11 @@ export class in_device {
     return (this.cnf.accept_local | this.all.accept_local) !== 0;
   }
 
+  /** IN_DEV_SOURCE_ROUTE */
+  source_route(): boolean {
+    return (this.cnf.accept_source_route & this.all.accept_source_route) !== 0;
+  }
+
   route_localnet(): boolean {
     return (this.cnf.route_localnet | this.all.route_localnet) !== 0;
   }

@@ -1,32 +1,80 @@
 /** IPv4 transmit (net/ipv4/ip_output.c): header → __ip_local_out → ip_output → ip_finish_output2 → the neighbour. */
 import type { RandomStream } from '../../arch.ts';
-import { EINVAL, EMSGSIZE, ENOBUFS, ENOMEM } from '../../errno.ts';
-import { ip_fast_csum, put_csum } from '../../lib/checksum.ts';
+import { charge_copy, charge_csum } from '../../costs.ts';
+import { EFAULT, EINVAL, EMSGSIZE, ENETUNREACH, ENOBUFS, ENOMEM } from '../../errno.ts';
+import { csum_from_partial, csum_partial, ip_fast_csum, put_csum } from '../../lib/checksum.ts';
 import { NET_XMIT_CN, netif_rx } from '../core/dev.ts';
 import { dst_mtu, dst_output } from '../core/dst.ts';
 import { neigh_output } from '../core/neighbour.ts';
 import type { net } from '../core/net_namespace.ts';
-import type { net_device } from '../core/netdevice.ts';
+import { NETIF_F_HW_CSUM, type net_device } from '../core/netdevice.ts';
+import { skb_checksum_help } from '../core/skb_checksum.ts';
 import {
+  alloc_skb,
   CHECKSUM_NONE,
+  CHECKSUM_PARTIAL,
   CHECKSUM_UNNECESSARY,
+  consume_skb,
   kfree_skb_reason,
+  MAX_HEADER,
   PACKET_LOOPBACK,
   pskb_expand_head,
   SKB_DROP_REASON,
   type sk_buff,
+  sk_buff_head,
   skb_clone,
+  skb_cloned,
+  skb_copy_bits,
+  skb_cow_head,
+  skb_headlen,
   skb_headroom,
+  skb_pull,
   skb_push,
+  skb_put,
+  skb_reserve,
   skb_reset_mac_header,
   skb_reset_network_header,
+  skb_tailroom,
+  skb_trim,
 } from '../core/skbuff.ts';
+import { skb_set_owner_w, type sock, sock_wfree } from '../core/sock.ts';
 import { ETH_P_IP } from '../ethernet/eth.ts';
+import { AF_INET, MSG_MORE, msg_access_ok, type msghdr } from '../msg.ts';
 import { ip_neigh_gw4 } from './arp.ts';
-import { ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, icmp_send } from './icmp.ts';
-import { IP_DF, IPHDR_LEN, IPVERSION, iph_daddr, iph_frag_off, iph_ihl, iph_ttl, put16, put32 } from './ip_header.ts';
+import { IP_PMTUDISC_DO, IP_PMTUDISC_OMIT, IP_PMTUDISC_PROBE, IP_PMTUDISC_WANT } from './datagram.ts';
+import type { flowi4 } from './fib.ts';
+import { ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, icmp_out_count, icmp_send } from './icmp.ts';
+import {
+  IPCB_flags,
+  IPCB_frag_max_size,
+  IPCB_set_flags,
+  IPSKB_FRAG_COMPLETE,
+  IPSKB_FRAG_PMTU,
+} from './inet_skb_parm.ts';
+import {
+  IP_DF,
+  IP_MF,
+  IP_OFFSET,
+  IPHDR_LEN,
+  IPPROTO_ICMP,
+  IPVERSION,
+  ip_is_fragment,
+  iph_daddr,
+  iph_frag_off,
+  iph_ihl,
+  iph_ttl,
+  put16,
+  put32,
+} from './ip_header.ts';
+import { type ip_options, ip_options_build, ip_options_fragment } from './ip_options.ts';
 import { RTCF_BROADCAST, RTCF_MULTICAST, RTN_BROADCAST, RTN_MULTICAST, rt_nexthop, type rtable } from './route.ts';
+import type { ipv4_mib } from './snmp.ts';
 
+const IP_MAX_MTU = 0xffff;
+/** Smallest MTU with which IPv4 works (RFC 791). */
+const IPV4_MIN_MTU = 68;
+/** LL_RESERVED_SPACE for an Ethernet header: hard_header_len rounded up to HH_DATA_MOD (16). */
+const LL_RESERVED_SPACE = 16;
 const IP_IDENTS_SZ = 2048;
 
 /**
@@ -194,20 +242,31 @@ function dev_loopback_xmit(skb: sk_buff): void {
   netif_rx(skb);
 }
 
+/** ip_skb_dst_mtu: what fits on a packet's way; a socket may say that it does not believe what was learnt of the path. */
+export function ip_skb_dst_mtu(skb: sk_buff): number {
+  const rt = skb.dst as rtable;
+  const { sk } = skb;
+  if (sk === null || sk.sk_family !== AF_INET || ip_sk_use_pmtu(sk)) return dst_mtu(rt);
+  return Math.min(rt.dev.mtu, IP_MAX_MTU);
+}
+
 /** ip_finish_output: does it fit? Takes the skb. */
 function ip_finish_output(skb: sk_buff): number {
   const rt = skb.dst as rtable;
-  const mtu = dst_mtu(rt);
-  if (skb.len > mtu) return ip_fragment(skb, rt.net, mtu);
+  const mtu = ip_skb_dst_mtu(skb);
+  if (skb.len > mtu || IPCB_frag_max_size(skb) !== 0) return ip_fragment(skb, rt.net, mtu);
   return ip_finish_output2(skb, rt);
 }
 
-/** ip_fragment: takes the skb. Fragments are not made yet, so that a packet without DF fails here, too. */
+/** ip_fragment: may it be fragmented here? If not, its sender is told what would fit. Takes the skb. */
 function ip_fragment(skb: sk_buff, net: net, mtu: number): number {
-  net.ipv4.mib.IpFragFails++;
-  if ((iph_frag_off(skb) & IP_DF) !== 0) icmp_send(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, mtu);
-  kfree_skb_reason(skb, SKB_DROP_REASON.PKT_TOO_BIG);
-  return -EMSGSIZE;
+  if ((iph_frag_off(skb) & IP_DF) !== 0 && (skb.ignore_df === 0 || IPCB_frag_max_size(skb) > mtu)) {
+    net.ipv4.mib.IpFragFails++;
+    icmp_send(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, mtu);
+    kfree_skb_reason(skb, SKB_DROP_REASON.PKT_TOO_BIG);
+    return -EMSGSIZE;
+  }
+  return ip_do_fragment(skb);
 }
 
 /** ip_finish_output2: to the next hop's neighbour entry. Takes the skb. Also known as the caller of dst_neigh_output. */
@@ -235,4 +294,520 @@ function ip_finish_output2(skb: sk_buff, rt: rtable): number {
     return dev.ip_ptr === null ? -EINVAL : -ENOBUFS;
   }
   return neigh_output(neigh, skb);
+}
+
+// ---- fragments --------------------------------------------------------------------------------------------------
+
+/**
+ * ip_do_fragment (RFC 791 2.3): sends a packet in pieces that fit. A packet that lies in suitable pieces already (what
+ * ip_append_data and reassembly leave in frag_list) gets a header before each; any other one is copied. Takes the skb.
+ * @returns 0, or a negative errno of the first fragment that failed: the rest is dropped.
+ */
+export function ip_do_fragment(skb: sk_buff): number {
+  const rt = skb.dst as rtable;
+  const { mib } = rt.net.ipv4;
+  if (skb.ip_summed === CHECKSUM_PARTIAL || skb_cloned(skb)) {
+    if (skb_cow_head(skb, skb_headroom(skb)) !== 0) return frag_fail(skb, mib, -ENOMEM);
+    if (skb.ip_summed === CHECKSUM_PARTIAL) skb_checksum_help(skb);
+  }
+  let mtu = ip_skb_dst_mtu(skb);
+  const frag_max_size = IPCB_frag_max_size(skb);
+  if (frag_max_size !== 0 && frag_max_size < mtu) mtu = frag_max_size;
+  const hlen = iph_ihl(skb) * 4;
+  mtu -= hlen;
+  IPCB_set_flags(skb, IPSKB_FRAG_COMPLETE);
+  if (skb.frag_list !== null && fraglist_fits(skb, hlen, mtu)) return ip_fraglist(skb, rt, hlen);
+  return ip_frag_copies(skb, rt, hlen, mtu);
+}
+
+function frag_fail(skb: sk_buff, mib: ipv4_mib, err: number): number {
+  mib.IpFragFails++;
+  kfree_skb_reason(skb, SKB_DROP_REASON.NOMEM);
+  return err;
+}
+
+/** Can each piece of the list become a fragment as it is? */
+function fraglist_fits(skb: sk_buff, hlen: number, mtu: number): boolean {
+  const first = skb_headlen(skb) - hlen;
+  if (first > mtu || (first & 7) !== 0 || ip_is_fragment(skb) || skb_cloned(skb)) return false;
+  if (skb_headroom(skb) < LL_RESERVED_SPACE) return false;
+  for (let frag = skb.frag_list; frag !== null; frag = frag.next) {
+    if (frag.len > mtu || ((frag.len & 7) !== 0 && frag.next !== null)) return false;
+    if (frag.users !== 1 || frag.frag_list !== null || skb_cloned(frag)) return false;
+    if (skb_headroom(frag) < hlen + LL_RESERVED_SPACE) return false;
+  }
+  return true;
+}
+
+/** ip_fraglist_init, ip_fraglist_prepare, ip_fraglist_next: no byte of the payload is copied. */
+function ip_fraglist(skb: sk_buff, rt: rtable, hlen: number): number {
+  const { ram, kernel } = skb;
+  const { mib } = rt.net.ipv4;
+  let frag = skb.frag_list;
+  skb.frag_list = null;
+  skb.data_len = 0;
+  skb.len = skb.tail - skb.data;
+  for (let each = frag; each !== null; each = each.next) {
+    skb.truesize -= each.truesize;
+    // The books of the socket stay as they are: each piece answers for itself from now on.
+    if (skb.sk !== null) {
+      each.sk = skb.sk;
+      each.destructor = skb.destructor;
+    }
+  }
+  put16(ram, skb.network_header + 2, skb.len);
+  put16(ram, skb.network_header + 6, IP_MF);
+  ip_send_check(skb);
+  let out = skb;
+  let offset = 0;
+  let err = 0;
+  for (;;) {
+    if (frag !== null) {
+      const from = out.network_header;
+      offset += out.len - hlen;
+      frag.ip_summed = CHECKSUM_NONE;
+      frag.transport_header = frag.data;
+      const at = skb_push(frag, hlen);
+      frag.network_header = at;
+      ram.u8.copyWithin(at, from, from + hlen);
+      ip_copy_metadata(frag, out);
+      put16(ram, at + 2, frag.len);
+      put16(ram, at + 6, (offset >> 3) | (frag.next !== null ? IP_MF : 0));
+      if (out === skb && hlen > IPHDR_LEN) ip_options_fragment(frag, hlen - IPHDR_LEN);
+      ip_send_check(frag);
+      const tp = kernel.trace.ip_fragment;
+      if (tp !== null) tp(out, frag);
+    }
+    err = ip_finish_output2(out, rt);
+    if (err === 0) mib.IpFragCreates++;
+    if (err !== 0 || frag === null) break;
+    out = frag;
+    frag = frag.next;
+    out.next = null;
+  }
+  if (err === 0) {
+    mib.IpFragOKs++;
+    return 0;
+  }
+  while (frag !== null) {
+    const next: sk_buff | null = frag.next;
+    frag.next = null;
+    kfree_skb_reason(frag, SKB_DROP_REASON.NOT_SPECIFIED);
+    frag = next;
+  }
+  mib.IpFragFails++;
+  return err;
+}
+
+/** ip_frag_init, ip_frag_next: each fragment is a copy, charged as one. */
+function ip_frag_copies(skb: sk_buff, rt: rtable, hlen: number, mtu: number): number {
+  const { ram, kernel } = skb;
+  const { mib } = rt.net.ipv4;
+  const frag_off = iph_frag_off(skb);
+  const df = (IPCB_flags(skb) & IPSKB_FRAG_PMTU) !== 0 ? IP_DF : 0;
+  const first = (frag_off & IP_OFFSET) << 3;
+  let ptr = hlen;
+  let left = skb.len - hlen;
+  while (left > 0) {
+    let len = Math.min(left, mtu);
+    // All but the last end on a multiple of eight bytes.
+    if (len < left) len &= ~7;
+    const frag = alloc_skb(kernel, MAX_HEADER + hlen + len);
+    if (frag === null) return frag_fail(skb, mib, -ENOMEM);
+    frag.parent = skb.id;
+    ip_copy_metadata(frag, skb);
+    skb_reserve(frag, MAX_HEADER);
+    const at = skb_put(frag, hlen + len);
+    frag.network_header = at;
+    frag.transport_header = at + hlen;
+    if (skb.sk !== null && skb.destructor === sock_wfree) skb_set_owner_w(frag, skb.sk);
+    ram.u8.copyWithin(at, skb.network_header, skb.network_header + hlen);
+    skb_copy_bits(skb, ptr, at + hlen, len);
+    charge_copy(kernel, hlen + len);
+    left -= len;
+    const more = left > 0 || (frag_off & IP_MF) !== 0 ? IP_MF : 0;
+    put16(ram, at + 2, hlen + len);
+    put16(ram, at + 6, ((first + ptr - hlen) >> 3) | df | more);
+    // Once: the copies that follow inherit the header as it then is.
+    if (ptr === hlen && first === 0 && hlen > IPHDR_LEN) ip_options_fragment(skb, hlen - IPHDR_LEN);
+    ptr += len;
+    ip_send_check(frag);
+    const tp = kernel.trace.ip_fragment;
+    if (tp !== null) tp(skb, frag);
+    const err = ip_finish_output2(frag, rt);
+    if (err !== 0) {
+      mib.IpFragFails++;
+      kfree_skb_reason(skb, SKB_DROP_REASON.NOT_SPECIFIED);
+      return err;
+    }
+    mib.IpFragCreates++;
+  }
+  consume_skb(skb);
+  mib.IpFragOKs++;
+  return 0;
+}
+
+/** ip_copy_metadata: a fragment is treated as its datagram is. */
+function ip_copy_metadata(to: sk_buff, from: sk_buff): void {
+  to.pkt_type = from.pkt_type;
+  to.priority = from.priority;
+  to.protocol = from.protocol;
+  to.skb_iif = from.skb_iif;
+  to.dst = from.dst;
+  to.dev = from.dev;
+  to.mark = from.mark;
+  to.hash = from.hash;
+  to.l4_hash = from.l4_hash;
+  to.sw_hash = from.sw_hash;
+  to.tstamp = from.tstamp;
+  to.cb0 = IPCB_flags(from);
+}
+
+// ---- datagrams of our own ---------------------------------------------------------------------------------------
+
+/** ip_sk_use_pmtu: does the socket mind what was learnt of the path? */
+export function ip_sk_use_pmtu(sk: sock): boolean {
+  return sk.pmtudisc < IP_PMTUDISC_PROBE;
+}
+
+/** ip_sk_ignore_df: may this host fragment what the socket sends? */
+export function ip_sk_ignore_df(sk: sock): boolean {
+  return sk.pmtudisc < IP_PMTUDISC_DO || sk.pmtudisc === IP_PMTUDISC_OMIT;
+}
+
+/** ip_dont_fragment: shall what fits be kept in one piece, so that a narrower path shows itself? */
+export function ip_dont_fragment(sk: sock): boolean {
+  return sk.pmtudisc === IP_PMTUDISC_DO || sk.pmtudisc === IP_PMTUDISC_WANT;
+}
+
+/** struct ipcm_cookie: what one send asks for beside the socket's settings. */
+export class ipcm_cookie {
+  /** The peer, for the end of a source route. */
+  addr = 0;
+  opt: ip_options | null = null;
+  /** 0: the socket's. */
+  ttl = 0;
+  /** -1: the socket's. */
+  tos = -1;
+  mark = 0;
+  priority = 0;
+  /** Bytes of each datagram that the packet stands for; 0: it is one. */
+  gso_size = 0;
+  /** The device to leave by, 0 for any. */
+  oif = 0;
+
+  /** ipcm_init and ipcm_init_sk */
+  init(sk: sock | null): this {
+    this.addr = 0;
+    this.opt = null;
+    this.ttl = 0;
+    this.tos = -1;
+    this.mark = sk === null ? 0 : sk.sk_mark;
+    this.priority = sk === null ? 0 : sk.sk_priority;
+    this.gso_size = 0;
+    this.oif = 0;
+    return this;
+  }
+}
+
+/** struct inet_cork, with its queue: a datagram that is being put together, a packet for each fragment. */
+export class inet_cork {
+  readonly queue = new sk_buff_head();
+  readonly ipc = new ipcm_cookie();
+  rt: rtable | null = null;
+  /** Bytes that fit, and payload so far. */
+  fragsize = 0;
+  length = 0;
+}
+
+/**
+ * Brings `len` bytes from `offset` of what is sent to RAM at `to`; where `skb` is not CHECKSUM_PARTIAL, adds their sum
+ * to skb.csum, as they stand `odd` bytes behind what it has been made over. 0 or a negative errno.
+ */
+export type getfrag_t<F> = (from: F, to: number, offset: number, len: number, odd: number, skb: sk_buff) => number;
+
+/** csum_block_add: the sum of a block that begins `odd` bytes behind. */
+export function csum_block_add(csum: number, block: number, odd: number): number {
+  const sum = csum_from_partial(block);
+  return csum_from_partial(csum + ((odd & 1) !== 0 ? ((sum & 0xff) << 8) | (sum >> 8) : sum));
+}
+
+/** ip_generic_getfrag: from a program's buffer, copied and summed in one pass. */
+export function ip_generic_getfrag(
+  from: msghdr,
+  to: number,
+  offset: number,
+  len: number,
+  odd: number,
+  skb: sk_buff,
+): number {
+  if (!msg_access_ok(from, offset + len)) return -EFAULT;
+  const { kernel, ram } = skb;
+  const at = from.msg_base + offset;
+  charge_copy(kernel, len);
+  ram.u8.copyWithin(to, at, at + len);
+  const tp = kernel.trace.skb_copy_from;
+  if (tp !== null) tp(skb, at, len);
+  if (skb.ip_summed !== CHECKSUM_PARTIAL) {
+    charge_csum(kernel, len);
+    skb.csum = csum_block_add(skb.csum, csum_partial(ram, to, len, 0), odd);
+  }
+  return 0;
+}
+
+/** ip_setup_cork: 0, or -ENETUNREACH when IPv4 does not work with the device's MTU. */
+function ip_setup_cork(sk: sock | null, cork: inet_cork, ipc: ipcm_cookie, rt: rtable): number {
+  cork.fragsize = sk === null || ip_sk_use_pmtu(sk) ? dst_mtu(rt) : Math.min(rt.dev.mtu, IP_MAX_MTU);
+  if (cork.fragsize < IPV4_MIN_MTU) return -ENETUNREACH;
+  const mine = cork.ipc;
+  mine.addr = ipc.addr;
+  mine.opt = ipc.opt;
+  mine.ttl = ipc.ttl;
+  mine.tos = ipc.tos;
+  mine.mark = ipc.mark;
+  mine.priority = ipc.priority;
+  mine.gso_size = ipc.gso_size;
+  cork.rt = rt;
+  cork.length = 0;
+  return 0;
+}
+
+/**
+ * ip_append_data: `length` bytes (with `transhdrlen` of them room for the transport's header, in the first packet) to
+ * the datagram in `cork`. The caller has waited for room in the send buffer (sock_wait_for_wmem).
+ * @param sk null: the kernel's own, on nobody's books
+ * @returns 0; -EMSGSIZE: too long, or longer than the path's MTU where the socket forbids fragments (the caller tells
+ *   the error queue); -ENOBUFS, -EFAULT, -ENETUNREACH. After an error the datagram is as good as lost
+ *   (ip_flush_pending_frames).
+ */
+export function ip_append_data<F>(
+  sk: sock | null,
+  cork: inet_cork,
+  getfrag: getfrag_t<F>,
+  from: F,
+  length: number,
+  transhdrlen: number,
+  ipc: ipcm_cookie,
+  rt: rtable,
+  flags: number,
+): number {
+  if (cork.queue.first === null) {
+    const err = ip_setup_cork(sk, cork, ipc, rt);
+    if (err !== 0) return err;
+  } else {
+    transhdrlen = 0;
+  }
+  return __ip_append_data(sk, cork, getfrag, from, length, transhdrlen, flags);
+}
+
+function __ip_append_data<F>(
+  sk: sock | null,
+  cork: inet_cork,
+  getfrag: getfrag_t<F>,
+  from: F,
+  length: number,
+  transhdrlen: number,
+  flags: number,
+): number {
+  const { queue } = cork;
+  const rt = cork.rt as rtable;
+  const { kernel } = rt.net;
+  const { opt, gso_size } = cork.ipc;
+  const mtu = gso_size !== 0 ? IP_MAX_MTU : cork.fragsize;
+  const fragheaderlen = IPHDR_LEN + (opt === null ? 0 : opt.optlen);
+  const maxfraglen = ((mtu - fragheaderlen) & ~7) + fragheaderlen;
+  const maxnonfragsize = sk === null || ip_sk_ignore_df(sk) ? IP_MAX_MTU : mtu;
+  if (cork.length + length > maxnonfragsize - fragheaderlen) return -EMSGSIZE;
+  const more = (flags & MSG_MORE) !== 0;
+  // What goes in one piece may have its sum made by the card.
+  let csummode = CHECKSUM_NONE;
+  const whole = transhdrlen !== 0 && length + fragheaderlen <= mtu && (!more || gso_size !== 0);
+  if (whole && (rt.dev.features & NETIF_F_HW_CSUM) !== 0) csummode = CHECKSUM_PARTIAL;
+  cork.length += length;
+  let offset = 0;
+  let skb = queue.last;
+  do {
+    let copy = skb === null ? 0 : mtu - skb.len;
+    if (skb !== null && copy < length) copy = maxfraglen - skb.len;
+    if (skb === null || copy <= 0) {
+      // Bytes of the last packet that no longer fit, now that it is not the last.
+      const fraggap: number = skb === null ? 0 : skb.len - maxfraglen;
+      let datalen: number = length + fraggap;
+      if (datalen > mtu - fragheaderlen) datalen = maxfraglen - fragheaderlen;
+      const fraglen = datalen + fragheaderlen;
+      // Beyond its send buffer a socket may only finish what it has begun.
+      if (sk !== null && queue.first !== null && sk.sk_wmem_alloc > 2 * sk.sk_sndbuf)
+        return append_error(cork, length, -ENOBUFS);
+      const next = alloc_skb(kernel, MAX_HEADER + (more ? Math.max(mtu, fraglen) : fraglen));
+      if (next === null) return append_error(cork, length, -ENOBUFS);
+      if (sk !== null) skb_set_owner_w(next, sk);
+      next.ip_summed = csummode;
+      skb_reserve(next, MAX_HEADER);
+      let to = skb_put(next, fraglen);
+      next.network_header = to;
+      next.transport_header = to + fragheaderlen;
+      to += fragheaderlen;
+      if (fraggap > 0) {
+        const prev = skb as sk_buff;
+        const gap = prev.tail - fraggap;
+        next.ram.u8.copyWithin(to + transhdrlen, gap, prev.tail);
+        charge_copy(kernel, fraggap);
+        const moved = csum_partial(next.ram, to + transhdrlen, fraggap, 0);
+        next.csum = csum_from_partial(moved);
+        prev.csum = csum_block_add(prev.csum, ~csum_from_partial(moved) & 0xffff, maxfraglen - fragheaderlen);
+        to += fraggap;
+        skb_trim(prev, maxfraglen);
+      }
+      copy = datalen - transhdrlen - fraggap;
+      const err = copy > 0 ? getfrag(from, to + transhdrlen, offset, copy, fraggap, next) : 0;
+      if (err < 0) {
+        kfree_skb_reason(next, SKB_DROP_REASON.SKB_UCOPY_FAULT);
+        return append_error(cork, length, err);
+      }
+      offset += Math.max(copy, 0);
+      length -= copy + transhdrlen;
+      transhdrlen = 0;
+      csummode = CHECKSUM_NONE;
+      queue.push(next);
+      skb = next;
+      continue;
+    }
+    if (copy > length) copy = length;
+    if (skb_tailroom(skb) < copy && pskb_expand_head(skb, skb_headroom(skb), mtu - skb.len) !== 0)
+      return append_error(cork, length, -ENOBUFS);
+    const odd: number = skb.len - fragheaderlen;
+    const err = getfrag(from, skb_put(skb, copy), offset, copy, odd, skb);
+    if (err < 0) {
+      skb_trim(skb, fragheaderlen + odd);
+      return append_error(cork, length, err);
+    }
+    offset += copy;
+    length -= copy;
+  } while (length > 0);
+  return 0;
+}
+
+function append_error(cork: inet_cork, length: number, err: number): number {
+  cork.length -= length;
+  const { net } = cork.rt as rtable;
+  net.ipv4.mib.IpOutDiscards++;
+  return err;
+}
+
+/** ip_flush_pending_frames: the datagram is not sent after all. */
+export function ip_flush_pending_frames(cork: inet_cork): void {
+  cork.queue.purge(SKB_DROP_REASON.NOT_SPECIFIED);
+  cork.rt = null;
+  cork.length = 0;
+  cork.ipc.opt = null;
+}
+
+/**
+ * __ip_make_skb: what was appended becomes one packet, further fragments in its frag_list, with its IP header but for
+ * length and checksum; `data` is at that header, `dst` set. Null when nothing was appended.
+ */
+export function __ip_make_skb(sk: sock | null, fl4: flowi4, cork: inet_cork): sk_buff | null {
+  const { queue, ipc } = cork;
+  const skb = queue.shift();
+  if (skb === null) return null;
+  const rt = cork.rt as rtable;
+  const { net } = rt;
+  const { opt } = ipc;
+  const hlen = IPHDR_LEN + (opt === null ? 0 : opt.optlen);
+  let last: sk_buff | null = null;
+  for (let frag = queue.shift(); frag !== null; frag = queue.shift()) {
+    skb_pull(frag, hlen);
+    if (last === null) skb.frag_list = frag;
+    else last.next = frag;
+    last = frag;
+    skb.len += frag.len;
+    skb.data_len += frag.len;
+    skb.truesize += frag.truesize;
+    // On the socket's books with the first from here on.
+    frag.destructor = null;
+    frag.sk = null;
+  }
+  // With DF set, too, the packet may be fragmented here, unless the program asked for real path MTU discovery.
+  const ignore_df = sk === null || ip_sk_ignore_df(sk);
+  skb.ignore_df = ignore_df ? 1 : 0;
+  let df = 0;
+  if (sk !== null) {
+    const strict = sk.pmtudisc === IP_PMTUDISC_DO || sk.pmtudisc === IP_PMTUDISC_PROBE;
+    if (strict || (ip_dont_fragment(sk) && skb.len <= dst_mtu(rt))) df = IP_DF;
+  }
+  let { ttl } = ipc;
+  if (ttl === 0) {
+    if (rt.rt_type === RTN_MULTICAST) ttl = sk === null ? 1 : sk.mc_ttl;
+    else ttl = sk === null || sk.uc_ttl < 0 ? net.ipv4.ip_default_ttl : sk.uc_ttl;
+  }
+  const { ram } = skb;
+  const { u8 } = ram;
+  const at = skb.data;
+  const protocol = sk === null ? fl4.proto : sk.sk_protocol;
+  u8[at] = (IPVERSION << 4) | (hlen >> 2);
+  u8[at + 1] = ipc.tos !== -1 ? ipc.tos : sk === null ? 0 : sk.tos;
+  put16(ram, at + 6, df);
+  u8[at + 8] = ttl;
+  u8[at + 9] = protocol;
+  put32(ram, at + 12, fl4.saddr);
+  put32(ram, at + 16, fl4.daddr);
+  put16(ram, at + 4, ip_select_ident_segs(net, sk, fl4.saddr, fl4.daddr, protocol, df !== 0 && !ignore_df));
+  if (opt !== null) ip_options_build(skb, opt, ipc.addr, rt);
+  skb.priority = ipc.priority;
+  skb.mark = ipc.mark;
+  skb.dst = rt;
+  if (protocol === IPPROTO_ICMP) icmp_out_count(net, u8[skb.transport_header] as number);
+  cork.rt = null;
+  cork.ipc.opt = null;
+  return skb;
+}
+
+/** ip_select_ident_segs: a connected socket counts for itself; 0 for what nobody may fragment (RFC 6864 4.1). */
+function ip_select_ident_segs(
+  net: net,
+  sk: sock | null,
+  saddr: number,
+  daddr: number,
+  protocol: number,
+  atomic: boolean,
+): number {
+  if (sk !== null && sk.inet_daddr !== 0) {
+    sk.inet_id = (sk.inet_id + 1) & 0xffff;
+    return sk.inet_id;
+  }
+  return atomic ? 0 : net.ipv4.idents.select(saddr, daddr, protocol, 1);
+}
+
+/**
+ * ip_make_skb: a datagram of `length` bytes with `transhdrlen` of them for the transport's header, which the caller
+ * writes at `transport_header` (the payload's sums are in skb.csum and those of the fragments, where ip_summed is
+ * CHECKSUM_NONE), then sends the packet with ip_send_skb. fl4: addresses and, without a socket, the protocol.
+ * Parameters and errors as ip_append_data.
+ * @returns the packet, which the caller owns, or a negative errno
+ */
+export function ip_make_skb<F>(
+  sk: sock | null,
+  fl4: flowi4,
+  getfrag: getfrag_t<F>,
+  from: F,
+  length: number,
+  transhdrlen: number,
+  ipc: ipcm_cookie,
+  rt: rtable,
+  flags: number,
+): sk_buff | number {
+  const { cork } = rt.net.ipv4;
+  let err = ip_setup_cork(sk, cork, ipc, rt);
+  if (err === 0) err = __ip_append_data(sk, cork, getfrag, from, length, transhdrlen, flags);
+  if (err !== 0) {
+    ip_flush_pending_frames(cork);
+    return err;
+  }
+  return __ip_make_skb(sk, fl4, cork) as sk_buff;
+}
+
+/** ip_push_pending_frames: makes one packet of what was appended, and sends it. 0 or a negative errno. */
+export function ip_push_pending_frames(sk: sock | null, fl4: flowi4, cork: inet_cork): number {
+  const skb = __ip_make_skb(sk, fl4, cork);
+  return skb === null ? 0 : ip_send_skb(skb.kernel.init_net, skb);
 }

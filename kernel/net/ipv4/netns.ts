@@ -10,7 +10,10 @@ import { ipv4_devconf } from './devconf.ts';
 import type { in_ifaddr } from './devinet.ts';
 import type { fib_tables } from './fib.ts';
 import type { icmp_state } from './icmp.ts';
-import type { ip_idents } from './ip_output.ts';
+import type { fqdir } from './inet_fragment.ts';
+import type { inet_peer_base } from './inetpeer.ts';
+import type { ip_options } from './ip_options.ts';
+import type { inet_cork, ip_idents } from './ip_output.ts';
 import type { ping_table } from './ping.ts';
 import type { net_protocol } from './protocol.ts';
 import type { route_cache } from './route.ts';
@@ -36,7 +39,7 @@ export class netns_ipv4 {
   icmp_echo_ignore_broadcasts = 1;
   icmp_ignore_bogus_error_responses = 1;
   icmp_errors_use_inbound_ifaddr = 0;
-  /** Per-peer limit, in jiffies a message, and the types it holds for; the limits come with the IPv4 issue. */
+  /** Limit per peer, in jiffies a message, and the types that it and the limit of all together hold for. */
   icmp_ratelimit = HZ;
   icmp_ratemask = 0x1818;
   icmp_msgs_per_sec = 1000;
@@ -66,6 +69,14 @@ export class netns_ipv4 {
   icmp!: icmp_state;
   /** Identifications (ip_idents); set by ip_init. */
   idents!: ip_idents;
+  /** ip_make_skb's: a datagram is put together within one slice. */
+  cork!: inet_cork;
+  /** Fragments that wait (ipfrag_* are its settings); set by ipfrag_init. */
+  fqdir!: fqdir;
+  /** What is known of single peers; set by ip_init. */
+  peers!: inet_peer_base;
+  /** The options of the packet in hand. */
+  rcv_opt!: ip_options;
   /** arp_tbl; set by arp_init. */
   arp!: neigh_table;
   /** Set by udp_init and ping_init. */
@@ -82,9 +93,14 @@ export class netns_ipv4 {
   ping_err: ((skb: sk_buff, info: number) => number) | null = null;
   /** Raw sockets get copies here (raw_local_deliver): true when there was one for the protocol. Does not take the skb. */
   raw_local_deliver: ((skb: sk_buff, protocol: number) => boolean) | null = null;
-  /** raw_icmp_error: an ICMP error about a packet of this protocol, for raw sockets; as net_protocol.err_handler. */
+  /** raw_icmp_error: an ICMP error about a packet of `protocol`, for raw sockets; `data` at the quoted IP header. */
   raw_icmp_error: ((skb: sk_buff, protocol: number, info: number) => void) | null = null;
-
+  /**
+   * ipv4_update_pmtu and ipv4_redirect: what an error about a packet without a socket says of the route that the quoted
+   * header (at `data`) belongs to. Set by ip_rt_init.
+   */
+  update_pmtu: ((skb: sk_buff, mtu: number, oif: number, protocol: number) => void) | null = null;
+  redirect: ((skb: sk_buff, oif: number, protocol: number) => void) | null = null;
   /** ipv4_sk_update_pmtu and ipv4_sk_redirect: what an ICMP error says of a socket's path; routing's. */
   sk_update_pmtu: ((skb: sk_buff, sk: sock, mtu: number) => void) | null = null;
   sk_redirect: ((skb: sk_buff, sk: sock) => void) | null = null;

@@ -41,7 +41,6 @@ const DIF = 4;
 const INCOMING_CPU = 5;
 /** The three chains: their next, previous, and head's slot hash. */
 const NEXT = 6;
-const HASH = 8;
 const NEXT2 = 9;
 const HASH2 = 11;
 const NEXT4 = 12;
