@@ -1,6 +1,6 @@
 /** Open files and a task's table of them (include/linux/fs.h, fs/file.c). */
 import { EBADF, EMFILE } from '../errno.ts';
-import type { iovec } from '../net/msg.ts';
+import type { user_msghdr } from '../net/msg.ts';
 import type { task_struct } from '../sched/task.ts';
 import type { wait_queue_head } from '../sched/wait.ts';
 
@@ -28,8 +28,8 @@ export interface file_operations {
   /** The last reference is gone. */
   release(file: file): void;
   /** Bytes read or written, or a negative errno; files without them are not read or written (-EINVAL). */
-  read?(file: file, task: task_struct, iov: readonly iovec[] | null, base: number, length: number): number;
-  write?(file: file, task: task_struct, iov: readonly iovec[] | null, base: number, length: number): number;
+  read?(file: file, task: task_struct, hdr: user_msghdr): number;
+  write?(file: file, task: task_struct, hdr: user_msghdr): number;
   /** The answer, or a negative errno; without it -ENOTTY. */
   ioctl?(file: file, command: number): number;
 }

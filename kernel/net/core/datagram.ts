@@ -1,9 +1,27 @@
 /** What datagram sockets share on the receive side (net/core/datagram.c). */
 import { charge_copy } from '../../costs.ts';
 import { EFAULT } from '../../errno.ts';
-import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDHUP, POLLRDNORM, POLLWRBAND, POLLWRNORM } from '../../fs/select.ts';
-import { type iovec, MSG_DONTWAIT, MSG_PEEK, msg_access_ok, type msghdr } from '../msg.ts';
-import { consume_skb, type sk_buff, type sk_buff_head, skb_copy_bits, skb_get } from './skbuff.ts';
+import {
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  POLLOUT,
+  POLLPRI,
+  POLLRDHUP,
+  POLLRDNORM,
+  POLLWRBAND,
+  POLLWRNORM,
+} from '../../fs/select.ts';
+import { type iovec, MSG_DONTWAIT, MSG_PEEK, memcpy_from_msg, msg_access_ok, type msghdr } from '../msg.ts';
+import {
+  consume_skb,
+  type sk_buff,
+  type sk_buff_head,
+  skb_copy_bits,
+  skb_get,
+  skb_put,
+  skb_put_data,
+} from './skbuff.ts';
 import {
   RCV_SHUTDOWN,
   SHUTDOWN_MASK,
@@ -83,6 +101,16 @@ export function skb_copy_datagram_msg(skb: sk_buff, msg: msghdr, length: number,
   const tp = kernel.trace.skb_copy_datagram;
   if (tp !== null) tp(skb, length);
   return 0;
+}
+
+/** skb_copy_datagram_from_iter, to the tail: `length` bytes of the message. msg_access_ok has been asked. */
+export function skb_put_msg(skb: sk_buff, msg: msghdr, length: number): void {
+  if (msg.msg_iov === null) {
+    skb_put_data(skb, msg.msg_base, length);
+    return;
+  }
+  charge_copy(skb.kernel, length);
+  memcpy_from_msg(skb.ram, skb_put(skb, length), msg, 0, length);
 }
 
 /** Into the pieces of a message, each filled before the next. */

@@ -11,8 +11,8 @@ import { POLLERR, POLLIN, POLLOUT, POLLPRI, POLLRDBAND, POLLRDNORM, POLLWRBAND, 
 import type { Kernel } from '../../kernel.ts';
 import { ERESTARTSYS, type task_struct } from '../../sched/task.ts';
 import { prepare_to_wait, prepare_to_wait_exclusive, schedule_timeout, wait_queue_head } from '../../sched/wait.ts';
-import { AF_MAX, msghdr, type net_proto_family, type sockaddr, type sockopt } from '../msg.ts';
 import type { ip_options } from '../ipv4/ip_options.ts';
+import { AF_MAX, msghdr, type net_proto_family, type sockaddr, type sockopt, user_msghdr } from '../msg.ts';
 import type { socket } from '../socket.ts';
 import type { dst_entry } from './dst.ts';
 import { type bpf_prog, bpf_prog_run } from './filter.ts';
@@ -77,6 +77,8 @@ export interface proto {
   get_port(sk: sock, port: number): number;
   /** FIONREAD, TIOCOUTQ: the answer, or a negative errno. */
   ioctl(sk: sock, command: number): number;
+  /** SO_PEEK_OFF means something to it. */
+  readonly set_peek_off: boolean;
 }
 
 const no_op = (): void => {};
@@ -101,6 +103,7 @@ export function make_proto(name: string, p: Partial<proto>): proto {
     update: p.update ?? no_op,
     get_port: p.get_port ?? no_connect,
     ioctl: p.ioctl ?? no_ioctl,
+    set_peek_off: p.set_peek_off ?? false,
   };
 }
 
@@ -265,6 +268,8 @@ export class netns_core {
   readonly families: (net_proto_family | null)[] = new Array<net_proto_family | null>(AF_MAX).fill(null);
   /** The message header of the running system call: a slice is atomic, so one will do. */
   readonly msg = new msghdr();
+  /** The same for read and write. */
+  readonly rw = new user_msghdr();
 }
 
 // ---- life -----------------------------------------------------------------------------------------------------------

@@ -7,8 +7,6 @@ import {
   CMSG_TIMESTAMP,
   CMSG_TIMESTAMP_US,
   CMSG_TIMESTAMPING,
-  SOCK_DGRAM,
-  SOCK_STREAM,
   type sockopt,
 } from '../msg.ts';
 import { SKF_AD_MAX, sk_attach_filter, sk_detach_filter } from './filter.ts';
@@ -40,6 +38,7 @@ export const SO_NO_CHECK = 11;
 export const SO_PRIORITY = 12;
 export const SO_LINGER = 13;
 export const SO_REUSEPORT = 15;
+export const SO_PASSCRED = 16;
 export const SO_RCVLOWAT = 18;
 export const SO_SNDLOWAT = 19;
 export const SO_RCVTIMEO = 20;
@@ -82,6 +81,7 @@ const SIZEOF_INT = 4;
 const SIZEOF_TIMEVAL = 16;
 const SIZEOF_LINGER = 8;
 const SIZEOF_COOKIE = 8;
+const SIZEOF_SO_TIMESTAMPING = 8;
 const IFNAMSIZ = 16;
 
 /** SO_RCVBUF and SO_SNDBUF: double what was asked for, which leaves room for the sk_buffs themselves. */
@@ -179,6 +179,9 @@ export function sk_setsockopt(sk: sock, name: number, opt: sockopt): number {
       const wanted = SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
       return set_cmsg(sk, CMSG_TIMESTAMPING, (value & wanted) === wanted);
     }
+    case SO_PASSCRED:
+      // sk_may_scm_recv: for local sockets only.
+      return -EOPNOTSUPP;
     case SO_RXQ_OVFL:
       return set_cmsg(sk, CMSG_RXQ_OVFL, on);
     case SO_RCVMARK:
@@ -212,8 +215,7 @@ export function sk_setsockopt(sk: sock, name: number, opt: sockopt): number {
       return 0;
     }
     case SO_PEEK_OFF:
-      // set_peek_off: raw and packet sockets have none.
-      if (sk.sk_type !== SOCK_DGRAM && sk.sk_type !== SOCK_STREAM) return -EOPNOTSUPP;
+      if (!sk.sk_prot.set_peek_off) return -EOPNOTSUPP;
       sk.sk_peek_off = value;
       return 0;
     case SO_INCOMING_CPU:
@@ -275,7 +277,8 @@ export function sk_getsockopt(sk: sock, name: number, opt: sockopt): number {
   const err = get_option(sk, name, opt);
   // The length of the answer, where the program told how much room there is. These three tell theirs themselves.
   const own = name === SO_BINDTODEVICE || name === SO_GET_FILTER || name === SO_MEMINFO;
-  if (err === 0 && opt.optlen >= 0 && !own) opt.optlen = Math.min(opt.optlen, size_of(name));
+  const size = name === SO_TIMESTAMPING ? SIZEOF_SO_TIMESTAMPING : size_of(name);
+  if (err === 0 && opt.optlen >= 0 && !own) opt.optlen = Math.min(opt.optlen, size);
   return err;
 }
 
@@ -327,6 +330,8 @@ function get_option(sk: sock, name: number, opt: sockopt): number {
       opt.value = error;
       return 0;
     }
+    case SO_PASSCRED:
+      return -EOPNOTSUPP;
     case SO_OOBINLINE:
       opt.value = Number(sk.sk_urginline);
       return 0;
@@ -350,7 +355,7 @@ function get_option(sk: sock, name: number, opt: sockopt): number {
       opt.value = 1;
       return 0;
     case SO_PEEK_OFF:
-      if (sk.sk_type !== SOCK_DGRAM && sk.sk_type !== SOCK_STREAM) return -EOPNOTSUPP;
+      if (!sk.sk_prot.set_peek_off) return -EOPNOTSUPP;
       opt.value = sk.sk_peek_off;
       return 0;
     case SO_INCOMING_CPU:

@@ -32,8 +32,8 @@ import {
   type sockaddr_in,
 } from '../msg.ts';
 import { sock_graft, sock_register, type socket } from '../socket.ts';
-import { ipv4_offload_init } from './inet_offload.ts';
 import { IP_PMTUDISC_DONT } from './datagram.ts';
+import { ipv4_offload_init } from './inet_offload.ts';
 import { ip_recv_error } from './ip_cmsg.ts';
 import { IPPROTO_ICMP, IPPROTO_RAW, IPPROTO_UDP } from './ip_header.ts';
 import { ip_getsockopt, ip_setsockopt, SOL_IP } from './ip_sockglue.ts';
@@ -44,7 +44,8 @@ import { inet_addr_type, RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST } from './route
 import { udp_init, udp_poll, udp_prot } from './udp.ts';
 
 const IPPROTO_IP = 0;
-const IPPROTO_MAX = 256;
+/** Behind IPPROTO_MPTCP: protocols above 255 are names, none that a header could hold. */
+const IPPROTO_MAX = 263;
 
 /** One line of the protocol switch (struct inet_protosw). */
 interface inet_protosw {
@@ -65,7 +66,9 @@ function inet_autobind(sk: sock): number {
 /** inet_release */
 function inet_release(sock: socket): number {
   const { sk } = sock;
-  if (sk !== null) sk.sk_prot.close(sk);
+  if (sk === null) return 0;
+  if (sk.mc_list !== null) sk.sk_net.ipv4.mc?.drop_socket(sk);
+  sk.sk_prot.close(sk);
   return 0;
 }
 

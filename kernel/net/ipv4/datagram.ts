@@ -29,8 +29,8 @@ import { RT_SCOPE_LINK, RT_SCOPE_UNIVERSE } from './fib.ts';
 import { OPT_STRICTROUTE } from './inet_skb_parm.ts';
 import { ip_cmsg_send, ip_local_error } from './ip_cmsg.ts';
 import { IPHDR_LEN, IPTOS_TOS_MASK, ipv4_is_multicast } from './ip_header.ts';
-import { csum_block_add, type ipcm_cookie, ip_generic_getfrag } from './ip_output.ts';
-import { flowi4, ip_route_output_key, RTCF_BROADCAST, type rtable, rt_nexthop } from './route.ts';
+import { csum_block_add, ip_generic_getfrag, type ipcm_cookie } from './ip_output.ts';
+import { flowi4, ip_route_output_key, RTCF_BROADCAST, rt_nexthop, type rtable } from './route.ts';
 
 /** IP_MTU_DISCOVER (linux/in.h). */
 export const IP_PMTUDISC_DONT = 0;
@@ -138,14 +138,7 @@ function confirm_neigh(rt: rtable, daddr: number): void {
 }
 
 /** ip_generic_getfrag, also from a message in pieces. */
-export function msg_getfrag(
-  from: msghdr,
-  to: number,
-  offset: number,
-  len: number,
-  odd: number,
-  skb: sk_buff,
-): number {
+export function msg_getfrag(from: msghdr, to: number, offset: number, len: number, odd: number, skb: sk_buff): number {
   if (from.msg_iov === null) return ip_generic_getfrag(from, to, offset, len, odd, skb);
   if (!msg_access_ok(from, offset + len)) return -EFAULT;
   const { kernel, ram } = skb;

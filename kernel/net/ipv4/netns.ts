@@ -12,13 +12,14 @@ import type { fib_tables } from './fib.ts';
 import type { icmp_state } from './icmp.ts';
 import type { fqdir } from './inet_fragment.ts';
 import type { inet_peer_base } from './inetpeer.ts';
+import type { ip_mc_ops } from './ip_mcast_opts.ts';
 import type { ip_options } from './ip_options.ts';
 import type { inet_cork, ip_idents } from './ip_output.ts';
 import type { ping_table } from './ping.ts';
 import type { net_protocol } from './protocol.ts';
+import type { raw_hashinfo } from './raw.ts';
 import type { route_cache } from './route.ts';
 import { ipv4_mib } from './snmp.ts';
-import type { raw_hashinfo } from './raw.ts';
 import type { udp_table } from './udp_hash.ts';
 
 export class netns_ipv4 {
@@ -104,6 +105,8 @@ export class netns_ipv4 {
   /** ipv4_sk_update_pmtu and ipv4_sk_redirect: what an ICMP error says of a socket's path; routing's. */
   sk_update_pmtu: ((skb: sk_buff, sk: sock, mtu: number) => void) | null = null;
   sk_redirect: ((skb: sk_buff, sk: sock) => void) | null = null;
+  /** What IGMP does for sockets; null: there is none, and no socket joins a group. */
+  mc: ip_mc_ops | null = null;
   /** ip_mc_sf_allow: is the socket in the group, and does it want this source? IGMP's. */
   mc_sf_allow: ((sk: sock, loc_addr: number, rmt_addr: number, dif: number) => boolean) | null = null;
 

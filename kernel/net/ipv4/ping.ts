@@ -24,13 +24,7 @@ import {
   skb_get,
   skb_push,
 } from '../core/skbuff.ts';
-import {
-  make_proto,
-  type sock,
-  sock_queue_rcv_skb_reason,
-  sock_wait_for_wmem,
-  TCP_ESTABLISHED,
-} from '../core/sock.ts';
+import { make_proto, type sock, sock_queue_rcv_skb_reason, sock_wait_for_wmem, TCP_ESTABLISHED } from '../core/sock.ts';
 import {
   AF_INET,
   AF_UNSPEC,
@@ -54,13 +48,7 @@ import {
 import { ICMP_ECHO } from './icmp.ts';
 import { inet_cmsg_prepare, inet_cmsg_recv, inet_report_icmp_error } from './ip_cmsg.ts';
 import { get16, get32, IPPROTO_ICMP, iph_daddr, iph_saddr, put16 } from './ip_header.ts';
-import {
-  __ip_make_skb,
-  ip_append_data,
-  ip_flush_pending_frames,
-  ip_send_skb,
-  ipcm_cookie,
-} from './ip_output.ts';
+import { __ip_make_skb, ip_append_data, ip_flush_pending_frames, ip_send_skb, ipcm_cookie } from './ip_output.ts';
 import { flowi4, type rtable } from './route.ts';
 
 /** Bytes of an echo's header: type, code, checksum, identifier, sequence number (RFC 792). */
@@ -91,7 +79,7 @@ export function ping_get_port(sk: sock, ident: number): number {
   if (ident === 0) {
     for (let i = 0; i < 0x10000 && ident === 0; i++) {
       table.rover = (table.rover + 1) & 0xffff;
-      if (table.rover !== 0 && !in_use(table, sk, table.rover)) ident = table.rover;
+      if (table.rover !== 0 && !taken(table, table.rover)) ident = table.rover;
     }
     if (ident === 0) return -EADDRINUSE;
   } else if (in_use(table, sk, ident)) {
@@ -109,6 +97,12 @@ export function ping_get_port(sk: sock, ident: number): number {
     table.count++;
   }
   return 0;
+}
+
+/** A free identifier is one that nobody has, also nobody who would share it. */
+function taken(table: ping_table, ident: number): boolean {
+  for (let sk = table.slot(ident); sk !== null; sk = sk.sk_next) if (sk.inet_num === ident) return true;
+  return false;
 }
 
 function in_use(table: ping_table, sk: sock, ident: number): boolean {

@@ -428,6 +428,7 @@ export const udp_prot = make_proto('UDP', {
   update: udp_lib_update,
   get_port: udp_v4_get_port,
   ioctl: udp_ioctl,
+  set_peek_off: true,
 });
 
 const udp_protocol: net_protocol = { handler: udp_rcv, err_handler: udp_err };

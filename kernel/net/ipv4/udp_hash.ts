@@ -290,14 +290,7 @@ export class udp_table {
   }
 
   /** __udp4_lib_lookup. `skb`: the packet, `data` at its UDP header, for a group's program; null: by hash. */
-  lookup(
-    saddr: number,
-    sport: number,
-    daddr: number,
-    hnum: number,
-    dif: number,
-    skb: sk_buff | null,
-  ): sock | null {
+  lookup(saddr: number, sport: number, daddr: number, hnum: number, dif: number, skb: sk_buff | null): sock | null {
     if (this.hash4_count !== 0) {
       const connected = this.lookup4(saddr, sport, daddr, hnum, dif);
       if (connected !== null) return connected;
@@ -409,8 +402,7 @@ function bind_conflict(sk: sock, sk2: sock, port: number, autobind: boolean): nu
   const other_device =
     sk2.sk_bound_dev_if !== 0 && sk.sk_bound_dev_if !== 0 && sk2.sk_bound_dev_if !== sk.sk_bound_dev_if;
   // inet_rcv_saddr_equal, a wildcard being equal to all.
-  const other_address =
-    sk.inet_rcv_saddr !== sk2.inet_rcv_saddr && sk.inet_rcv_saddr !== 0 && sk2.inet_rcv_saddr !== 0;
+  const other_address = sk.inet_rcv_saddr !== sk2.inet_rcv_saddr && sk.inet_rcv_saddr !== 0 && sk2.inet_rcv_saddr !== 0;
   if (other_device || other_address) return NO_CONFLICT;
   if (sk2.sk_reuseport && sk.sk_reuseport && sk.sk_reuseport_cb === null) return autobind ? NO_CONFLICT : SHARED;
   return CONFLICT;
@@ -431,12 +423,7 @@ export function udp_v4_get_port(sk: sock, port: number): number {
     // Odd, so that the steps reach every one of the 2^16 numbers before they come back to the first.
     const step = random | 1;
     port = first;
-    while (
-      port < low ||
-      port > high ||
-      inet_is_local_reserved_port(sk.sk_net, port) ||
-      table.in_use(sk, port, true)
-    ) {
+    while (port < low || port > high || inet_is_local_reserved_port(sk.sk_net, port) || table.in_use(sk, port, true)) {
       port = (port + step) & 0xffff;
       if (port === first) return -EADDRINUSE;
     }

@@ -1,13 +1,5 @@
 /** UDP's way out: udp_sendmsg, corking, udp_send_skb (net/ipv4/udp.c, RFC 768). */
-import {
-  EAFNOSUPPORT,
-  EAGAIN,
-  EDESTADDRREQ,
-  EINVAL,
-  EMSGSIZE,
-  ENOBUFS,
-  EOPNOTSUPP,
-} from '../../errno.ts';
+import { EAFNOSUPPORT, EAGAIN, EDESTADDRREQ, EINVAL, EMSGSIZE, ENOBUFS, EOPNOTSUPP } from '../../errno.ts';
 import { csum_fold, csum_from_partial, csum_partial, csum_tcpudp_nofold, put_csum } from '../../lib/checksum.ts';
 import { SKB_GSO_UDP_L4 } from '../core/gro.ts';
 import { CHECKSUM_NONE, CHECKSUM_PARTIAL, kfree_skb_reason, SKB_DROP_REASON, type sk_buff } from '../core/skbuff.ts';
@@ -168,14 +160,7 @@ export function udp_push_pending_frames(sk: sock): number {
 }
 
 /** udp_send_skb: header, checksum, and down to IP. Takes the skb, whose data is at its IP header. 0 or a negative errno. */
-function udp_send_skb(
-  sk: sock,
-  skb: sk_buff,
-  fl4: flowi4,
-  dport: number,
-  mtu: number,
-  gso_size: number,
-): number {
+function udp_send_skb(sk: sock, skb: sk_buff, fl4: flowi4, dport: number, mtu: number, gso_size: number): number {
   const { ram } = skb;
   const uh = skb.transport_header;
   const len = skb.len - (uh - skb.data);
