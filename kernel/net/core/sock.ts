@@ -11,6 +11,7 @@ import { POLLERR, POLLIN, POLLOUT, POLLPRI, POLLRDBAND, POLLRDNORM, POLLWRBAND, 
 import type { Kernel } from '../../kernel.ts';
 import { ERESTARTSYS, type task_struct } from '../../sched/task.ts';
 import { prepare_to_wait, prepare_to_wait_exclusive, schedule_timeout, wait_queue_head } from '../../sched/wait.ts';
+import type { ip_mc_socklist } from '../ipv4/igmp.ts';
 import type { ip_options } from '../ipv4/ip_options.ts';
 import { AF_MAX, msghdr, type net_proto_family, type sockaddr, type sockopt, user_msghdr } from '../msg.ts';
 import type { socket } from '../socket.ts';
@@ -210,8 +211,8 @@ export class sock {
   mc_all = true;
   mc_index = 0;
   mc_addr = 0;
-  /** The groups it is in (struct ip_mc_socklist); igmp's. */
-  mc_list: unknown = null;
+  /** Groups it has joined (IP_ADD_MEMBERSHIP). */
+  mc_list: ip_mc_socklist[] | null = null;
   /** IP_UNICAST_IF */
   uc_index = 0;
   tos = 0;

@@ -33,6 +33,7 @@ import {
 } from '../msg.ts';
 import { sock_graft, sock_register, type socket } from '../socket.ts';
 import { IP_PMTUDISC_DONT } from './datagram.ts';
+import { ip_mc_drop_socket } from './igmp.ts';
 import { ipv4_offload_init } from './inet_offload.ts';
 import { ip_recv_error } from './ip_cmsg.ts';
 import { IPPROTO_ICMP, IPPROTO_RAW, IPPROTO_UDP } from './ip_header.ts';
@@ -67,7 +68,7 @@ function inet_autobind(sk: sock): number {
 function inet_release(sock: socket): number {
   const { sk } = sock;
   if (sk === null) return 0;
-  if (sk.mc_list !== null) sk.sk_net.ipv4.mc?.drop_socket(sk);
+  if (sk.mc_list !== null) ip_mc_drop_socket(sk);
   sk.sk_prot.close(sk);
   return 0;
 }

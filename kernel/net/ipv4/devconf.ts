@@ -22,6 +22,11 @@ export class ipv4_devconf {
   drop_unicast_in_l2_multicast = 0;
   promote_secondaries = 0;
   ignore_routes_with_linkdown = 0;
+  /** 1, 2 or 3; 0: as the queriers do. */
+  force_igmp_version = 0;
+  /** ms */
+  igmpv2_unsolicited_report_interval = 10000;
+  igmpv3_unsolicited_report_interval = 1000;
 
   /** A device starts with what conf.default says. */
   assign(from: ipv4_devconf): void {

@@ -1,6 +1,5 @@
 /** IPv4 addresses of devices (net/ipv4/devinet.c), and the routes that follow from them (net/ipv4/fib_frontend.c). */
 import { EADDRNOTAVAIL, EEXIST, EINVAL, ENODEV } from '../../errno.ts';
-import { dev_mc_add, dev_mc_del } from '../core/dev.ts';
 import type { neigh_parms } from '../core/neighbour.ts';
 import {
   NETDEV_CHANGE,
@@ -12,7 +11,7 @@ import {
   NETDEV_UP,
   type net,
 } from '../core/net_namespace.ts';
-import { ARPHRD_ETHER, IFF_LOOPBACK, IFF_UP, type net_device } from '../core/netdevice.ts';
+import { IFF_LOOPBACK, IFF_UP, type net_device } from '../core/netdevice.ts';
 import { ETH_P_ARP } from '../ethernet/eth.ts';
 import { ARPOP_REQUEST, arp_parms_alloc, arp_send } from './arp.ts';
 import { ipv4_devconf } from './devconf.ts';
@@ -33,8 +32,8 @@ import {
   RTPROT_KERNEL,
   rt_cache_flush,
 } from './fib.ts';
+import { igmp_dev, ip_mc_destroy_dev, ip_mc_down, type ip_mc_list, ip_mc_up } from './igmp.ts';
 import {
-  INADDR_ALLHOSTS_GROUP,
   INADDR_BROADCAST,
   INADDR_LOOPBACK,
   inet_make_mask,
@@ -87,8 +86,9 @@ export class in_device {
   readonly ifa_list: in_ifaddr[] = [];
   readonly cnf = new ipv4_devconf();
   readonly arp_parms: neigh_parms;
-  /** Groups this host listens to on the device, with reference counts (struct ip_mc_list; IGMP comes later). */
-  readonly mc_list = new Map<number, number>();
+  /** Groups this host listens to on the device, and IGMP's state. */
+  readonly mc_list = new Map<number, ip_mc_list>();
+  readonly igmp: igmp_dev;
   /** Routes over this device that hang at no next hop (broadcast, multicast, on-link by force), by kind; see route.ts. */
   readonly rt_uncached: (rtable | null)[] = [null, null, null, null];
 
@@ -97,6 +97,7 @@ export class in_device {
     this.net = dev.nd_net;
     this.cnf.assign(this.net.ipv4.devconf_dflt);
     this.arp_parms = arp_parms_alloc(this.net, dev);
+    this.igmp = new igmp_dev(this);
   }
 
   private get all(): ipv4_devconf {
@@ -357,7 +358,7 @@ function inetdev_event(event: number, dev: net_device): void {
   } else if (event === NETDEV_CHANGEADDR) {
     if (in_dev.arp_notify()) inetdev_send_gratuitous_arp(in_dev);
   } else if (event === NETDEV_DOWN) {
-    ip_mc_dec_group(in_dev, INADDR_ALLHOSTS_GROUP);
+    ip_mc_down(in_dev);
   } else if (event === NETDEV_UNREGISTER || (event === NETDEV_CHANGEMTU && dev.mtu < IPV4_MIN_MTU)) {
     inetdev_destroy(in_dev);
   }
@@ -367,19 +368,6 @@ function inetdev_init(dev: net_device): void {
   const in_dev = new in_device(dev);
   dev.ip_ptr = in_dev;
   if ((dev.flags & IFF_UP) !== 0) ip_mc_up(in_dev);
-}
-
-/** ip_mc_up: every host is in the group of all hosts (RFC 1112 7.2). */
-function ip_mc_up(in_dev: in_device): void {
-  ip_mc_inc_group(in_dev, INADDR_ALLHOSTS_GROUP);
-}
-
-/** ip_mc_destroy_dev: out of every group, however many still want it. */
-function ip_mc_destroy_dev(in_dev: in_device): void {
-  for (const group of [...in_dev.mc_list.keys()]) {
-    in_dev.mc_list.set(group, 1);
-    ip_mc_dec_group(in_dev, group);
-  }
 }
 
 function inetdev_destroy(in_dev: in_device): void {
@@ -467,34 +455,4 @@ export function inet_confirm_addr(
     ifa =>
       ifa.ifa_local === local && ifa.ifa_scope <= scope && (dst === 0 || inet_addr_onlink(ifa.ifa_dev, local, dst)),
   );
-}
-
-/** ip_mc_inc_group: one more reason to listen to a group on this device. */
-export function ip_mc_inc_group(in_dev: in_device, group: number): void {
-  const users = in_dev.mc_list.get(group) ?? 0;
-  in_dev.mc_list.set(group, users + 1);
-  if (users === 0 && in_dev.dev.type === ARPHRD_ETHER) dev_mc_add(in_dev.dev, ip_eth_mc_address(group));
-  if (users === 0) rt_cache_flush(in_dev.net);
-}
-
-/** ip_mc_dec_group */
-export function ip_mc_dec_group(in_dev: in_device, group: number): void {
-  const users = in_dev.mc_list.get(group) ?? 0;
-  if (users > 1) {
-    in_dev.mc_list.set(group, users - 1);
-    return;
-  }
-  if (!in_dev.mc_list.delete(group)) return;
-  if (in_dev.dev.type === ARPHRD_ETHER) dev_mc_del(in_dev.dev, ip_eth_mc_address(group));
-  rt_cache_flush(in_dev.net);
-}
-
-/** ip_check_mc_rcu: does this host listen to the group on this device? */
-export function ip_check_mc(in_dev: in_device, group: number): boolean {
-  return in_dev.mc_list.has(group);
-}
-
-/** ip_eth_mc_map as a 48-bit number (RFC 1112 6.4). */
-function ip_eth_mc_address(group: number): number {
-  return 0x01005e000000 + (group & 0x7fffff);
 }

@@ -2,6 +2,17 @@
 import { EADDRINUSE, EINVAL, ENOPROTOOPT, EPROTO } from '../../errno.ts';
 import type { sock } from '../core/sock.ts';
 import { SOCK_STREAM, type sockopt } from '../msg.ts';
+import {
+  ip_mc_join_group,
+  ip_mc_join_group_ssm,
+  ip_mc_leave_group,
+  ip_mc_msfget,
+  ip_mc_msfilter,
+  ip_mc_source,
+  ip_mreqn,
+  MCAST_EXCLUDE,
+  MCAST_INCLUDE,
+} from './igmp.ts';
 
 export const IP_ADD_MEMBERSHIP = 35;
 export const IP_DROP_MEMBERSHIP = 36;
@@ -18,64 +29,71 @@ export const MCAST_JOIN_SOURCE_GROUP = 46;
 export const MCAST_LEAVE_SOURCE_GROUP = 47;
 export const MCAST_MSFILTER = 48;
 
-/** Filter modes (linux/in.h). */
-export const MCAST_EXCLUDE = 0;
-export const MCAST_INCLUDE = 1;
-
-/**
- * What IGMP does for a socket, by Linux's names (net/ipv4/igmp.c). `opt` carries what C passes in struct ip_mreqn,
- * ip_mreq_source or group_source_req: multiaddr, address, ifindex, sourceaddr. Each gives 0 or a negative errno.
- */
-export interface ip_mc_ops {
-  /** ip_mc_join_group_ssm: -EINVAL (no group), -ENODEV, -EADDRINUSE (a member already), -ENOBUFS (too many). */
-  join_group(sk: sock, opt: sockopt, mode: number): number;
-  /** ip_mc_leave_group: -EADDRNOTAVAIL when it is no member. */
-  leave_group(sk: sock, opt: sockopt): number;
-  /** ip_mc_source: one source of a group more, or less, in a filter of mode `omode`. */
-  source(sk: sock, add: boolean, omode: number, opt: sockopt): number;
-  /** ip_mc_msfilter: the filter as a whole: mode in `value`, sources in `list`. */
-  msfilter(sk: sock, opt: sockopt): number;
-  /** ip_mc_drop_socket: it is closed. */
-  drop_socket(sk: sock): void;
-}
+const SIZEOF_IN_ADDR = 4;
+const SIZEOF_MREQ = 8;
+const SIZEOF_MREQ_SOURCE = 12;
+const SIZEOF_GROUP_REQ = 136;
+const SIZEOF_GROUP_SOURCE_REQ = 264;
 
 export function is_mcast_option(name: number): boolean {
   return name >= IP_ADD_MEMBERSHIP && name <= MCAST_MSFILTER;
 }
 
-/** 0 or a negative errno; -EPROTO for a stream. */
+/** The bytes that C would have to pass. */
+function size_of(name: number): number {
+  if (name === IP_ADD_MEMBERSHIP || name === IP_DROP_MEMBERSHIP) return SIZEOF_MREQ;
+  if (name <= IP_DROP_SOURCE_MEMBERSHIP) return SIZEOF_MREQ_SOURCE;
+  if (name === MCAST_JOIN_GROUP || name === MCAST_LEAVE_GROUP) return SIZEOF_GROUP_REQ;
+  return name === IP_MSFILTER || name === MCAST_MSFILTER ? SIZEOF_IN_ADDR * 4 : SIZEOF_GROUP_SOURCE_REQ;
+}
+
+/**
+ * `opt` carries what C passes in struct ip_mreqn, ip_mreq_source, group_req, group_source_req and ip_msfilter:
+ * multiaddr, address, ifindex, sourceaddr, and a filter's mode in `value`, its sources in `list`. 0 or a negative
+ * errno; -EPROTO for a stream.
+ */
 export function do_mcast_setsockopt(sk: sock, name: number, opt: sockopt): number {
-  const { mc } = sk.sk_net.ipv4;
-  if (mc === null) return -ENOPROTOOPT;
   if (sk.sk_type === SOCK_STREAM && (name === IP_ADD_MEMBERSHIP || name === IP_DROP_MEMBERSHIP)) return -EPROTO;
+  if (opt.optlen >= 0 && opt.optlen < size_of(name)) return -EINVAL;
+  const imr = new ip_mreqn(opt.multiaddr, opt.address, opt.ifindex);
   switch (name) {
     case IP_ADD_MEMBERSHIP:
     case MCAST_JOIN_GROUP:
-      return mc.join_group(sk, opt, MCAST_EXCLUDE);
+      return ip_mc_join_group(sk, imr);
     case IP_DROP_MEMBERSHIP:
     case MCAST_LEAVE_GROUP:
-      return mc.leave_group(sk, opt);
+      return ip_mc_leave_group(sk, imr);
     case IP_BLOCK_SOURCE:
     case MCAST_BLOCK_SOURCE:
-      return mc.source(sk, true, MCAST_EXCLUDE, opt);
+      return ip_mc_source(true, MCAST_EXCLUDE, sk, imr, opt.sourceaddr);
     case IP_UNBLOCK_SOURCE:
     case MCAST_UNBLOCK_SOURCE:
-      return mc.source(sk, false, MCAST_EXCLUDE, opt);
+      return ip_mc_source(false, MCAST_EXCLUDE, sk, imr, opt.sourceaddr);
     case IP_ADD_SOURCE_MEMBERSHIP:
     case MCAST_JOIN_SOURCE_GROUP: {
       // A member already may have one source more.
-      const err = mc.join_group(sk, opt, MCAST_INCLUDE);
+      const err = ip_mc_join_group_ssm(sk, imr, MCAST_INCLUDE);
       if (err !== 0 && err !== -EADDRINUSE) return err;
-      return mc.source(sk, true, MCAST_INCLUDE, opt);
+      return ip_mc_source(true, MCAST_INCLUDE, sk, imr, opt.sourceaddr);
     }
     case IP_DROP_SOURCE_MEMBERSHIP:
     case MCAST_LEAVE_SOURCE_GROUP:
-      return mc.source(sk, false, MCAST_INCLUDE, opt);
+      return ip_mc_source(false, MCAST_INCLUDE, sk, imr, opt.sourceaddr);
     case IP_MSFILTER:
     case MCAST_MSFILTER:
       if (opt.value !== MCAST_EXCLUDE && opt.value !== MCAST_INCLUDE) return -EINVAL;
-      return mc.msfilter(sk, opt);
+      return ip_mc_msfilter(sk, imr, opt.value, opt.list);
     default:
       return -ENOPROTOOPT;
   }
+}
+
+/** ip_mc_msfget: the filter of a membership that `opt` names: mode in `value`, sources in `list`. */
+export function do_mcast_getsockopt(sk: sock, name: number, opt: sockopt): number {
+  if (name !== IP_MSFILTER && name !== MCAST_MSFILTER) return -ENOPROTOOPT;
+  const filter = ip_mc_msfget(sk, new ip_mreqn(opt.multiaddr, opt.address, opt.ifindex));
+  if (typeof filter === 'number') return filter;
+  opt.value = filter.fmode;
+  opt.list = [...filter.sources];
+  return 0;
 }

@@ -18,7 +18,7 @@ import {
 import { ip_dev_find } from './fib.ts';
 import { rt_tos2priority } from './ip_cmsg.ts';
 import { INET_ECN_MASK } from './ip_header.ts';
-import { do_mcast_setsockopt, is_mcast_option } from './ip_mcast_opts.ts';
+import { do_mcast_getsockopt, do_mcast_setsockopt, is_mcast_option } from './ip_mcast_opts.ts';
 import { ip_options_get, ip_options_undo } from './ip_options.ts';
 
 export const SOL_IP = 0;
@@ -245,6 +245,7 @@ export function ip_getsockopt(sk: sock, name: number, opt: sockopt): number {
     if (opt.optlen >= 0) opt.optlen = Math.min(opt.optlen, SIZEOF_INT);
     return 0;
   }
+  if (is_mcast_option(name)) return do_mcast_getsockopt(sk, name, opt);
   const err = get_value(sk, name, opt);
   // A value that fits a byte goes into one, where there is room for no more.
   if (err === 0 && opt.optlen >= 0) {

@@ -3,6 +3,7 @@ import { arp_init } from './arp.ts';
 import { devinet_init } from './devinet.ts';
 import { fib_init } from './fib.ts';
 import { icmp_init } from './icmp.ts';
+import { igmp_init } from './igmp.ts';
 import { inet_peer_base } from './inetpeer.ts';
 import { ipfrag_init } from './ip_fragment.ts';
 import { ip_packet_type } from './ip_input.ts';
@@ -25,6 +26,7 @@ export function ipv4_init(net: net): void {
   net.ipv4.peers = new inet_peer_base(net);
   net.ipv4.rcv_opt = new ip_options();
   ipfrag_init(net);
+  igmp_init(net);
   arp_init(net);
   devinet_init(net);
   icmp_init(net);

@@ -10,9 +10,9 @@ import { ipv4_devconf } from './devconf.ts';
 import type { in_ifaddr } from './devinet.ts';
 import type { fib_tables } from './fib.ts';
 import type { icmp_state } from './icmp.ts';
+import type { igmp_state } from './igmp.ts';
 import type { fqdir } from './inet_fragment.ts';
 import type { inet_peer_base } from './inetpeer.ts';
-import type { ip_mc_ops } from './ip_mcast_opts.ts';
 import type { ip_options } from './ip_options.ts';
 import type { inet_cork, ip_idents } from './ip_output.ts';
 import type { ping_table } from './ping.ts';
@@ -45,6 +45,11 @@ export class netns_ipv4 {
   icmp_ratemask = 0x1818;
   icmp_msgs_per_sec = 1000;
   icmp_msgs_burst = 50;
+  /** Groups a socket may join, sources it may name for one; how often a change is told; whether 224.0.0.x is told of. */
+  igmp_max_memberships = 20;
+  igmp_max_msf = 10;
+  igmp_qrv = 2;
+  igmp_link_local_mcast_reports = 1;
   udp_rmem_min = 4096;
   udp_wmem_min = 4096;
   /** net.ipv4.conf.all.* and net.ipv4.conf.default.*; each device has its own beside them. */
@@ -68,6 +73,8 @@ export class netns_ipv4 {
   rt!: route_cache;
   /** What ICMP keeps between two messages; set by icmp_init. */
   icmp!: icmp_state;
+  /** What IGMP keeps; set by igmp_init. */
+  igmp!: igmp_state;
   /** Identifications (ip_idents); set by ip_init. */
   idents!: ip_idents;
   /** ip_make_skb's: a datagram is put together within one slice. */
@@ -105,10 +112,6 @@ export class netns_ipv4 {
   /** ipv4_sk_update_pmtu and ipv4_sk_redirect: what an ICMP error says of a socket's path; routing's. */
   sk_update_pmtu: ((skb: sk_buff, sk: sock, mtu: number) => void) | null = null;
   sk_redirect: ((skb: sk_buff, sk: sock) => void) | null = null;
-  /** What IGMP does for sockets; null: there is none, and no socket joins a group. */
-  mc: ip_mc_ops | null = null;
-  /** ip_mc_sf_allow: is the socket in the group, and does it want this source? IGMP's. */
-  mc_sf_allow: ((sk: sock, loc_addr: number, rmt_addr: number, dif: number) => boolean) | null = null;
 
   constructor(net: net) {
     this.net = net;

@@ -75,6 +75,7 @@ import {
   icmp_err_fatal,
   icmp_out_count,
 } from './icmp.ts';
+import { ip_mc_sf_allow } from './igmp.ts';
 import { inet_cmsg_prepare, inet_cmsg_recv, ip_icmp_error, ip_local_error } from './ip_cmsg.ts';
 import {
   get16,
@@ -160,13 +161,13 @@ function raw_local_deliver(skb: sk_buff, protocol: number): boolean {
   if (sk === null) return false;
   const saddr = iph_saddr(skb);
   const daddr = iph_daddr(skb);
-  const allow = ipv4_is_multicast(daddr) ? net.ipv4.mc_sf_allow : null;
+  const group = ipv4_is_multicast(daddr);
   let delivered = false;
   for (; sk !== null; sk = sk.sk_next) {
     if (!raw_v4_match(sk, protocol, saddr, daddr, skb.skb_iif)) continue;
     delivered = true;
     if (protocol === IPPROTO_ICMP && icmp_filter(sk, skb)) continue;
-    if (allow !== null && !allow(sk, daddr, saddr, skb.skb_iif)) continue;
+    if (group && !ip_mc_sf_allow(sk, daddr, saddr, skb.skb_iif)) continue;
     const clone = skb_clone(skb);
     if (clone !== null) raw_rcv(sk, clone);
   }

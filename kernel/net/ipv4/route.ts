@@ -13,7 +13,7 @@ import type { net } from '../core/net_namespace.ts';
 import { IFF_LOOPBACK, IFF_UP, type net_device } from '../core/netdevice.ts';
 import { kfree_skb_reason, type sk_buff } from '../core/skbuff.ts';
 import { ETH_P_IP } from '../ethernet/eth.ts';
-import { type in_device, inet_lookup_ifaddr, inet_select_addr, ip_check_mc } from './devinet.ts';
+import { type in_device, inet_lookup_ifaddr, inet_select_addr } from './devinet.ts';
 import {
   type fib_info,
   fib_lookup,
@@ -32,6 +32,7 @@ import {
   RTN_UNREACHABLE,
 } from './fib.ts';
 import { ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, ICMP_NET_UNREACH, ICMP_PKT_FILTERED, icmp_send } from './icmp.ts';
+import { ip_check_mc_rcu } from './igmp.ts';
 import { ip_forward } from './ip_forward.ts';
 import {
   INADDR_LOOPBACK,
@@ -262,7 +263,7 @@ function mkroute_output(
   } else if (type === RTN_MULTICAST) {
     flags |= RTCF_MULTICAST;
     kind = UNCACHED_MULTICAST;
-    if (loopback || ip_check_mc(in_dev, fl4.daddr)) {
+    if (loopback || ip_check_mc_rcu(in_dev, fl4.daddr, fl4.saddr, fl4.proto)) {
       flags |= RTCF_LOCAL;
       kind = UNCACHED_MULTICAST_LOCAL;
       // Members and others may share a next hop: these are kept apart from it.
@@ -309,7 +310,8 @@ export function ip_route_input(skb: sk_buff, daddr: number, saddr: number, tos: 
   const in_dev = dev.ip_ptr;
   if (in_dev === null) return SKB_DROP_REASON.NOT_SPECIFIED;
   if (ipv4_is_multicast(daddr)) {
-    if (!ip_check_mc(in_dev, daddr)) return SKB_DROP_REASON.NOT_SPECIFIED;
+    const protocol = skb.protocol === ETH_P_IP ? iph_protocol(skb) : 0;
+    if (!ip_check_mc_rcu(in_dev, daddr, saddr, protocol)) return SKB_DROP_REASON.NOT_SPECIFIED;
     return ip_route_input_mc(skb, daddr, saddr, tos, dev, in_dev);
   }
   return ip_route_input_slow(skb, daddr, saddr, tos & IPTOS_RT_MASK, dev, in_dev);

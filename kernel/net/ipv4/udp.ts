@@ -39,6 +39,7 @@ import { reuseport_group } from '../core/sock_reuseport.ts';
 import { AF_INET, CMSG_UDP_GRO, MSG_PEEK, MSG_TRUNC, type msghdr, type sockaddr_in, type sockopt } from '../msg.ts';
 import { datagram_disconnect, ip4_datagram_connect } from './datagram.ts';
 import { ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, icmp_send } from './icmp.ts';
+import { ip_mc_sf_allow } from './igmp.ts';
 import { inet_cmsg_prepare, inet_cmsg_recv, inet_report_icmp_error } from './ip_cmsg.ts';
 import { get16, get32, IPPROTO_UDP, iph_daddr, iph_saddr, ipv4_is_multicast } from './ip_header.ts';
 import { inet_add_protocol, type net_protocol } from './protocol.ts';
@@ -162,7 +163,7 @@ function __udp4_lib_mcast_deliver(net: net, skb: sk_buff, saddr: number, daddr: 
   const { udp: table, mib } = net.ipv4;
   const { stack } = table;
   table.matching(saddr, get16(skb.ram, skb.data), daddr, get16(skb.ram, skb.data + 2), skb.skb_iif);
-  if (ipv4_is_multicast(daddr)) sort_out(net, stack, saddr, daddr, skb.skb_iif);
+  if (ipv4_is_multicast(daddr)) sort_out(stack, saddr, daddr, skb.skb_iif);
   const takers = stack.length;
   if (takers === 0) {
     mib.UdpIgnoredMulti++;
@@ -186,13 +187,11 @@ function __udp4_lib_mcast_deliver(net: net, skb: sk_buff, saddr: number, daddr: 
 }
 
 /** ip_mc_sf_allow: of the sockets that match, those stay that are in the group and want this source. */
-function sort_out(net: net, stack: sock[], saddr: number, daddr: number, dif: number): void {
-  const allow = net.ipv4.mc_sf_allow;
-  if (allow === null) return;
+function sort_out(stack: sock[], saddr: number, daddr: number, dif: number): void {
   let kept = 0;
   for (let i = 0; i < stack.length; i++) {
     const sk = stack[i] as sock;
-    if (allow(sk, daddr, saddr, dif)) stack[kept++] = sk;
+    if (ip_mc_sf_allow(sk, daddr, saddr, dif)) stack[kept++] = sk;
   }
   stack.length = kept;
 }

@@ -17,7 +17,7 @@ describe('icmp_rcv, a message that gets no answer: dropped with its reason and c
     ['wrong checksum', [8, 0, 1, 1, 0, 0, 0, 0], {}, 'ICMP_CSUM', 1],
     ['shorter than its header', [0, 0], {}, 'ICMP_CSUM', 1],
     ['shorter than its header, sum right', [0xf7, 0xff, 0x08, 0x00], {}, 'NOT_SPECIFIED', 1],
-    ['unknown type', icmp(42, 0, 0), {}, 'UNHANDLED_PROTO', 1],
+    ['unknown type', icmp(41, 0, 0), {}, 'UNHANDLED_PROTO', 1],
     ['echo to all', icmp(8, 0, 1), { dst: -1, to: ALL }, 'INVALID_PROTO', 1],
     ['error to all', icmp(3, 3, 0, [...ipFrame([]).subarray(14)]), { dst: -1, to: ALL }, 'INVALID_PROTO', 1],
     ['echo reply nobody waits for', icmp(0, 0, 1), {}, 'NO_SOCKET', 0],

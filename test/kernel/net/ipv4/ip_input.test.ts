@@ -46,7 +46,12 @@ describe('ip_rcv, a packet that cannot be right: dropped with its reason and cou
       { IpInReceives: 1, IpInAddrErrors: 1 },
     ],
     ['nowhere, no forwarding', { dst: in_aton('8.8.8.8') }, 'IP_INADDRERRORS', { IpInReceives: 1, IpInAddrErrors: 1 }],
-    ['a fragment', { frag: 0x2000 }, 'NOMEM', { IpInReceives: 1, IpReasmReqds: 1, IpReasmFails: 1 }],
+    [
+      'an empty fragment',
+      { frag: 0x2000, length: 20 },
+      'PKT_TOO_SMALL',
+      { IpInReceives: 1, IpReasmReqds: 1, IpReasmFails: 1 },
+    ],
   ];
   for (const [what, ip, reason, counters] of bad) {
     it(what, () => {
