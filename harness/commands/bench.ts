@@ -5,6 +5,7 @@ import { benchCardAccess, benchCardDrain } from '../bench/card.ts';
 import { benchNicProgrammed, benchNicRegisters, benchNicRings } from '../bench/nic.ts';
 import type { Result } from '../bench/runner.ts';
 import { benchRx } from '../bench/rx.ts';
+import { benchSockets } from '../bench/sockets.ts';
 import { benchTap, benchTapProblem } from '../bench/tap.ts';
 import { benchUdp } from '../bench/udp.ts';
 import { UsageError } from '../cli/errors.ts';
@@ -35,6 +36,11 @@ const benches: readonly Bench[] = [
   },
   { name: 'card1514', what: 'the same with 1514-byte frames', run: runs => benchCardDrain(1514, runs) },
   { name: 'rx', what: 'UDP, 64-byte frames: 1 and 64 flows, GRO on and off, 0 and 8 taps', run: runs => benchRx(runs) },
+  {
+    name: 'sockets',
+    what: 'UDP, 64-byte frames, wire to recvfrom, with 1, 1,000 and 100,000 sockets',
+    run: benchSockets,
+  },
   {
     name: 'tap64',
     what: 'UDP, 64-byte frames, from the real Linux over a TAP to recvfrom',
