@@ -64,7 +64,9 @@ class Sockets {
       world.arena.u8.set(frame, at);
       return at;
     });
-    this.checksums = templates.map(frame => ~(((frame[CHECKSUM_AT] as number) << 8) | (frame[CHECKSUM_AT + 1] as number)) & 0xffff);
+    this.checksums = templates.map(
+      frame => ~(((frame[CHECKSUM_AT] as number) << 8) | (frame[CHECKSUM_AT + 1] as number)) & 0xffff,
+    );
     this.listen(host);
     world.sim.settle(1e9);
   }

@@ -144,6 +144,11 @@ export class fd_set {
   zero(): void {
     this.bits.fill(0);
   }
+
+  /** All of it, 32 descriptors in each. */
+  words(): readonly number[] {
+    return [...this.bits];
+  }
 }
 
 const POLLIN_SET = POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR;

@@ -12,7 +12,20 @@ const SCAN_TIMEOUT_MS = 60_000;
 
 /** What nmap says of each port or protocol: 'NUMBER' → 'open', 'closed', 'open|filtered' … */
 async function scan(lab: Lab, kind: '-sU' | '-sO', numbers: readonly number[], host: string): Promise<unknown> {
-  const args = [kind, '-Pn', '-n', '-p', numbers.join(','), '--max-retries', '2', '--host-timeout', '50s', '-oG', '-', host];
+  const args = [
+    kind,
+    '-Pn',
+    '-n',
+    '-p',
+    numbers.join(','),
+    '--max-retries',
+    '2',
+    '--host-timeout',
+    '50s',
+    '-oG',
+    '-',
+    host,
+  ];
   const { stdout, stderr, status } = await lab.run('nmap', args, SCAN_TIMEOUT_MS);
   expect(status, stderr).toBe(0);
   const list = /(?:Ports|Protocols): ([^\t\n]*)/.exec(stdout)?.[1] ?? '';
@@ -45,19 +58,22 @@ interop(
   { timeoutMs: 150_000 },
 );
 
-interop('a connected UDP socket of Linux to our closed port: ECONNREFUSED, and the error queue tells the same', async lab => {
-  const { stdout, stderr } = await lab.run('python3', [REFUSED, OURS, '9']);
-  expect(stderr).toBe('');
-  expect(JSON.parse(stdout)).toEqual({
-    connected: 'ECONNREFUSED',
-    recverr: 'ECONNREFUSED',
-    payload: 'hello',
-    name: [OURS, 9],
-    // errno, origin ICMP, type, code, info, data
-    ee: [ECONNREFUSED, 2, 3, 3, 0, 0],
-    offender: OURS,
-  });
-});
+interop(
+  'a connected UDP socket of Linux to our closed port: ECONNREFUSED, and the error queue tells the same',
+  async lab => {
+    const { stdout, stderr } = await lab.run('python3', [REFUSED, OURS, '9']);
+    expect(stderr).toBe('');
+    expect(JSON.parse(stdout)).toEqual({
+      connected: 'ECONNREFUSED',
+      recverr: 'ECONNREFUSED',
+      payload: 'hello',
+      name: [OURS, 9],
+      // errno, origin ICMP, type, code, info, data
+      ee: [ECONNREFUSED, 2, 3, 3, 0, 0],
+      offender: OURS,
+    });
+  },
+);
 
 const said: unknown[] = [];
 interop(
@@ -65,13 +81,7 @@ interop(
   async lab => {
     for (let tries = 0; tries < 100 && said.length < 5; tries++) await new Promise(done => setTimeout(done, 50));
     expect(lab.tap.refusedOther).toBe(0);
-    expect(said.slice(0, 5)).toEqual([
-      1,
-      -ECONNREFUSED,
-      5,
-      [5, LINUX, 9],
-      [ECONNREFUSED, 2, 3, 3, 0, LINUX],
-    ]);
+    expect(said.slice(0, 5)).toEqual([1, -ECONNREFUSED, 5, [5, LINUX, 9], [ECONNREFUSED, 2, 3, 3, 0, LINUX]]);
   },
   {
     setup: host => {

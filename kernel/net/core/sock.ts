@@ -109,45 +109,47 @@ export function make_proto(name: string, p: Partial<proto>): proto {
 }
 
 export class sock {
+  // What every received packet touches comes first, so that it lies in as few cache lines as may be.
   readonly kernel: Kernel;
   readonly sk_net: net;
-  readonly sk_family: number;
-  readonly sk_type: number;
-  readonly sk_protocol: number;
-  sk_prot: proto;
-
-  // What every received packet touches, together.
   readonly sk_receive_queue = new sk_buff_head();
   readonly sk_wq = new wait_queue_head();
+  sk_prot: proto;
   sk_data_ready: (sk: sock) => void = sock_def_readable;
   /** Bytes of truesize. */
   sk_rmem_alloc = 0;
   sk_rcvbuf: number;
-  /** SO_ATTACH_FILTER's program, and whether SO_LOCK_FILTER has fixed it (SOCK_FILTER_LOCKED). */
+  /** SO_ATTACH_FILTER's program. */
   sk_filter: bpf_prog | null = null;
-  sk_state = TCP_CLOSE;
-  sk_shutdown = 0;
-  /** SOCK_DEAD: the socket is closed, nobody is to be told. */
-  sk_dead = false;
-  /** UDP_GRO: several datagrams at once are welcome. */
-  udp_gro = false;
-  sk_drops = 0;
-  /** Positive errnos: what the next call reports, and what only a failed call would. */
-  sk_err = 0;
-  sk_err_soft = 0;
   /** The group of sockets that share an address by SO_REUSEPORT. */
   sk_reuseport_cb: unknown = null;
   /** Control messages it asked for: CMSG_ bits. */
   cmsg_flags = 0;
+  /** The peer. Addresses are int32 and ports numbers, both in host order. */
+  inet_daddr = 0;
+  /** SOCK_DEAD: the socket is closed, nobody is to be told. */
+  sk_dead = false;
+  /** A positive errno: what the next call reports. */
+  sk_err = 0;
   /** SO_PEEK_OFF: where the next MSG_PEEK begins; negative: at the front, always. */
   sk_peek_off = -1;
+  sk_state = TCP_CLOSE;
+  /** UDP_GRO: several datagrams at once are welcome. */
+  udp_gro = false;
+
+  sk_shutdown = 0;
+  sk_drops = 0;
+  readonly sk_family: number;
+  readonly sk_type: number;
+  readonly sk_protocol: number;
+  /** A positive errno that only a failed call reports. */
+  sk_err_soft = 0;
   /** ns; negative: for ever. */
   sk_rcvtimeo = SCHEDULE_TIMEOUT_MAX;
-  // inet_sock. Addresses are int32 and ports numbers, both in host order.
+  // inet_sock.
   /** The address it receives for, and the one it sends from. */
   inet_rcv_saddr = 0;
   inet_saddr = 0;
-  inet_daddr = 0;
   /** The port the tables know it by, and the one it sends from: Linux keeps the second in network order. */
   inet_num = 0;
   inet_sport = 0;
@@ -181,6 +183,7 @@ export class sock {
   /** s */
   sk_lingertime = 0;
   sk_no_check_tx = false;
+  /** SO_LOCK_FILTER: the filter stays as it is (SOCK_FILTER_LOCKED). */
   sk_filter_locked = false;
   /** SO_TIMESTAMPING: SOF_TIMESTAMPING_ bits. */
   sk_tsflags = 0;

@@ -1,12 +1,5 @@
 import { expect, test } from 'vitest';
-import {
-  EADDRNOTAVAIL,
-  EDESTADDRREQ,
-  EINVAL,
-  EMSGSIZE,
-  ENOTCONN,
-  EPROTONOSUPPORT,
-} from '../../../../kernel/errno.ts';
+import { EADDRNOTAVAIL, EDESTADDRREQ, EINVAL, EMSGSIZE, ENOTCONN, EPROTONOSUPPORT } from '../../../../kernel/errno.ts';
 import { FIONREAD } from '../../../../kernel/fs/file.ts';
 import { IP_HDRINCL, IP_PKTINFO, IP_TTL, SOL_IP } from '../../../../kernel/net/ipv4/ip_sockglue.ts';
 import { proc_net_raw } from '../../../../kernel/net/ipv4/proc_socks.ts';
@@ -24,7 +17,7 @@ import {
 import type { Program } from '../../../../kernel/sched/task.ts';
 import type { Syscalls } from '../../../../kernel/syscalls.ts';
 import { LOCALHOST, socketBench } from '../bench.ts';
-import { A, B, arpFrame, icmp, ipFrame, Segment } from '../segment.ts';
+import { A, arpFrame, B, icmp, ipFrame, Segment } from '../segment.ts';
 import { set } from '../user.ts';
 
 /** A segment whose host knows A and runs a program; frames come half a second after it has started. */
@@ -201,7 +194,9 @@ test('/proc/net/raw shows them; FIONREAD tells the next packet with its header',
     expect(yield* sys.ioctl(fd, FIONREAD, opt)).toBe(0);
     expect(opt.value).toBe(30);
     const lines = proc_net_raw(bench.kernel.init_net).split('\n');
-    expect(lines[1]).toMatch(/^ 200: 0100007F:00C8 00000000:0000 07 00000000:[0-9A-F]{8} 00:00000000 00000000 +0 +0 0 2 /);
+    expect(lines[1]).toMatch(
+      /^ 200: 0100007F:00C8 00000000:0000 07 00000000:[0-9A-F]{8} 00:00000000 00000000 +0 +0 0 2 /,
+    );
   });
   expect(bench.finish()).toEqual([]);
 });

@@ -71,7 +71,14 @@ describe('look-up: who gets a datagram from 127.0.0.1:5000 to 127.0.0.1:7', () =
     ['an address before a device with the wildcard', [{ device: 1 }, bound], 1],
     ['SO_INCOMING_CPU of this CPU breaks a tie', [{ address: LOCALHOST, cpu: 0 }, bound], 0],
     ['SO_INCOMING_CPU of another CPU does not', [{ address: LOCALHOST, cpu: 1 }, bound], 1],
-    ['SO_INCOMING_CPU counts less than a device', [{ address: LOCALHOST, cpu: 0 }, { address: LOCALHOST, device: 1 }], 1],
+    [
+      'SO_INCOMING_CPU counts less than a device',
+      [
+        { address: LOCALHOST, cpu: 0 },
+        { address: LOCALHOST, device: 1 },
+      ],
+      1,
+    ],
     // Connecting binds the wildcard to the address the route prefers.
     ['a wildcard that has connected', [bound, { connect: [LOCALHOST, 5000] }], 1],
   ] as [string, Setup[], number][]) {

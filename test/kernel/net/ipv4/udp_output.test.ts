@@ -1,14 +1,15 @@
 /** Sending: corked, segmented, with control messages, in pieces; and the send buffer. */
 import { expect, test } from 'vitest';
-import {
-  EAGAIN,
-  EINVAL,
-  EMSGSIZE,
-  ENODEV,
-} from '../../../../kernel/errno.ts';
+import { EAGAIN, EINVAL, EMSGSIZE, ENODEV } from '../../../../kernel/errno.ts';
 import { FIONREAD, TIOCOUTQ } from '../../../../kernel/fs/file.ts';
 import { SO_PEEK_OFF, SO_RCVBUFFORCE, SO_RXQ_OVFL, SO_SNDBUF, SOL_SOCKET } from '../../../../kernel/net/core/sock.ts';
-import { IP_PKTINFO, IP_RECVORIGDSTADDR, IP_RECVTOS, IP_RECVTTL, SOL_IP } from '../../../../kernel/net/ipv4/ip_sockglue.ts';
+import {
+  IP_PKTINFO,
+  IP_RECVORIGDSTADDR,
+  IP_RECVTOS,
+  IP_RECVTTL,
+  SOL_IP,
+} from '../../../../kernel/net/ipv4/ip_sockglue.ts';
 import { SOL_UDP, UDP_CORK, UDP_GRO, UDP_SEGMENT } from '../../../../kernel/net/ipv4/udp.ts';
 import {
   CMSG_ORIGDSTADDR,
@@ -115,7 +116,8 @@ test('control messages on the way out: TTL, TOS, source address; out of range EI
   bench.program(function* (sys) {
     const server = yield* udp(sys, 7);
     const fd = yield* udp(sys);
-    for (const name of [IP_RECVTTL, IP_RECVTOS, IP_PKTINFO, IP_RECVORIGDSTADDR]) yield* set(sys, server, SOL_IP, name, 1);
+    for (const name of [IP_RECVTTL, IP_RECVTOS, IP_PKTINFO, IP_RECVORIGDSTADDR])
+      yield* set(sys, server, SOL_IP, name, 1);
     const hdr = new user_msghdr();
     const control = new cmsg();
     const from = new sockaddr_in();
