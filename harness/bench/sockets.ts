@@ -150,7 +150,9 @@ export function benchSockets(runs: number): Result[] {
     });
   }
   for (let run = 0; run < runs; run++) {
-    paths.forEach((path, i) => bytes[i]?.push(allocated(() => path.feed(ALLOCATION_FRAMES)) / ALLOCATION_FRAMES));
+    for (const [i, path] of paths.entries()) {
+      bytes[i]?.push(allocated(() => path.feed(ALLOCATION_FRAMES)) / ALLOCATION_FRAMES);
+    }
   }
   for (const path of paths) {
     if (path.received !== path.fed) {

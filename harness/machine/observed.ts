@@ -53,7 +53,7 @@ export class HashedPrograms implements ProgramObserver {
       hash.note('address', it.address, it.ifindex, it.optlen, it.list.length);
       if (it.bytes !== null) hash.data(it.bytes, 0, it.bytes.length);
     } else if (it instanceof fd_set) {
-      it.words().forEach(word => hash.note('fd_set', word));
+      for (const word of it.words()) hash.note('fd_set', word);
     } else if (it instanceof mmsghdr) {
       hash.note('mmsghdr', it.len);
       this.object(it.hdr, it.len);

@@ -318,6 +318,9 @@ test('send buffer full: EAGAIN and a counter without waiting, else a wait until 
       },
     },
   });
+  const release = (): void => {
+    for (const send of held.splice(0)) send();
+  };
   const log: (string | number)[] = [];
   segment.host.spawn('test', function* (sys) {
     const fd = yield* udp(sys);
@@ -333,9 +336,9 @@ test('send buffer full: EAGAIN and a counter without waiting, else a wait until 
   segment.wait(1);
   expect(log).toEqual([1000, 1000, -EAGAIN]);
   expect(segment.net.ipv4.mib.UdpSndbufErrors).toBe(1);
-  kernel.exec(() => held.splice(0).forEach(send => send()));
+  kernel.exec(release);
   segment.wait(1);
   expect(log).toEqual([1000, 1000, -EAGAIN, 1000, 'woke']);
-  kernel.exec(() => held.splice(0).forEach(send => send()));
+  kernel.exec(release);
   segment.finish();
 });

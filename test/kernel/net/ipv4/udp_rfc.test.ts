@@ -1,6 +1,6 @@
 /** What RFC 768 and RFC 1122 4.1 demand of UDP, frame by frame on a segment; addresses are A's and B's. */
 import { expect, test } from 'vitest';
-import { checksum } from '../../../../harness/packet/checksum.ts';
+import { internetChecksum as checksum } from '../../../../harness/packet/checksum.ts';
 import { EADDRNOTAVAIL } from '../../../../kernel/errno.ts';
 import { SO_NO_CHECK, SOL_SOCKET } from '../../../../kernel/net/core/sock.ts';
 import {
