@@ -296,6 +296,23 @@ export class HostTracer {
         `cut out of #${this.identify(skb)}: ${say.bytes(segment.len)}`,
       );
     });
+    this.on('ip_frag_queue', (skb, offset) => {
+      this.now(
+        'ip_frag_queue',
+        'ip',
+        this.up(skb),
+        skb.id,
+        `${say.bytes(skb.len)} from offset ${offset} wait for the rest`,
+      );
+    });
+    this.on('ip_frag_reasm', skb => {
+      this.now('ip_frag_reasm', 'ip', this.up(skb), skb.id, `all there: ${say.bytes(skb.len)}`);
+    });
+    this.on('ip_fragment', (skb, fragment) => {
+      const packet = this.identify(fragment, this.packets.get(skb.id));
+      const text = `cut out of #${this.identify(skb)}: ${say.bytes(fragment.len)}`;
+      this.now('ip_do_fragment', 'ip', packet, fragment.id, text);
+    });
     this.on('enqueue_to_backlog', (skb, cpu, queued) => {
       const text = `to the backlog of CPU ${cpu}: ${say.count(queued, 'packet')} waiting`;
       this.now('enqueue_to_backlog', 'core', this.up(skb), skb.id, text);

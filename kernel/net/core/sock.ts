@@ -11,7 +11,7 @@ import { POLLERR, POLLIN, POLLOUT, POLLPRI, POLLRDBAND, POLLRDNORM, POLLWRBAND, 
 import type { Kernel } from '../../kernel.ts';
 import { ERESTARTSYS, type task_struct } from '../../sched/task.ts';
 import { prepare_to_wait, prepare_to_wait_exclusive, schedule_timeout, wait_queue_head } from '../../sched/wait.ts';
-import type { ip_mc_socklist } from '../ipv4/igmp.ts';
+import type { ip_mc_socklist } from '../ipv4/ip_mc.ts';
 import type { ip_options } from '../ipv4/ip_options.ts';
 import { AF_MAX, msghdr, type net_proto_family, type sockaddr, type sockopt, user_msghdr } from '../msg.ts';
 import type { socket } from '../socket.ts';

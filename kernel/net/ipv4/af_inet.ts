@@ -33,10 +33,10 @@ import {
 } from '../msg.ts';
 import { sock_graft, sock_register, type socket } from '../socket.ts';
 import { IP_PMTUDISC_DONT } from './datagram.ts';
-import { ip_mc_drop_socket } from './igmp.ts';
 import { ipv4_offload_init } from './inet_offload.ts';
 import { ip_recv_error } from './ip_cmsg.ts';
 import { IPPROTO_ICMP, IPPROTO_RAW, IPPROTO_UDP } from './ip_header.ts';
+import { ip_mc_drop_socket } from './ip_mc.ts';
 import { ip_getsockopt, ip_setsockopt, SOL_IP } from './ip_sockglue.ts';
 import { ipv4_init } from './ipv4_init.ts';
 import { ping_init, ping_prot } from './ping.ts';

@@ -27,9 +27,9 @@ import {
 import { ip_neigh_gw4 } from './arp.ts';
 import { RT_SCOPE_LINK, RT_SCOPE_UNIVERSE } from './fib.ts';
 import { OPT_STRICTROUTE } from './inet_skb_parm.ts';
+import { csum_block_add, ip_generic_getfrag, type ipcm_cookie } from './ip_append.ts';
 import { ip_cmsg_send, ip_local_error } from './ip_cmsg.ts';
 import { IPHDR_LEN, IPTOS_TOS_MASK, ipv4_is_multicast } from './ip_header.ts';
-import { csum_block_add, ip_generic_getfrag, type ipcm_cookie } from './ip_output.ts';
 import { flowi4, ip_route_output_key, RTCF_BROADCAST, rt_nexthop, type rtable } from './route.ts';
 
 /** IP_MTU_DISCOVER (linux/in.h). */

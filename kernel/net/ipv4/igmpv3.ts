@@ -150,10 +150,15 @@ function add_grec(out: report, im: ip_mc_list, type: number, gdeleted: boolean, 
   if (isquery) im.gsquery = false;
 }
 
+/** Linux's order: what was joined last comes first. */
+function newest_first(in_dev: in_device): ip_mc_list[] {
+  return [...in_dev.mc_list.values()].reverse();
+}
+
 /** igmpv3_send_report: the present state of one group, or (null) of all. */
 export function igmpv3_send_report(in_dev: in_device, im: ip_mc_list | null): void {
   const out = new report(in_dev);
-  for (const each of im === null ? in_dev.mc_list.values() : [im]) {
+  for (const each of im === null ? newest_first(in_dev) : [im]) {
     const exclude = each.sfcount[IGMP_MODE_EXCLUDE] !== 0;
     add_grec(out, each, exclude ? IGMPV3_MODE_IS_EXCLUDE : IGMPV3_MODE_IS_INCLUDE, false, false);
   }
@@ -164,7 +169,7 @@ export function igmpv3_send_report(in_dev: in_device, im: ip_mc_list | null): vo
 export function igmpv3_send_cr(in_dev: in_device): void {
   const out = new report(in_dev);
   const { igmp } = in_dev;
-  for (const im of igmp.mc_tomb) {
+  for (const im of [...igmp.mc_tomb].reverse()) {
     if (im.sfmode === IGMP_MODE_INCLUDE) {
       add_grec(out, im, IGMPV3_BLOCK_OLD_SOURCES, true, false);
       add_grec(out, im, IGMPV3_BLOCK_OLD_SOURCES, true, true);
@@ -177,7 +182,7 @@ export function igmpv3_send_cr(in_dev: in_device): void {
     im.sources = im.sources.filter(psf => psf.sf_crcount !== 0);
   }
   igmp.mc_tomb = igmp.mc_tomb.filter(im => im.crcount !== 0 || im.tomb.length > 0 || im.sources.length > 0);
-  for (const im of in_dev.mc_list.values()) {
+  for (const im of newest_first(in_dev)) {
     const exclude = im.sfcount[IGMP_MODE_EXCLUDE] !== 0;
     add_grec(out, im, exclude ? IGMPV3_BLOCK_OLD_SOURCES : IGMPV3_ALLOW_NEW_SOURCES, false, false);
     add_grec(out, im, exclude ? IGMPV3_ALLOW_NEW_SOURCES : IGMPV3_BLOCK_OLD_SOURCES, false, true);

@@ -31,7 +31,7 @@ export const IPFRAG_DUP = 1;
 export const IPFRAG_OVERLAP = 2;
 
 /** sizeof(struct ipq), which counts beside the fragments. */
-const QSIZE = 208;
+const QSIZE = 200;
 const HASH_MIN = 256;
 const NONE = -1;
 

@@ -62,9 +62,9 @@ import {
   icmp_err_fatal,
 } from './icmp.ts';
 import { IPCB_frag_max_size, IPCB_optlen } from './inet_skb_parm.ts';
+import type { ipcm_cookie } from './ip_append.ts';
 import { get16, get32, INET_ECN_MASK, IPHDR_LEN, iph_daddr, iph_saddr, iph_tos, iph_ttl, put32 } from './ip_header.ts';
 import { ip_options, ip_options_echo, ip_options_get } from './ip_options.ts';
-import type { ipcm_cookie } from './ip_output.ts';
 import { fib_compute_spec_dst, inet_iif } from './route.ts';
 
 const LOOPBACK_IFINDEX = 1;

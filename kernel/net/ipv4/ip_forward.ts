@@ -10,8 +10,17 @@ import {
   type sk_buff,
   skb_cow_head,
 } from '../core/skbuff.ts';
-import { ICMP_DEST_UNREACH, ICMP_EXC_TTL, ICMP_FRAG_NEEDED, ICMP_TIME_EXCEEDED, icmp_send } from './icmp.ts';
+import {
+  ICMP_DEST_UNREACH,
+  ICMP_EXC_TTL,
+  ICMP_FRAG_NEEDED,
+  ICMP_SR_FAILED,
+  ICMP_TIME_EXCEEDED,
+  icmp_send,
+} from './icmp.ts';
+import { IPCB_optlen, IPCB_set_flags, IPSKB_FORWARDED } from './inet_skb_parm.ts';
 import { IP_DF, iph_frag_off, iph_ttl } from './ip_header.ts';
+import { IPCB_is_strictroute, ip_forward_options } from './ip_options.ts';
 import type { rtable } from './route.ts';
 
 /** LL_RESERVED_SPACE for an Ethernet header: hard_header_len rounded up to HH_DATA_MOD (16). */
@@ -37,6 +46,11 @@ export function ip_forward(skb: sk_buff): number {
     icmp_send(skb, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0);
     return drop(skb, SKB_DROP_REASON.IP_INHDR);
   }
+  // A strict source route ends where the next hop is no neighbour.
+  if (IPCB_is_strictroute(skb) && rt.rt_gw4 !== 0) {
+    icmp_send(skb, ICMP_DEST_UNREACH, ICMP_SR_FAILED, 0);
+    return drop(skb, SKB_DROP_REASON.NOT_SPECIFIED);
+  }
   mib.IpForwDatagrams++;
   const mtu = dst_mtu(rt);
   if (skb.len > mtu && (iph_frag_off(skb) & IP_DF) !== 0) {
@@ -49,6 +63,8 @@ export function ip_forward(skb: sk_buff): number {
     return drop(skb, SKB_DROP_REASON.NOMEM);
   }
   ip_decrease_ttl(skb);
+  IPCB_set_flags(skb, IPSKB_FORWARDED);
+  if (IPCB_optlen(skb) !== 0) ip_forward_options(skb);
   skb.tstamp = 0;
   // ip_rt_send_redirect and NF_INET_FORWARD go here.
   return dst_output(skb);

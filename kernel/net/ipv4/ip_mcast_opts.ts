@@ -2,6 +2,7 @@
 import { EADDRINUSE, EINVAL, ENOPROTOOPT, EPROTO } from '../../errno.ts';
 import type { sock } from '../core/sock.ts';
 import { SOCK_STREAM, type sockopt } from '../msg.ts';
+import { MCAST_EXCLUDE, MCAST_INCLUDE } from './igmp.ts';
 import {
   ip_mc_join_group,
   ip_mc_join_group_ssm,
@@ -10,9 +11,7 @@ import {
   ip_mc_msfilter,
   ip_mc_source,
   ip_mreqn,
-  MCAST_EXCLUDE,
-  MCAST_INCLUDE,
-} from './igmp.ts';
+} from './ip_mc.ts';
 
 export const IP_ADD_MEMBERSHIP = 35;
 export const IP_DROP_MEMBERSHIP = 36;

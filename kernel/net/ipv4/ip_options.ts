@@ -99,19 +99,9 @@ export function IPCB_is_strictroute(skb: sk_buff): boolean {
   return (skb.cb3 & OPT_STRICTROUTE) !== 0;
 }
 
-/** cipso_v4_validate without labels: 0, or the offset of what is wrong in the option. */
+/** cipso_v4_validate, where no domain of interpretation is configured: the offset of what is wrong in the option. */
 function cipso_v4_validate(u8: Uint8Array, at: number): number {
-  const length = u8[at + 1] as number;
-  if (length < 8) return 1;
-  if (((u8[at + 2] as number) | (u8[at + 3] as number) | (u8[at + 4] as number) | (u8[at + 5] as number)) === 0)
-    return 2;
-  for (let i = 6; i < length; ) {
-    if (i + 1 === length) return i;
-    const tag = u8[at + i + 1] as number;
-    if (tag === 0 || tag > length - i) return i + 1;
-    i += tag;
-  }
-  return 0;
+  return (u8[at + 1] as number) < 8 ? 1 : 2;
 }
 
 function write32(u8: Uint8Array, at: number, value: number): void {
@@ -164,8 +154,7 @@ function __ip_options_compile(net: net, opt: ip_options, u8: Uint8Array, at: num
       if (opt.cipso !== 0) bad = 0;
       else {
         opt.cipso = at - iph;
-        const wrong = cipso_v4_validate(u8, at);
-        if (wrong !== 0) bad = wrong;
+        bad = cipso_v4_validate(u8, at);
       }
     }
     // Security, stream identifiers and what nobody knows are carried and not looked at.

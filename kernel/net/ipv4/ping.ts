@@ -46,9 +46,10 @@ import {
   msg_getfrag,
 } from './datagram.ts';
 import { ICMP_ECHO } from './icmp.ts';
+import { __ip_make_skb, ip_append_data, ip_flush_pending_frames, ipcm_cookie } from './ip_append.ts';
 import { inet_cmsg_prepare, inet_cmsg_recv, inet_report_icmp_error } from './ip_cmsg.ts';
 import { get16, get32, IPPROTO_ICMP, iph_daddr, iph_saddr, put16 } from './ip_header.ts';
-import { __ip_make_skb, ip_append_data, ip_flush_pending_frames, ip_send_skb, ipcm_cookie } from './ip_output.ts';
+import { ip_send_skb } from './ip_output.ts';
 import { flowi4, type rtable } from './route.ts';
 
 /** Bytes of an echo's header: type, code, checksum, identifier, sequence number (RFC 792). */

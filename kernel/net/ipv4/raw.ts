@@ -75,7 +75,7 @@ import {
   icmp_err_fatal,
   icmp_out_count,
 } from './icmp.ts';
-import { ip_mc_sf_allow } from './igmp.ts';
+import { ip_make_skb, ipcm_cookie } from './ip_append.ts';
 import { inet_cmsg_prepare, inet_cmsg_recv, ip_icmp_error, ip_local_error } from './ip_cmsg.ts';
 import {
   get16,
@@ -89,7 +89,8 @@ import {
   put16,
   put32,
 } from './ip_header.ts';
-import { ip_make_skb, ip_send_skb, ipcm_cookie, net_xmit_errno } from './ip_output.ts';
+import { ip_mc_sf_allow } from './ip_mc.ts';
+import { ip_send_skb, net_xmit_errno } from './ip_output.ts';
 import { inet_addr_type, RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST, type rtable } from './route.ts';
 
 export const SOL_RAW = 255;

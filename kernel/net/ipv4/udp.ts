@@ -39,9 +39,9 @@ import { reuseport_group } from '../core/sock_reuseport.ts';
 import { AF_INET, CMSG_UDP_GRO, MSG_PEEK, MSG_TRUNC, type msghdr, type sockaddr_in, type sockopt } from '../msg.ts';
 import { datagram_disconnect, ip4_datagram_connect } from './datagram.ts';
 import { ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, icmp_send } from './icmp.ts';
-import { ip_mc_sf_allow } from './igmp.ts';
 import { inet_cmsg_prepare, inet_cmsg_recv, inet_report_icmp_error } from './ip_cmsg.ts';
 import { get16, get32, IPPROTO_UDP, iph_daddr, iph_saddr, ipv4_is_multicast } from './ip_header.ts';
+import { ip_mc_sf_allow } from './ip_mc.ts';
 import { inet_add_protocol, type net_protocol } from './protocol.ts';
 import { RTCF_BROADCAST, RTCF_MULTICAST, type rtable } from './route.ts';
 import {

@@ -23,7 +23,7 @@ import {
 } from '../core/sock_reuseport.ts';
 import { flowi4 } from './fib.ts';
 import { inet_is_local_reserved_port, inet_sk_get_local_port_range } from './inet_port.ts';
-import { ipcm_cookie } from './ip_output.ts';
+import { ipcm_cookie } from './ip_append.ts';
 
 /** Hash chains longer than this make a multicast delivery look up by address as well. */
 const LONG_CHAIN = 10;

@@ -16,15 +16,9 @@ import {
 } from '../msg.ts';
 import { datagram_route, datagram_too_long, inet_sk_mtu, ipcm_init_msg, msg_getfrag } from './datagram.ts';
 import { flowi4 } from './fib.ts';
+import { __ip_make_skb, inet_cork, ip_append_data, ip_flush_pending_frames, ip_make_skb } from './ip_append.ts';
 import { IPPROTO_UDP, put16 } from './ip_header.ts';
-import {
-  __ip_make_skb,
-  inet_cork,
-  ip_append_data,
-  ip_flush_pending_frames,
-  ip_make_skb,
-  ip_send_skb,
-} from './ip_output.ts';
+import { ip_send_skb } from './ip_output.ts';
 import type { rtable } from './route.ts';
 
 const UDP_HLEN = 8;
