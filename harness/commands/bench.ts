@@ -5,6 +5,7 @@ import { benchCardAccess, benchCardDrain } from '../bench/card.ts';
 import { benchNicProgrammed, benchNicRegisters, benchNicRings } from '../bench/nic.ts';
 import type { Result } from '../bench/runner.ts';
 import { benchRx } from '../bench/rx.ts';
+import { benchSockets } from '../bench/sockets.ts';
 import { benchTap, benchTapProblem } from '../bench/tap.ts';
 import { benchTx } from '../bench/tx.ts';
 import { benchUdp } from '../bench/udp.ts';
@@ -42,6 +43,11 @@ const benches: readonly Bench[] = [
     name: 'tx1472-gso',
     what: 'the same, 32 datagrams in a call (UDP_SEGMENT), software GSO',
     run: runs => benchTx(1472, runs, 32),
+  },
+  {
+    name: 'sockets',
+    what: 'UDP, 64-byte frames, wire to recvfrom, with 1, 1,000 and 100,000 sockets',
+    run: benchSockets,
   },
   {
     name: 'tap64',

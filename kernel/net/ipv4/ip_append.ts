@@ -67,6 +67,8 @@ export class ipcm_cookie {
   priority = 0;
   /** Bytes of each datagram that the packet stands for; 0: it is one. */
   gso_size = 0;
+  /** The device to leave by, 0 for any. */
+  oif = 0;
 
   /** ipcm_init and ipcm_init_sk */
   init(sk: sock | null): this {
@@ -77,6 +79,7 @@ export class ipcm_cookie {
     this.mark = sk === null ? 0 : sk.sk_mark;
     this.priority = sk === null ? 0 : sk.sk_priority;
     this.gso_size = 0;
+    this.oif = 0;
     return this;
   }
 }

@@ -5,6 +5,7 @@ import type { offload_callbacks } from '../core/gro.ts';
 import type { neigh_table } from '../core/neighbour.ts';
 import type { net } from '../core/net_namespace.ts';
 import type { sk_buff } from '../core/skbuff.ts';
+import type { sock } from '../core/sock.ts';
 import { ipv4_devconf } from './devconf.ts';
 import type { in_ifaddr } from './devinet.ts';
 import type { fib_tables } from './fib.ts';
@@ -12,13 +13,15 @@ import type { icmp_state } from './icmp.ts';
 import type { igmp_state } from './igmp.ts';
 import type { fqdir } from './inet_fragment.ts';
 import type { inet_peer_base } from './inetpeer.ts';
+import type { inet_cork } from './ip_append.ts';
 import type { ip_options } from './ip_options.ts';
-import type { inet_cork, ip_idents } from './ip_output.ts';
+import type { ip_idents } from './ip_output.ts';
 import type { ping_table } from './ping.ts';
 import type { net_protocol } from './protocol.ts';
+import type { raw_hashinfo } from './raw.ts';
 import type { route_cache } from './route.ts';
 import { ipv4_mib } from './snmp.ts';
-import type { udp_table } from './udp.ts';
+import type { udp_table } from './udp_hash.ts';
 
 export class netns_ipv4 {
   readonly net: net;
@@ -27,6 +30,8 @@ export class netns_ipv4 {
   ip_no_pmtu_disc = 0;
   /** First and last port for autobind. */
   readonly ip_local_port_range = [32768, 60999];
+  /** Ports that autobind leaves alone; a program may still ask for them by number. */
+  readonly ip_local_reserved_ports = new Set<number>();
   ip_unprivileged_port_start = 1024;
   ip_nonlocal_bind = 0;
   /** Groups that may open ping sockets, first and last: everybody, as distributions with systemd set it (the kernel's own default is 1 0). */
@@ -86,6 +91,8 @@ export class netns_ipv4 {
   /** Set by udp_init and ping_init. */
   udp!: udp_table;
   ping!: ping_table;
+  /** Set by raw_init. */
+  raw!: raw_hashinfo;
   /**
    * ping_rcv: takes an interest in an ICMP echo reply (`data` behind the ICMP header, `transport_header` at it); does
    * not take the skb. Returns 0 or the reason for a drop (NO_SOCKET).
@@ -103,6 +110,9 @@ export class netns_ipv4 {
    */
   update_pmtu: ((skb: sk_buff, mtu: number, oif: number, protocol: number) => void) | null = null;
   redirect: ((skb: sk_buff, oif: number, protocol: number) => void) | null = null;
+  /** ipv4_sk_update_pmtu and ipv4_sk_redirect: what an ICMP error says of a socket's path; routing's. */
+  sk_update_pmtu: ((skb: sk_buff, sk: sock, mtu: number) => void) | null = null;
+  sk_redirect: ((skb: sk_buff, sk: sock) => void) | null = null;
 
   constructor(net: net) {
     this.net = net;
