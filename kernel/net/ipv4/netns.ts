@@ -5,10 +5,11 @@ import type { offload_callbacks } from '../core/gro.ts';
 import type { neigh_table } from '../core/neighbour.ts';
 import type { net } from '../core/net_namespace.ts';
 import type { sk_buff } from '../core/skbuff.ts';
-import { ipv4_devconf } from './devconf.ts';
+import { inet_forward_change, ipv4_devconf } from './devconf.ts';
 import type { in_ifaddr } from './devinet.ts';
 import type { fib_tables } from './fib.ts';
 import type { icmp_state } from './icmp.ts';
+import type { inet_peer_base } from './inetpeer.ts';
 import type { ip_idents } from './ip_output.ts';
 import type { ping_table } from './ping.ts';
 import type { net_protocol } from './protocol.ts';
@@ -37,6 +38,24 @@ export class netns_ipv4 {
   icmp_ratemask = 0x1818;
   icmp_msgs_per_sec = 1000;
   icmp_msgs_burst = 50;
+  ip_forward_use_pmtu = 0;
+  ip_forward_update_priority = 1;
+  /** 0: addresses, 1: addresses, protocol and ports, 2: the inner addresses of a tunnel. */
+  fib_multipath_hash_policy = 0;
+  fib_multipath_hash_seed = 0;
+  fib_multipath_use_neigh = 0;
+  /** net.ipv4.route.*: times in jiffies. */
+  readonly route = {
+    min_pmtu: 512 + 20 + 20,
+    mtu_expires: 10 * 60 * HZ,
+    min_adv_mss: 256,
+    gc_timeout: 300 * HZ,
+    error_cost: HZ,
+    error_burst: 5 * HZ,
+    redirect_number: 9,
+    redirect_load: HZ / 50,
+    redirect_silence: (HZ / 50) << 10,
+  };
   udp_rmem_min = 4096;
   udp_wmem_min = 4096;
   /** net.ipv4.conf.all.* and net.ipv4.conf.default.*; each device has its own beside them. */
@@ -58,6 +77,8 @@ export class netns_ipv4 {
   fib!: fib_tables;
   /** Routes of input that hang at no next hop; set by ip_rt_init. */
   rt!: route_cache;
+  /** What is known of single peers; set by ip_rt_init. */
+  peers!: inet_peer_base;
   /** What ICMP keeps between two messages; set by icmp_init. */
   icmp!: icmp_state;
   /** Identifications (ip_idents); set by ip_init. */
@@ -87,10 +108,6 @@ export class netns_ipv4 {
   }
 
   set ip_forward(on: number) {
-    this.devconf_all.forwarding = on;
-    this.devconf_dflt.forwarding = on;
-    this.devconf_all.accept_redirects = on === 0 ? 1 : 0;
-    for (const dev of this.net.devices) if (dev.ip_ptr !== null) dev.ip_ptr.cnf.forwarding = on;
-    this.rt_genid = (this.rt_genid + 1) | 0;
+    inet_forward_change(this.net, on);
   }
 }
