@@ -145,12 +145,9 @@ describe('path MTU (RFC 1191)', () => {
     segment.finish();
   });
 
-  it('messages about 100,000 destinations: the exceptions stay within their limit', () => {
+  it('messages about 30,000 destinations: the exceptions stay within their limit', () => {
     const segment = host();
-    for (let i = 0; i < 100_000; i++) {
-      segment.kernel.exec(() => segment.receive(fragNeeded(1400, (20 << 24) + i * 7)));
-      if (i === 30_000) break;
-    }
+    for (let i = 0; i < 30_000; i++) segment.receive(fragNeeded(1400, (20 << 24) + i * 7));
     const [nh] = segment.net.ipv4.fib.infos.find(fi => fi?.nhs[0]?.exceptions != null)?.nhs ?? [];
     // 2,048 buckets of ten at most.
     expect(nh?.exceptions?.count).toBeLessThanOrEqual(20_480);
@@ -259,7 +256,7 @@ describe('ip_route_input', () => {
     for (const [src, dst] of cases) router.receive(ipFrame(echo, { src: in_aton(src), dst: in_aton(dst) }));
     expect(router.drops).toEqual(cases.map(([, , reason]) => reason));
     expect(router.packets()).toEqual([]);
-    expect(router.kernel.log.filter(line => line.text.includes('martian'))).toHaveLength(cases.length);
+    expect(router.kernel.log.filter(line => line.message.includes('martian'))).toHaveLength(cases.length);
     router.finish();
   });
 
@@ -291,7 +288,8 @@ describe('ip_route_input', () => {
     expect(router.drops).toEqual(['IP_LOCAL_SOURCE']);
     devinet_conf_set(router.net, 'eth0', 'accept_local', 1);
     router.receive(from('10.2.0.1'));
-    expect(router.drops).toEqual(['IP_LOCAL_SOURCE']);
+    // The answer goes to ourselves, where nobody waits for it.
+    expect(router.drops).toEqual(['IP_LOCAL_SOURCE', 'NO_SOCKET']);
     router.finish();
   });
 
@@ -330,7 +328,7 @@ describe('ip_route_output_key', () => {
     expect(ip_route_output_key(router.net, fl4.init(FAR, saddr))).toBe(-101);
     fl4.init(FAR, saddr);
     fl4.flags = FLOWI_FLAG_ANYSRC;
-    expect(ip_route_output_key(router.net, fl4)).toMatchObject({ dev: router.eth1 });
+    expect((ip_route_output_key(router.net, fl4) as rtable).dev === router.eth1).toBe(true);
     router.finish();
   });
 
@@ -353,7 +351,7 @@ describe('ip_route_output_key', () => {
     expect([source('10.9.0.1'), source('10.8.0.1'), source('10.2.0.2')]).toEqual(['10.2.0.77', '10.2.0.1', '10.2.0.1']);
     fl4.init(in_aton('10.2.0.2'), 0);
     fl4.scope = RT_SCOPE_LINK;
-    expect(ip_route_output_key(router.net, fl4)).toMatchObject({ dev: router.eth1 });
+    expect((ip_route_output_key(router.net, fl4) as rtable).dev === router.eth1).toBe(true);
     router.finish();
   });
 
