@@ -484,8 +484,9 @@ export class fib_trie {
     l[leaf + LEAF_ALIAS] = fa;
     l[leaf + LEAF_SLEN] = slen;
     l[leaf + LEAF_PARENT] = tp;
-    this.put_child_root(tp, key, -leaf);
+    // Before put_child, which would hide from the nodes above that there is something to tell them.
     this.push_suffix(tp, slen);
+    this.put_child_root(tp, key, -leaf);
     this.rebalance(tp);
   }
 

@@ -18,6 +18,10 @@ describe('fib_trie', () => {
     for (const count of Object.values(counts)) expect(count).toBeGreaterThan(4000);
   });
 
+  it('a few routes, another set each time: after each change the nodes say rightly what is below them', () => {
+    for (let seed = 100; seed < 160; seed++) compareWithModel(seed, 100);
+  });
+
   it('100,000 routes: a few levels deep, one next hop shared by all; deleted: nothing is left', () => {
     const segment = new Segment();
     const { net } = segment;
