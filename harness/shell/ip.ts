@@ -6,6 +6,7 @@ import { EADDRNOTAVAIL, EEXIST } from '../../kernel/errno.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { inet_ntoa } from '../../kernel/lib/inet.ts';
 import { dev_close, dev_open, dev_set_mac_address, dev_set_mtu } from '../../kernel/net/core/dev.ts';
+import { pneigh_add, pneigh_delete } from '../../kernel/net/core/neigh_proxy.ts';
 import {
   NEIGH_ADD_CREATE,
   NEIGH_ADD_EXCL,
@@ -24,8 +25,6 @@ import {
   neigh_delete,
   neigh_dump,
   nud_state_name,
-  pneigh_add,
-  pneigh_delete,
 } from '../../kernel/net/core/neighbour.ts';
 import type { net } from '../../kernel/net/core/net_namespace.ts';
 import {

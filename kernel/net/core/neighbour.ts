@@ -14,6 +14,7 @@ import type { Kernel } from '../../kernel.ts';
 import { int_map } from '../../lib/int_map.ts';
 import { HZ, timer_list } from '../../time/timer.ts';
 import { dev_queue_xmit } from './dev.ts';
+import { neigh_proxy_process } from './neigh_proxy.ts';
 import type { net } from './net_namespace.ts';
 import type { net_device } from './netdevice.ts';
 import { kfree_skb_reason, SKB_DROP_REASON, type sk_buff, sk_buff_head, skb_pull, skb_push } from './skbuff.ts';
@@ -105,7 +106,7 @@ export class neigh_parms {
 }
 
 /** The settings of net.ipv4.neigh.DEVICE.*, by their fields. */
-const NEIGH_VARS = [
+export const NEIGH_VARS = [
   'mcast_solicit',
   'ucast_solicit',
   'app_solicit',
@@ -119,56 +120,7 @@ const NEIGH_VARS = [
   'proxy_delay',
   'proxy_qlen',
 ] as const;
-type neigh_var = (typeof NEIGH_VARS)[number];
-const GC_VARS = ['gc_thresh1', 'gc_thresh2', 'gc_thresh3'] as const;
-
-/** A setting's name as sysctl(8) shows it: its field, and jiffies in its unit (1 for numbers). */
-const NEIGH_SYSCTLS: ReadonlyMap<string, readonly [field: neigh_var, unit: number]> = new Map([
-  ['mcast_solicit', ['mcast_solicit', 1]],
-  ['ucast_solicit', ['ucast_solicit', 1]],
-  ['app_solicit', ['app_solicit', 1]],
-  ['mcast_resolicit', ['mcast_resolicit', 1]],
-  ['retrans_time_ms', ['retrans_time', HZ / 1000]],
-  ['base_reachable_time_ms', ['base_reachable_time', HZ / 1000]],
-  ['base_reachable_time', ['base_reachable_time', HZ]],
-  ['delay_first_probe_time', ['delay_first_probe_time', HZ]],
-  ['gc_stale_time', ['gc_stale_time', HZ]],
-  ['unres_qlen_bytes', ['unres_qlen_bytes', 1]],
-  ['locktime', ['locktime', HZ / 100]],
-  ['proxy_delay', ['proxy_delay', HZ / 100]],
-  ['proxy_qlen', ['proxy_qlen', 1]],
-]);
-
-/**
- * Sets `neigh.DEVICE.NAME`, in the unit that sysctl(8) shows. `parms`: a device's, or the table's, which stand for
- * neigh.default and move every device that has no value of its own. `all`: the parms of all devices. 0 or -ENOENT.
- */
-export function neigh_sysctl_set(parms: neigh_parms, name: string, value: number, all: neigh_parms[]): number {
-  const { tbl } = parms;
-  const threshold = GC_VARS.find(each => each === name);
-  if (threshold !== undefined && parms.dev === null) {
-    tbl[threshold] = value;
-    return 0;
-  }
-  const found = NEIGH_SYSCTLS.get(name);
-  if (found === undefined) return -ENOENT;
-  const [field, unit] = found;
-  const moved = parms.dev === null ? [parms, ...all.filter(each => !each.data_state.has(field))] : [parms];
-  if (parms.dev !== null) parms.data_state.add(field);
-  for (const each of moved) {
-    each[field] = Math.round(value * unit);
-    if (field === 'base_reachable_time') each.redraw();
-  }
-  return 0;
-}
-
-/** The value of `neigh.DEVICE.NAME`, or -ENOENT. */
-export function neigh_sysctl_get(parms: neigh_parms, name: string): number {
-  const threshold = GC_VARS.find(each => each === name);
-  if (threshold !== undefined && parms.dev === null) return parms.tbl[threshold];
-  const found = NEIGH_SYSCTLS.get(name);
-  return found === undefined ? -ENOENT : parms[found[0]] / found[1];
-}
+export type neigh_var = (typeof NEIGH_VARS)[number];
 
 /** What a protocol does for its neighbours. */
 export interface neigh_ops {
@@ -713,85 +665,6 @@ export function neigh_add(
     if ((flags & NEIGH_ADD_REPLACE) === 0) update &= ~NEIGH_UPDATE_F_OVERRIDE;
   }
   return neigh_update(n, lladdr, state, update);
-}
-
-// ---- for others -------------------------------------------------------------------------------------------------
-
-/** pneigh_lookup: is the address answered for on this device? */
-export function pneigh_lookup(tbl: neigh_table, key: number, dev: net_device): boolean {
-  const list = tbl.phash_buckets.get(key);
-  return list !== undefined && (list.includes(dev) || list.includes(null));
-}
-
-/** pneigh_create (`ip neigh add proxy`): on one device, or with null on all. */
-export function pneigh_add(tbl: neigh_table, key: number, dev: net_device | null): void {
-  const list = tbl.phash_buckets.get(key);
-  if (list === undefined) tbl.phash_buckets.set(key, [dev]);
-  else if (!list.includes(dev)) list.push(dev);
-}
-
-/** pneigh_delete: 0 or -ENOENT. */
-export function pneigh_delete(tbl: neigh_table, key: number, dev: net_device | null): number {
-  const list = tbl.phash_buckets.get(key);
-  const at = list?.indexOf(dev) ?? -1;
-  if (list === undefined || at < 0) return -ENOENT;
-  list.splice(at, 1);
-  if (list.length === 0) tbl.phash_buckets.delete(key);
-  return 0;
-}
-
-/** pneigh_ifdown_and_unlock: what is answered for on a device goes with it. */
-export function pneigh_ifdown(tbl: neigh_table, dev: net_device): void {
-  for (const key of [...tbl.phash_buckets.keys()]) pneigh_delete(tbl, key, dev);
-  const { proxy_queue } = tbl;
-  for (let left = proxy_queue.qlen; left > 0; left--) {
-    const skb = proxy_queue.shift() as sk_buff;
-    if (skb.dev !== dev) proxy_queue.push(skb);
-    else kfree_skb_reason(skb, SKB_DROP_REASON.QUEUE_PURGE);
-  }
-  if (proxy_queue.qlen === 0) tbl.proxy_timer.del();
-}
-
-/** In the control block of a question that waits: the jiffy of its answer, and that it has waited. */
-export const LOCALLY_ENQUEUED = 1;
-
-/**
- * pneigh_enqueue: a question that we answer for somebody else waits a random while, so that whoever is asked can
- * answer first. Takes the skb.
- */
-export function pneigh_enqueue(tbl: neigh_table, parms: neigh_parms, skb: sk_buff): void {
-  if (parms.qlen > parms.proxy_qlen) {
-    kfree_skb_reason(skb, SKB_DROP_REASON.NEIGH_QUEUEFULL);
-    return;
-  }
-  const at = tbl.jiffies() + (parms.proxy_delay === 0 ? 0 : tbl.random.u32() % parms.proxy_delay);
-  skb.cb0 = at;
-  skb.cb1 = LOCALLY_ENQUEUED;
-  skb.dst = null;
-  parms.qlen++;
-  tbl.proxy_queue.push(skb);
-  if (!tbl.proxy_timer.pending() || tbl.proxy_timer.expires > at) tbl.proxy_timer.mod(at);
-}
-
-/** neigh_proxy_process */
-function neigh_proxy_process(tbl: neigh_table): void {
-  const now = tbl.jiffies();
-  const { proxy_queue } = tbl;
-  let next = Number.POSITIVE_INFINITY;
-  for (let left = proxy_queue.qlen; left > 0; left--) {
-    const skb = proxy_queue.shift() as sk_buff;
-    if (skb.cb0 > now) {
-      next = Math.min(next, skb.cb0);
-      proxy_queue.push(skb);
-      continue;
-    }
-    const dev = skb.dev as net_device;
-    const parms = dev.ip_ptr?.arp_parms;
-    if (parms !== undefined) parms.qlen--;
-    if (tbl.ops.proxy_redo !== undefined && dev.running) tbl.ops.proxy_redo(skb);
-    else kfree_skb_reason(skb, SKB_DROP_REASON.NOT_SPECIFIED);
-  }
-  if (next !== Number.POSITIVE_INFINITY) tbl.proxy_timer.mod(next);
 }
 
 /** neigh_delete (`ip neigh del`): true when it was there. */

@@ -2,8 +2,8 @@
 import { EINVAL } from '../../errno.ts';
 import { dev_queue_xmit, NET_RX_DROP, NET_RX_SUCCESS } from '../core/dev.ts';
 import { dst_link_failure } from '../core/dst.ts';
+import { LOCALLY_ENQUEUED, pneigh_enqueue, pneigh_ifdown, pneigh_lookup } from '../core/neigh_proxy.ts';
 import {
-  LOCALLY_ENQUEUED,
   NEIGH_UPDATE_F_OVERRIDE,
   NUD_NOARP,
   NUD_PERMANENT,
@@ -20,9 +20,6 @@ import {
   neigh_table,
   neigh_update,
   type neighbour,
-  pneigh_enqueue,
-  pneigh_ifdown,
-  pneigh_lookup,
 } from '../core/neighbour.ts';
 import { NETDEV_CHANGE, NETDEV_CHANGEADDR, NETDEV_DOWN, NETDEV_UNREGISTER, type net } from '../core/net_namespace.ts';
 import { ARPHRD_ETHER, IFF_LOOPBACK, IFF_NOARP, type net_device } from '../core/netdevice.ts';

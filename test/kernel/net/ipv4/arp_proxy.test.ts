@@ -1,14 +1,8 @@
 /** ARP for others, and a neighbour table under attack. */
 import { describe, expect, it } from 'vitest';
-import {
-  NUD_DELAY,
-  NUD_REACHABLE,
-  neigh_lookup,
-  neigh_sysctl_get,
-  neigh_sysctl_set,
-  pneigh_add,
-  pneigh_delete,
-} from '../../../../kernel/net/core/neighbour.ts';
+import { pneigh_add, pneigh_delete } from '../../../../kernel/net/core/neigh_proxy.ts';
+import { neigh_sysctl_get, neigh_sysctl_set } from '../../../../kernel/net/core/neigh_sysctl.ts';
+import { NUD_DELAY, NUD_REACHABLE, neigh_lookup } from '../../../../kernel/net/core/neighbour.ts';
 import { arp_seq_show } from '../../../../kernel/net/ipv4/arp.ts';
 import { devinet_conf_set } from '../../../../kernel/net/ipv4/devconf.ts';
 import type { in_device } from '../../../../kernel/net/ipv4/devinet.ts';
