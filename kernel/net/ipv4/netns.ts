@@ -5,6 +5,7 @@ import type { offload_callbacks } from '../core/gro.ts';
 import type { neigh_table } from '../core/neighbour.ts';
 import type { net } from '../core/net_namespace.ts';
 import type { sk_buff } from '../core/skbuff.ts';
+import type { sock } from '../core/sock.ts';
 import { inet_forward_change, ipv4_devconf } from './devconf.ts';
 import type { in_ifaddr } from './devinet.ts';
 import type { fib_tables } from './fib.ts';
@@ -97,6 +98,16 @@ export class netns_ipv4 {
   ping_err: ((skb: sk_buff, info: number) => number) | null = null;
   /** Raw sockets get copies here (raw_local_deliver): true when there was one for the protocol. Does not take the skb. */
   raw_local_deliver: ((skb: sk_buff, protocol: number) => boolean) | null = null;
+
+  /**
+   * ipv4_update_pmtu and ipv4_redirect: what an error about a packet without a socket says of the route that the quoted
+   * header (at `data`) belongs to. Set by ip_rt_init.
+   */
+  update_pmtu: ((skb: sk_buff, mtu: number, oif: number, protocol: number) => void) | null = null;
+  redirect: ((skb: sk_buff, oif: number, protocol: number) => void) | null = null;
+  /** ipv4_sk_update_pmtu and ipv4_sk_redirect: what an ICMP error says of a socket's path; routing's. */
+  sk_update_pmtu: ((skb: sk_buff, sk: sock, mtu: number) => void) | null = null;
+  sk_redirect: ((skb: sk_buff, sk: sock) => void) | null = null;
 
   constructor(net: net) {
     this.net = net;

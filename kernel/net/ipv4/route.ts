@@ -60,7 +60,15 @@ import {
 } from './ip_header.ts';
 import { ip_local_deliver } from './ip_input.ts';
 import { ip_mc_output, ip_output } from './ip_output.ts';
-import { type fib_nh_exception, fill_route_from_fnhe, fnhe_genid } from './route_exception.ts';
+import {
+  type fib_nh_exception,
+  fill_route_from_fnhe,
+  fnhe_genid,
+  ipv4_redirect,
+  ipv4_sk_redirect,
+  ipv4_sk_update_pmtu,
+  ipv4_update_pmtu,
+} from './route_exception.ts';
 
 export {
   fib_compute_spec_dst,
@@ -219,6 +227,10 @@ export class route_cache {
 export function ip_rt_init(net: net): void {
   net.ipv4.rt = new route_cache();
   net.ipv4.peers = new inet_peer_base(net);
+  net.ipv4.update_pmtu = (skb, mtu, oif, protocol) => ipv4_update_pmtu(skb, net, mtu, oif, protocol);
+  net.ipv4.redirect = (skb, oif, protocol) => ipv4_redirect(skb, net, oif, protocol);
+  net.ipv4.sk_update_pmtu = ipv4_sk_update_pmtu;
+  net.ipv4.sk_redirect = ipv4_sk_redirect;
 }
 
 /** rt_nexthop: whom to ask for on the link. */

@@ -19,13 +19,7 @@ import {
 } from '../../../../kernel/net/ipv4/fib.ts';
 import { in_aton, in_ntoa } from '../../../../kernel/net/ipv4/ip_header.ts';
 import { inet_add_protocol } from '../../../../kernel/net/ipv4/protocol.ts';
-import {
-  ip_route_output_key,
-  ipv4_redirect,
-  ipv4_update_pmtu,
-  RTCF_REDIRECTED,
-  type rtable,
-} from '../../../../kernel/net/ipv4/route.ts';
+import { ip_route_output_key, RTCF_REDIRECTED, type rtable } from '../../../../kernel/net/ipv4/route.ts';
 import { fnhe_genid_bump } from '../../../../kernel/net/ipv4/route_exception.ts';
 import { A, A_MAC, arpFrame, B, bytesOf, icmp, ipFrame, Segment } from '../segment.ts';
 import { E1_MAC, FAR, GW, Router } from './router.ts';
@@ -55,8 +49,8 @@ function host(): Segment {
         },
         err_handler(skb, info) {
           const type = skb.ram.u8[skb.transport_header];
-          if (type === 5) ipv4_redirect(skb, segment.net, 0, PROTO);
-          else ipv4_update_pmtu(skb, segment.net, info, 0, PROTO);
+          if (type === 5) segment.net.ipv4.redirect?.(skb, 0, PROTO);
+          else segment.net.ipv4.update_pmtu?.(skb, info, 0, PROTO);
           return 0;
         },
       },
