@@ -21,6 +21,7 @@ export const TOOLS = [
   { name: 'arping', debianPackage: 'iputils-arping', neededFor: 'that Linux gets answers to arping' },
   { name: 'nmap', debianPackage: 'nmap', neededFor: 'that nmap sees what it sees of a Linux host' },
   { name: 'python3', debianPackage: 'python3', neededFor: 'that sockets of Linux hear the same errors of our host' },
+  { name: 'traceroute', debianPackage: 'traceroute', neededFor: 'that Linux finds the way through our router' },
   { name: 'unshare', debianPackage: 'util-linux', neededFor: 'that attach works without root' },
 ];
 

@@ -16,25 +16,21 @@ import { ETH_P_ARP } from '../ethernet/eth.ts';
 import { ARPOP_REQUEST, arp_parms_alloc, arp_send } from './arp.ts';
 import { ipv4_devconf } from './devconf.ts';
 import {
+  fib_add_ifaddr,
+  fib_del_ifaddr,
   fib_disable_ip,
   fib_flush,
+  fib_sync_down_addr,
   fib_sync_link,
-  fib_table_insert,
-  ip_route_del,
+  fib_sync_up,
   RT_SCOPE_HOST,
   RT_SCOPE_LINK,
   RT_SCOPE_UNIVERSE,
-  RT_TABLE_LOCAL,
-  RT_TABLE_MAIN,
-  RTN_BROADCAST,
-  RTN_LOCAL,
-  RTN_UNICAST,
-  RTPROT_KERNEL,
+  RTNH_F_DEAD,
   rt_cache_flush,
 } from './fib.ts';
 import { igmp_dev, ip_mc_destroy_dev, ip_mc_down, type ip_mc_list, ip_mc_up } from './igmp.ts';
 import {
-  INADDR_BROADCAST,
   INADDR_LOOPBACK,
   inet_make_mask,
   ipv4_is_lbcast,
@@ -123,6 +119,16 @@ export class in_device {
     return (this.cnf.accept_source_route & this.all.accept_source_route) !== 0;
   }
 
+  /** IN_DEV_BFORWARD */
+  bc_forwarding(): boolean {
+    return (this.cnf.bc_forwarding & this.all.bc_forwarding) !== 0;
+  }
+
+  /** IN_DEV_SRC_VMARK */
+  src_valid_mark(): boolean {
+    return (this.cnf.src_valid_mark | this.all.src_valid_mark) !== 0;
+  }
+
   route_localnet(): boolean {
     return (this.cnf.route_localnet | this.all.route_localnet) !== 0;
   }
@@ -134,6 +140,31 @@ export class in_device {
   /** IN_DEV_TX_REDIRECTS */
   send_redirects(): boolean {
     return (this.cnf.send_redirects | this.all.send_redirects) !== 0;
+  }
+
+  /** IN_DEV_RX_REDIRECTS: a host obeys them if either setting says so, a router only if both do. */
+  accept_redirects(): boolean {
+    const { cnf, all } = this;
+    const on = this.forward()
+      ? cnf.accept_redirects & all.accept_redirects
+      : cnf.accept_redirects | all.accept_redirects;
+    return on !== 0;
+  }
+
+  secure_redirects(): boolean {
+    return (this.cnf.secure_redirects | this.all.secure_redirects) !== 0;
+  }
+
+  shared_media(): boolean {
+    return (this.cnf.shared_media | this.all.shared_media) !== 0;
+  }
+
+  medium_id(): number {
+    return this.cnf.medium_id;
+  }
+
+  proxy_arp_pvlan(): boolean {
+    return this.cnf.proxy_arp_pvlan !== 0;
   }
 
   proxy_arp(): boolean {
@@ -183,6 +214,7 @@ export class in_device {
 
 /** devinet_init: every device gets its in_device, and what happens to devices is followed. */
 export function devinet_init(net: net): void {
+  net.ipv4.devconf_dflt.accept_source_route = 1;
   for (const dev of net.devices) inetdev_event(NETDEV_REGISTER, dev);
   net.register_netdevice_notifier(inetdev_event);
   net.register_netdevice_notifier(fib_netdev_event);
@@ -195,15 +227,22 @@ export function inet_lookup_ifaddr(net: net, addr: number): in_ifaddr | null {
 
 /**
  * inet_addr_add (`ip address add`): 0, -EINVAL, -EEXIST or -ENODEV. `broadcast` defaults to the subnet's. The scope
- * is that of the address: host for 127/8, else global.
+ * is that of the address: host for 127/8, else global, unless it is given.
  */
-export function inet_addr_add(dev: net_device, address: number, prefix_len: number, broadcast?: number): number {
+export function inet_addr_add(
+  dev: net_device,
+  address: number,
+  prefix_len: number,
+  broadcast?: number,
+  scope_wanted?: number,
+): number {
   const addr = address | 0;
   if (prefix_len < 0 || prefix_len > 32) return -EINVAL;
   if (ipv4_is_zeronet(addr) || ipv4_is_multicast(addr) || ipv4_is_lbcast(addr)) return -EINVAL;
   if (dev.ip_ptr === null) return -ENODEV;
   const brd = broadcast ?? (prefix_len < 31 ? addr | ~inet_make_mask(prefix_len) : 0);
-  const scope = ipv4_is_loopback(addr) ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE;
+  const scope = scope_wanted ?? (ipv4_is_loopback(addr) ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE);
+  dev.ip_ptr.cnf.setall();
   return inet_insert_ifa(new in_ifaddr(dev.ip_ptr, addr, prefix_len, brd, scope));
 }
 
@@ -253,7 +292,10 @@ export function inet_addr_del(dev: net_device, address: number, prefix_len: numb
     }
   }
   if (promoted !== undefined) promoted.ifa_flags &= ~IFA_F_SECONDARY;
-  for (const entry of gone) fib_del_ifaddr(entry);
+  // Routes that prefer an address that is no longer ours go, too.
+  let dead = 0;
+  for (const entry of gone) if (fib_del_ifaddr(entry)) dead += fib_sync_down_addr(net, entry.ifa_local);
+  if (dead > 0) fib_flush(net);
   if (promoted !== undefined) for (const entry of [promoted, ...secondaries]) fib_add_ifaddr(entry);
   addresses_changed(net);
   // The last address is gone: IP is off on this device.
@@ -264,80 +306,6 @@ export function inet_addr_del(dev: net_device, address: number, prefix_len: numb
 function addresses_changed(net: net): void {
   net.ipv4.dev_addr_genid = (net.ipv4.dev_addr_genid + 1) | 0;
   rt_cache_flush(net);
-}
-
-/** inet_ifa_byprefix: the primary address in whose subnet a secondary one lies; itself for a primary. */
-function primary_of(ifa: in_ifaddr): in_ifaddr {
-  if ((ifa.ifa_flags & IFA_F_SECONDARY) === 0) return ifa;
-  const same = (other: in_ifaddr): boolean =>
-    (other.ifa_flags & IFA_F_SECONDARY) === 0 && other.ifa_mask === ifa.ifa_mask && other.match(ifa.ifa_local);
-  return ifa.ifa_dev.ifa_list.find(same) ?? ifa;
-}
-
-function fib_magic(ifa: in_ifaddr, type: number, dst: number, prefix_len: number): void {
-  const { dev, net } = ifa.ifa_dev;
-  // The only error there can be says that the route is there already.
-  fib_table_insert(
-    net,
-    {
-      dst: dst | 0,
-      prefix_len,
-      gateway: 0,
-      dev,
-      metric: 0,
-      type,
-      tos: 0,
-      scope: type === RTN_LOCAL ? RT_SCOPE_HOST : RT_SCOPE_LINK,
-      table: type === RTN_UNICAST ? RT_TABLE_MAIN : RT_TABLE_LOCAL,
-      protocol: RTPROT_KERNEL,
-      prefsrc: primary_of(ifa).ifa_local,
-      mtu: 0,
-      onlink: false,
-    },
-    true,
-  );
-}
-
-function fib_unmagic(ifa: in_ifaddr, type: number, dst: number, prefix_len: number): void {
-  const { dev, net } = ifa.ifa_dev;
-  const table = type === RTN_UNICAST ? RT_TABLE_MAIN : RT_TABLE_LOCAL;
-  ip_route_del(net, { dst: dst | 0, prefix_len, type, dev, table, protocol: RTPROT_KERNEL });
-}
-
-/** fib_add_ifaddr: the routes that an address brings: itself, its broadcast addresses, its subnet. */
-function fib_add_ifaddr(ifa: in_ifaddr): void {
-  const { dev } = ifa.ifa_dev;
-  fib_magic(ifa, RTN_LOCAL, ifa.ifa_local, 32);
-  if ((dev.flags & IFF_UP) === 0) return;
-  if (ifa.ifa_broadcast !== 0 && ifa.ifa_broadcast !== INADDR_BROADCAST) {
-    fib_magic(ifa, RTN_BROADCAST, ifa.ifa_broadcast, 32);
-  }
-  const prefix = ifa.prefix();
-  const secondary = (ifa.ifa_flags & IFA_F_SECONDARY) !== 0;
-  if (ipv4_is_zeronet(prefix) || secondary || (prefix === ifa.ifa_local && ifa.ifa_prefixlen === 32)) return;
-  const loopback = (dev.flags & IFF_LOOPBACK) !== 0;
-  fib_magic(ifa, loopback ? RTN_LOCAL : RTN_UNICAST, prefix, ifa.ifa_prefixlen);
-  if (ifa.ifa_prefixlen < 31) fib_magic(ifa, RTN_BROADCAST, prefix | ~ifa.ifa_mask, 32);
-}
-
-/** fib_del_ifaddr: takes those routes away again, but for what another address of the device still needs. */
-function fib_del_ifaddr(ifa: in_ifaddr): void {
-  const { dev, net, ifa_list } = ifa.ifa_dev;
-  const prefix = ifa.prefix();
-  const loopback = (dev.flags & IFF_LOOPBACK) !== 0;
-  if ((ifa.ifa_flags & IFA_F_SECONDARY) === 0) {
-    fib_unmagic(ifa, loopback ? RTN_LOCAL : RTN_UNICAST, prefix, ifa.ifa_prefixlen);
-  }
-  for (const brd of [ifa.ifa_broadcast, prefix | ~ifa.ifa_mask]) {
-    const needed = ifa_list.some(
-      other => other.ifa_broadcast === brd || (other.ifa_prefixlen < 31 && (other.prefix() | ~other.ifa_mask) === brd),
-    );
-    if (!needed && brd !== 0) fib_unmagic(ifa, RTN_BROADCAST, brd, 32);
-  }
-  if (ifa_list.some(other => other.ifa_local === ifa.ifa_local)) return;
-  fib_unmagic(ifa, RTN_LOCAL, ifa.ifa_local, 32);
-  // fib_sync_down_addr: routes that prefer an address that is no longer ours.
-  if (inet_lookup_ifaddr(net, ifa.ifa_local) === null) fib_flush(net, fi => fi.fib_prefsrc === ifa.ifa_local);
 }
 
 /** inetdev_event: what IPv4's addresses have to do with what happens to a device. */
@@ -398,7 +366,9 @@ function fib_netdev_event(event: number, dev: net_device): void {
   if (dev.ip_ptr === null) return;
   if (event === NETDEV_UP) {
     for (const ifa of dev.ip_ptr.ifa_list) fib_add_ifaddr(ifa);
-    fib_sync_link(net, dev);
+    fib_sync_up(net, dev, RTNH_F_DEAD);
+    net.ipv4.dev_addr_genid = (net.ipv4.dev_addr_genid + 1) | 0;
+    rt_cache_flush(net);
   } else if (event === NETDEV_DOWN) fib_disable_ip(net, dev, false);
   else if (event === NETDEV_CHANGE) fib_sync_link(net, dev);
   else if (event === NETDEV_CHANGEMTU) rt_cache_flush(net);

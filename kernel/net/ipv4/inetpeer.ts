@@ -18,6 +18,8 @@ export class inet_peer {
   /** Jiffies' worth of messages that it may still get, and when that was reckoned. */
   rate_tokens = 0;
   rate_last: number;
+  /** Redirects sent to it that it did not obey. */
+  n_redirects = 0;
   /** Fragments received from it so far. */
   rid = 0;
   /** Who holds it, and when it was last looked up. */

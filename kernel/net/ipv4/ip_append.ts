@@ -33,7 +33,7 @@ import { icmp_out_count } from './icmp.ts';
 import { IP_DF, IPHDR_LEN, IPPROTO_ICMP, IPVERSION, put16, put32 } from './ip_header.ts';
 import { type ip_options, ip_options_build } from './ip_options.ts';
 import { ip_send_skb } from './ip_output.ts';
-import { RTN_MULTICAST, type rtable } from './route.ts';
+import { ip_mtu_locked, RTN_MULTICAST, type rtable } from './route.ts';
 
 const IP_MAX_MTU = 0xffff;
 /** Smallest MTU with which IPv4 works (RFC 791). */
@@ -50,8 +50,8 @@ export function ip_sk_ignore_df(sk: sock): boolean {
 }
 
 /** ip_dont_fragment: shall what fits be kept in one piece, so that a narrower path shows itself? */
-export function ip_dont_fragment(sk: sock): boolean {
-  return sk.pmtudisc === IP_PMTUDISC_DO || sk.pmtudisc === IP_PMTUDISC_WANT;
+export function ip_dont_fragment(sk: sock, rt: rtable): boolean {
+  return sk.pmtudisc === IP_PMTUDISC_DO || (sk.pmtudisc === IP_PMTUDISC_WANT && !ip_mtu_locked(rt));
 }
 
 /** struct ipcm_cookie: what one send asks for beside the socket's settings. */
@@ -307,7 +307,7 @@ export function __ip_make_skb(sk: sock | null, fl4: flowi4, cork: inet_cork): sk
   let df = 0;
   if (sk !== null) {
     const strict = sk.pmtudisc === IP_PMTUDISC_DO || sk.pmtudisc === IP_PMTUDISC_PROBE;
-    if (strict || (ip_dont_fragment(sk) && skb.len <= dst_mtu(rt))) df = IP_DF;
+    if (strict || (ip_dont_fragment(sk, rt) && skb.len <= dst_mtu(rt))) df = IP_DF;
   }
   let { ttl } = ipc;
   if (ttl === 0) {

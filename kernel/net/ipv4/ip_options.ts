@@ -301,6 +301,18 @@ export function ip_rcv_options(skb: sk_buff, dev: net_device): number {
   return reason;
 }
 
+/**
+ * The options into the control block once more, after other layers have used it (ipv4_send_dest_unreach). False: they
+ * are no options, and nobody is to be answered.
+ */
+export function ip_options_recompile(net: net, skb: sk_buff): boolean {
+  const opt = net.ipv4.rcv_opt.reset();
+  opt.optlen = iph_ihl(skb) * 4 - IPHDR_LEN;
+  const wrong = opt.optlen === 0 ? 0 : __ip_options_compile(net, opt, skb.ram.u8, skb.network_header + IPHDR_LEN, null);
+  opt.store(skb);
+  return wrong === 0;
+}
+
 /** ip_options_rcv_srr: a packet with a source route, where that is accepted: where does it go next? */
 function ip_options_rcv_srr(skb: sk_buff, dev: net_device, opt: ip_options): number {
   const { ram } = skb;

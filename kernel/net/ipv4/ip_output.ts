@@ -4,7 +4,7 @@ import { charge_copy } from '../../costs.ts';
 import { EINVAL, EMSGSIZE, ENOBUFS, ENOMEM } from '../../errno.ts';
 import { ip_fast_csum, put_csum } from '../../lib/checksum.ts';
 import { NET_XMIT_CN, netif_rx } from '../core/dev.ts';
-import { dst_mtu, dst_output } from '../core/dst.ts';
+import { dst_output } from '../core/dst.ts';
 import { skb_gso_segment, skb_gso_validate_network_len } from '../core/gso.ts';
 import { neigh_output } from '../core/neighbour.ts';
 import type { net } from '../core/net_namespace.ts';
@@ -64,6 +64,7 @@ import {
 } from './ip_header.ts';
 import { ip_options_fragment } from './ip_options.ts';
 import {
+  ip_dst_mtu_maybe_forward,
   RTCF_BROADCAST,
   RTCF_LOCAL,
   RTCF_MULTICAST,
@@ -266,7 +267,9 @@ function dev_loopback_xmit(skb: sk_buff): void {
 export function ip_skb_dst_mtu(skb: sk_buff): number {
   const rt = skb.dst as rtable;
   const { sk } = skb;
-  if (sk === null || sk.sk_family !== AF_INET || ip_sk_use_pmtu(sk)) return dst_mtu(rt);
+  if (sk === null || sk.sk_family !== AF_INET || ip_sk_use_pmtu(sk)) {
+    return ip_dst_mtu_maybe_forward(rt, (IPCB_flags(skb) & IPSKB_FORWARDED) !== 0);
+  }
   return Math.min(rt.dev.mtu, IP_MAX_MTU);
 }
 

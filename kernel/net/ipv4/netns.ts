@@ -6,7 +6,7 @@ import type { neigh_table } from '../core/neighbour.ts';
 import type { net } from '../core/net_namespace.ts';
 import type { sk_buff } from '../core/skbuff.ts';
 import type { sock } from '../core/sock.ts';
-import { ipv4_devconf } from './devconf.ts';
+import { inet_forward_change, ipv4_devconf } from './devconf.ts';
 import type { in_ifaddr } from './devinet.ts';
 import type { fib_tables } from './fib.ts';
 import type { icmp_state } from './icmp.ts';
@@ -51,6 +51,24 @@ export class netns_ipv4 {
   igmp_max_msf = 10;
   igmp_qrv = 2;
   igmp_link_local_mcast_reports = 1;
+  ip_forward_use_pmtu = 0;
+  ip_forward_update_priority = 1;
+  /** 0: addresses, 1: addresses, protocol and ports, 2: the inner addresses of a tunnel. */
+  fib_multipath_hash_policy = 0;
+  fib_multipath_hash_seed = 0;
+  fib_multipath_use_neigh = 0;
+  /** net.ipv4.route.*: times in jiffies. */
+  readonly route = {
+    min_pmtu: 512 + 20 + 20,
+    mtu_expires: 10 * 60 * HZ,
+    min_adv_mss: 256,
+    gc_timeout: 300 * HZ,
+    error_cost: HZ,
+    error_burst: 5 * HZ,
+    redirect_number: 9,
+    redirect_load: HZ / 50,
+    redirect_silence: (HZ / 50) << 10,
+  };
   udp_rmem_min = 4096;
   udp_wmem_min = 4096;
   /** net.ipv4.conf.all.* and net.ipv4.conf.default.*; each device has its own beside them. */
@@ -124,10 +142,6 @@ export class netns_ipv4 {
   }
 
   set ip_forward(on: number) {
-    this.devconf_all.forwarding = on;
-    this.devconf_dflt.forwarding = on;
-    this.devconf_all.accept_redirects = on === 0 ? 1 : 0;
-    for (const dev of this.net.devices) if (dev.ip_ptr !== null) dev.ip_ptr.cnf.forwarding = on;
-    this.rt_genid = (this.rt_genid + 1) | 0;
+    inet_forward_change(this.net, on);
   }
 }

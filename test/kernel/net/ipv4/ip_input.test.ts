@@ -140,7 +140,10 @@ describe('ip_rcv', () => {
     segment.net.ipv4.ip_forward = 1;
     segment.receive(ipFrame(echo, { dst: in_aton('10.1.0.9') }));
     expect(segment.net.ipv4.mib.IpForwDatagrams).toBe(1);
-    // The next hop is asked for by ARP.
+    // The next hop is asked for by ARP. It is on the sender's own link: a redirect, which takes all the peer's tokens.
+    expect(segment.net.ipv4.mib.IcmpOutRedirects).toBe(1);
+    // An unroutable packet's error costs two of them: ip_error's, and icmp_send's.
+    segment.wait(2.5);
     segment.take();
     segment.receive(ipFrame(echo, { dst: in_aton('8.8.8.8') }));
     expect(segment.net.ipv4.mib).toMatchObject({ IpExtInNoRoutes: 1, IcmpOutDestUnreachs: 1 });
