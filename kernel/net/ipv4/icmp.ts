@@ -28,6 +28,7 @@ import {
   skb_put,
   skb_reserve,
 } from '../core/skbuff.ts';
+import { nf_ct_attach } from '../netfilter/core.ts';
 import { inet_select_addr } from './devinet.ts';
 import { inet_addr_type_dev, RT_SCOPE_LINK, RTN_BROADCAST } from './fib.ts';
 import {
@@ -426,6 +427,7 @@ function icmp_push_reply(
     return;
   }
   reply.parent = skb.id;
+  if (is_error[type] !== 0 && skb._nfct !== null) nf_ct_attach(reply, skb);
   skb_reserve(reply, MAX_HEADER);
   const at = skb_put(reply, length);
   const { ram } = reply;

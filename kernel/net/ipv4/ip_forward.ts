@@ -1,6 +1,7 @@
 /** Forwarding (net/ipv4/ip_forward.c): a packet for somebody else, with net.ipv4.ip_forward on. */
 import { NET_RX_DROP } from '../core/dev.ts';
 import { dst_mtu, dst_output } from '../core/dst.ts';
+import type { net } from '../core/net_namespace.ts';
 import {
   CHECKSUM_COMPLETE,
   CHECKSUM_NONE,
@@ -10,6 +11,7 @@ import {
   type sk_buff,
   skb_cow_head,
 } from '../core/skbuff.ts';
+import { NF_HOOK, NF_INET_FORWARD, NFPROTO_IPV4 } from '../netfilter/core.ts';
 import { ICMP_DEST_UNREACH, ICMP_EXC_TTL, ICMP_FRAG_NEEDED, ICMP_TIME_EXCEEDED, icmp_send } from './icmp.ts';
 import { IP_DF, iph_frag_off, iph_ttl } from './ip_header.ts';
 import type { rtable } from './route.ts';
@@ -18,8 +20,8 @@ import type { rtable } from './route.ts';
 const LL_RESERVED_SPACE = 16;
 
 /**
- * ip_forward: TTL and MTU are looked at, the TTL is decreased, and the packet goes out by its route. Redirects and
- * NF_INET_FORWARD have their places here. Takes the skb.
+ * ip_forward: TTL and MTU are looked at, the TTL is decreased, and the packet goes out by its route. Redirects
+ * have their place here. Takes the skb.
  */
 export function ip_forward(skb: sk_buff): number {
   const { kernel } = skb;
@@ -50,7 +52,11 @@ export function ip_forward(skb: sk_buff): number {
   }
   ip_decrease_ttl(skb);
   skb.tstamp = 0;
-  // ip_rt_send_redirect and NF_INET_FORWARD go here.
+  // ip_rt_send_redirect goes here.
+  return NF_HOOK(NFPROTO_IPV4, NF_INET_FORWARD, rt.net, skb, skb.dev, rt.dev, ip_forward_finish);
+}
+
+function ip_forward_finish(_net: net, skb: sk_buff): number {
   return dst_output(skb);
 }
 

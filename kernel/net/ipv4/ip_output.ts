@@ -22,6 +22,7 @@ import {
   skb_reset_network_header,
 } from '../core/skbuff.ts';
 import { ETH_P_IP } from '../ethernet/eth.ts';
+import { NF_HOOK, NF_INET_LOCAL_OUT, NF_INET_POST_ROUTING, NFPROTO_IPV4 } from '../netfilter/core.ts';
 import { ip_neigh_gw4 } from './arp.ts';
 import { ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, icmp_send } from './icmp.ts';
 import { IP_DF, IPHDR_LEN, IPVERSION, iph_daddr, iph_frag_off, iph_ihl, iph_ttl, put16, put32 } from './ip_header.ts';
@@ -131,7 +132,10 @@ export function ip_send_skb(net: net, skb: sk_buff): number {
 /** ip_local_out: a packet of ours with its header, but for length and checksum. Takes the skb; as dst_output returns. */
 export function ip_local_out(net: net, skb: sk_buff): number {
   __ip_local_out(net, skb);
-  // NF_INET_LOCAL_OUT goes here.
+  return NF_HOOK(NFPROTO_IPV4, NF_INET_LOCAL_OUT, net, skb, null, (skb.dst as rtable).dev, local_out_finish);
+}
+
+function local_out_finish(_net: net, skb: sk_buff): number {
   return dst_output(skb);
 }
 
@@ -159,10 +163,11 @@ export function ip_output(skb: sk_buff): number {
   kernel.clock.now += kernel.cost.ip_output;
   const tp = kernel.trace.ip_output;
   if (tp !== null) tp(skb);
-  skb.dev = (skb.dst as rtable).dev;
+  const rt = skb.dst as rtable;
+  const indev = skb.dev;
+  skb.dev = rt.dev;
   skb.protocol = ETH_P_IP;
-  // NF_INET_POST_ROUTING goes here.
-  return ip_finish_output(skb);
+  return NF_HOOK(NFPROTO_IPV4, NF_INET_POST_ROUTING, rt.net, skb, indev, rt.dev, ip_finish_output);
 }
 
 /** ip_mc_output: to a group or to all, which may mean us, too: we get a copy. Takes the skb. */
@@ -174,16 +179,22 @@ export function ip_mc_output(skb: sk_buff): number {
   const rt = skb.dst as rtable;
   skb.dev = rt.dev;
   skb.protocol = ETH_P_IP;
-  // sk_mc_loop: a socket may not want to hear itself. NF_INET_POST_ROUTING, for either copy, goes here.
+  // sk_mc_loop: a socket may not want to hear itself.
   if ((rt.rt_flags & RTCF_BROADCAST) !== 0 || skb.sk === null || skb.sk.mc_loop) {
     const copy = skb_clone(skb);
-    if (copy !== null) dev_loopback_xmit(copy);
+    if (copy !== null) NF_HOOK(NFPROTO_IPV4, NF_INET_POST_ROUTING, rt.net, copy, null, rt.dev, ip_mc_finish_output);
   }
   if ((rt.rt_flags & RTCF_MULTICAST) !== 0 && iph_ttl(skb) === 0) {
     kfree_skb_reason(skb, SKB_DROP_REASON.NOT_SPECIFIED);
     return 0;
   }
-  return ip_finish_output(skb);
+  return NF_HOOK(NFPROTO_IPV4, NF_INET_POST_ROUTING, rt.net, skb, null, rt.dev, ip_finish_output);
+}
+
+/** ip_mc_finish_output: our own copy. Takes the skb. */
+function ip_mc_finish_output(_net: net, skb: sk_buff): number {
+  dev_loopback_xmit(skb);
+  return 0;
 }
 
 /** dev_loopback_xmit: takes the skb. */
@@ -195,7 +206,7 @@ function dev_loopback_xmit(skb: sk_buff): void {
 }
 
 /** ip_finish_output: does it fit? Takes the skb. */
-function ip_finish_output(skb: sk_buff): number {
+function ip_finish_output(_net: net, skb: sk_buff): number {
   const rt = skb.dst as rtable;
   const mtu = dst_mtu(rt);
   if (skb.len > mtu) return ip_fragment(skb, rt.net, mtu);
