@@ -24,7 +24,15 @@ import {
   iph_protocol,
   iph_saddr,
 } from '../ipv4/ip_header.ts';
-import { NF_ACCEPT, NF_DROP, NF_INET_PRE_ROUTING, NF_REPEAT, NFPROTO_IPV4, type nf_hook_ops, type nf_hook_state } from './core.ts';
+import {
+  NF_ACCEPT,
+  NF_DROP,
+  NF_INET_PRE_ROUTING,
+  NF_REPEAT,
+  NFPROTO_IPV4,
+  type nf_hook_ops,
+  type nf_hook_state,
+} from './core.ts';
 import {
   CTINFO2DIR,
   IP_CT_DIR_ORIGINAL,
