@@ -176,7 +176,7 @@ function parse(words: readonly string[]): Parsed {
       at += used;
       continue;
     }
-    if (!word.startsWith('-')) throw misuse(`Bad argument \`${word}'`);
+    if (!word.startsWith('-')) throw new IptablesProblem(`${misuse(`Bad argument \`${word}'`).message}`, 2, false);
     const taken = rule.take(expanded, at, invert);
     if (taken === 0) throw misuse(`unknown option "${word}"`);
     invert = false;
@@ -391,7 +391,7 @@ function addChain(table: Table, name: string): void {
 }
 
 function deleteChain(table: Table, chain: Chain): void {
-  if (chain.policy !== null) throw refused('Invalid argument.');
+  if (chain.policy !== null) throw refused("Invalid argument. Run `dmesg' for more information.");
   if (table.references(chain.name) > 0) throw refused('Too many links.');
   if (chain.rules.length > 0) throw refused('Directory not empty.');
   table.chains = table.chains.filter(each => each !== chain);

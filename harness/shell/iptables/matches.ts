@@ -25,14 +25,13 @@ import {
   formatMark,
   formatMask,
   formatPorts,
-  hex,
   number,
   parseMac,
   parseMark,
   parseNetwork,
   parsePorts,
   parseProtocol,
-  protocolName,
+  portName,
   quote,
 } from './values.ts';
 
@@ -80,11 +79,11 @@ function savePorts(info: xt_tcp | xt_udp): string {
   return text;
 }
 
-function listPorts(name: string, range: xt_range, invert: boolean): string {
+function listPorts(name: string, range: xt_range, invert: boolean, numeric: boolean): string {
   if (isAny(range) && !invert) return '';
   return range[0] === range[1]
-    ? ` ${name}:${bang(invert)}${range[0]}`
-    : ` ${name}s:${bang(invert)}${range[0]}:${range[1]}`;
+    ? ` ${name}:${bang(invert)}${portName(range[0], numeric)}`
+    : ` ${name}s:${bang(invert)}${portName(range[0], numeric)}:${portName(range[1], numeric)}`;
 }
 
 const tcp = extension<xt_tcp>({
@@ -127,8 +126,8 @@ const tcp = extension<xt_tcp>({
     return text;
   },
   list(info, numeric) {
-    let text = ` tcp${listPorts('spt', info.spts, (info.invflags & 1) !== 0)}`;
-    text += listPorts('dpt', info.dpts, (info.invflags & 2) !== 0);
+    let text = ` tcp${listPorts('spt', info.spts, (info.invflags & 1) !== 0, numeric)}`;
+    text += listPorts('dpt', info.dpts, (info.invflags & 2) !== 0, numeric);
     if (info.option !== 0) text += ` option=${bang((info.invflags & 8) !== 0)}${info.option}`;
     const invert = (info.invflags & 4) !== 0;
     if (info.flg_mask !== 0 || invert) {
@@ -149,8 +148,8 @@ const udp = extension<xt_udp>({
     return { spts: s.range, dpts: d.range, invflags: (s.invert ? 1 : 0) | (d.invert ? 2 : 0) };
   },
   save: savePorts,
-  list: info =>
-    ` udp${listPorts('spt', info.spts, (info.invflags & 1) !== 0)}${listPorts('dpt', info.dpts, (info.invflags & 2) !== 0)}`,
+  list: (info, numeric) =>
+    ` udp${listPorts('spt', info.spts, (info.invflags & 1) !== 0, numeric)}${listPorts('dpt', info.dpts, (info.invflags & 2) !== 0, numeric)}`,
 });
 
 /** Names of ICMP types, with the codes they stand for. */
@@ -216,10 +215,16 @@ const icmp = extension<ipt_icmp>({
     if (type === 0xff) return `${not(invert)} --icmp-type any`;
     return `${not(invert)} --icmp-type ${type}${code[0] === 0 && code[1] === 0xff ? '' : `/${code[0]}`}`;
   },
-  list({ type, code, invert }) {
-    if (type === 0xff && code[0] === 0 && code[1] === 0xff) return ' icmp any'.replace(' icmp any', ` icmptype 255`);
-    const c = code[0] === 0 && code[1] === 0xff ? '' : ` code ${code[0]}`;
-    return ` ${bang(invert)}icmptype ${type}${c}`;
+  list({ type, code, invert }, numeric) {
+    const named = ICMP.find(([, t, first, last]) => t === type && first === code[0] && last === code[1]);
+    if (!numeric && named !== undefined) return ` icmp ${bang(invert)}${named[0]}`;
+    const c =
+      code[0] === 0 && code[1] === 0xff
+        ? ''
+        : code[0] === code[1]
+          ? ` code ${code[0]}`
+          : ` codes ${code[0]}-${code[1]}`;
+    return invert ? ` icmp !type ${type}${c}` : ` icmptype ${type}${c}`;
   },
 });
 
@@ -234,11 +239,16 @@ const STATE_BITS: Readonly<Record<string, number>> = {
   UNTRACKED: 256,
 };
 
-function parseStates(text: string, names: readonly string[], bits: Readonly<Record<string, number>>): number {
+function parseStates(
+  text: string,
+  names: readonly string[],
+  bits: Readonly<Record<string, number>>,
+  what = 'ctstate',
+): number {
   let mask = 0;
   for (const name of text.split(',')) {
     const upper = name.toUpperCase();
-    if (!names.includes(upper)) throw misuse(`Bad ctstate "${text}"`);
+    if (!names.includes(upper)) throw misuse(`Bad ${what} "${text}"`);
     mask |= bits[upper] as number;
   }
   return mask;
@@ -253,7 +263,7 @@ const state = extension<xt_state>({
   parse(given) {
     const option = given.get('--state');
     if (option === undefined) throw misuse('You must specify "--state"');
-    return { statemask: parseStates(value(option), STATES.slice(0, 5), STATE_BITS), invert: option.invert };
+    return { statemask: parseStates(value(option), STATES.slice(0, 5), STATE_BITS, 'state'), invert: option.invert };
   },
   save: ({ statemask, invert }) => `${not(invert === true)} --state ${formatStates(statemask, STATES, STATE_BITS)}`,
   list: ({ statemask, invert }) =>
@@ -368,8 +378,7 @@ const limit = extension<xt_rateinfo>({
     const rate = number(count, 1);
     const full = ['second', 'minute', 'hour', 'day'].find(name => unit !== '' && name.startsWith(unit.toLowerCase()));
     const mult = { second: 10000, minute: 600000, hour: 36000000, day: 864000000 }[full ?? ''];
-    if (Number.isNaN(rate) || mult === undefined)
-      throw misuse(`limit: bad value for option "--limit", or out of range (bad rate \`${text}').`);
+    if (Number.isNaN(rate) || mult === undefined) throw misuse(`bad rate "${text}"'`);
     const avg = Math.floor(mult / rate);
     if (avg === 0) throw misuse(`Rate too fast "${text}"`);
     const burst = given.has('--limit-burst') ? number(value(given.get('--limit-burst')), 0, 10000) : 5;
@@ -386,15 +395,13 @@ function markMatch(name: string): Extension {
     options: { '--mark': '!1' },
     parse(given) {
       const option = given.get('--mark');
-      if (option === undefined) throw misuse(`${name}: option "--mark" must be specified`);
+      if (option === undefined) throw misuse(`${name}: option "--mark" must be specified\n`);
       const [mark, mask] = parseMark(value(option), name);
       return { mark, mask, invert: option.invert };
     },
     save: ({ mark, mask, invert }) => `${not(invert)} --mark ${formatMark(mark, mask)}`,
     list: ({ mark, mask, invert }) =>
-      ` ${name === 'mark' ? 'mark' : 'connmark'} match${invert ? ' !' : ''} ${formatMark(mark, mask)}`
-        .replace('match !', 'match !')
-        .replace('connmark match', 'connmark match'),
+      ` ${name} match ${name === 'mark' ? not(invert).slice(1) : not(invert)}${name === 'mark' && !invert ? '' : ' '}${formatMark(mark, mask)}`,
   });
 }
 
@@ -422,9 +429,12 @@ const multiport = extension<xt_multiport>({
     const name = { source: 'sports', destination: 'dports', either: 'ports' }[which];
     return `${not(invert)} --${name} ${list.map(formatPorts).join(',')}`;
   },
-  list({ which, ports: list, invert }) {
+  list({ which, ports: list, invert }, numeric) {
     const name = { source: 'sports', destination: 'dports', either: 'ports' }[which];
-    return ` multiport ${name} ${invert ? ' !' : ''}${list.map(formatPorts).join(',')}`;
+    const text = list.map(([a, b]) =>
+      a === b ? portName(a, numeric) : `${portName(a, numeric)}:${portName(b, numeric)}`,
+    );
+    return ` multiport ${name} ${invert ? ' !' : ''}${text.join(',')}`;
   },
 });
 
@@ -493,7 +503,7 @@ const comment = extension<{ readonly comment: string }>({
   name: 'comment',
   options: { '--comment': 1 },
   parse(given) {
-    if (!given.has('--comment')) throw misuse('comment: option "--comment" must be specified');
+    if (!given.has('--comment')) throw misuse('comment: option "--comment" must be specified\n');
     const text = value(given.get('--comment'));
     if (text.length > 255) throw misuse('comment: option "--comment" takes at most 255 characters');
     return { comment: text };
@@ -507,11 +517,11 @@ const mac = extension<xt_mac>({
   options: { '--mac-source': '!1' },
   parse(given) {
     const option = given.get('--mac-source');
-    if (option === undefined) throw misuse('mac: option "--mac-source" must be specified');
+    if (option === undefined) throw misuse('mac: option "--mac-source" must be specified\n');
     return { source: parseMac(value(option)), invert: option.invert };
   },
   save: info => `${not(info.invert)} --mac-source ${formatMac(info.source)}`,
-  list: info => ` MAC${info.invert ? ' !' : ''} ${formatMac(info.source)}`.replace('MAC ', 'MAC '),
+  list: info => ` MAC${not(info.invert)} ${formatMac(info.source)}`,
 });
 
 const statistic = extension<xt_statistic>({
@@ -529,7 +539,8 @@ const statistic = extension<xt_statistic>({
     if (mode !== 'nth') throw misuse(`Bad mode "${mode}"`);
     const option = given.get('--every');
     const every = number(value(option), 1);
-    const packet = given.has('--packet') ? number(value(given.get('--packet'))) : 0;
+    if (!given.has('--packet')) throw misuse('statistic: option "--every" also requires "--packet".\n');
+    const packet = number(value(given.get('--packet')));
     if (option === undefined || Number.isNaN(every)) throw misuse('statistic: bad value for option "--every"');
     if (Number.isNaN(packet) || packet >= every) throw misuse('the --packet p must be 0 <= p <= n-1');
     return { mode, probability: 0, every, packet, invert: option.invert };
@@ -553,7 +564,7 @@ const length = extension<xt_length>({
   options: { '--length': '!1' },
   parse(given) {
     const option = given.get('--length');
-    if (option === undefined) throw misuse('length: option "--length" must be specified');
+    if (option === undefined) throw misuse('length: option "--length" must be specified\n');
     const [first = '', last] = value(option).split(':', 2);
     const min = first === '' ? 0 : number(first, 0, 65535);
     const max = last === undefined ? min : last === '' ? 65535 : number(last, 0, 65535);
@@ -651,4 +662,3 @@ export const MATCHES: readonly Extension[] = [
   pkttype,
   physdev,
 ];
-export { hex, protocolName };

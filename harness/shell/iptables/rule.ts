@@ -112,6 +112,7 @@ export class RuleParser {
       case '--jump':
       case '-g':
       case '--goto':
+        if (this.jump !== null) throw misuse('multiple -j flags not allowed');
         this.jump = next();
         this.goto = name === '-g' || name === '--goto';
         this.target = null;
@@ -296,13 +297,13 @@ export function listRule(rule: ipt_rule, number: number, format: ListFormat): st
   let line = format.lineNumbers ? `${String(number).padEnd(4)} ` : '';
   if (format.verbose) line += formatCount(rule.pcnt, format.exact) + formatCount(rule.bcnt, format.exact);
   line += `${targetName(target).padEnd(9)} ${bang(IPT_INV_PROTO) || ' '}${protocolText(ip, format)} `;
-  line += `${ip.frag ? bang(IPT_INV_FRAG) || '-' : '-'}${ip.frag ? 'f' : '-'}  `;
+  line += `${ip.frag ? bang(IPT_INV_FRAG) || '-' : '-'}${ip.frag ? 'f' : '-'}${format.verbose ? '  ' : ' '}`;
   if (format.verbose) {
     for (const [name, bit] of [
       [ip.iniface, IPT_INV_VIA_IN],
       [ip.outiface, IPT_INV_VIA_OUT],
     ] as const) {
-      line += ` ${(bang(bit) + (name !== '' ? name : format.numeric ? '*' : 'any')).padEnd(6)} `;
+      line += `${(bang(bit) + (name !== '' ? name : format.numeric ? '*' : 'any')).padEnd(6)} `;
     }
   }
   const address = (addr: number, mask: number, bit: number): string => {
@@ -310,20 +311,11 @@ export function listRule(rule: ipt_rule, number: number, format: ListFormat): st
       mask === 0 && !format.numeric ? 'anywhere' : in_ntoa(addr) + (mask === -1 ? '' : `/${formatMask(mask)}`);
     return `${(bang(bit) || ' ') + host.padEnd(19)} `;
   };
-  line += address(ip.src, ip.smsk, IPT_INV_SRCIP) + address(ip.dst, ip.dmsk, IPT_INV_DSTIP).trimEnd().padEnd(0);
-  line = padDestination(line, ip, format, bang);
+  line += address(ip.src, ip.smsk, IPT_INV_SRCIP) + address(ip.dst, ip.dmsk, IPT_INV_DSTIP);
   if (target !== null && 'chain' in target && target.goto) line += '[goto] ';
   for (const { name, info } of rule.matches) line += extensionOf(MATCHES, name).list(info, format.numeric);
   if (target !== null && 'name' in target) line += extensionOf(TARGETS, target.name).list(target.info, format.numeric);
   return line;
-}
-
-function padDestination(line: string, ip: ipt_ip, format: ListFormat, bang: (bit: number) => string): string {
-  const host =
-    ip.dmsk === 0 && !format.numeric ? 'anywhere' : in_ntoa(ip.dst) + (ip.dmsk === -1 ? '' : `/${formatMask(ip.dmsk)}`);
-  const field = (bang(IPT_INV_DSTIP) || ' ') + host;
-  const at = line.lastIndexOf(field);
-  return `${line.slice(0, at)}${(bang(IPT_INV_DSTIP) || ' ') + host.padEnd(19)} `;
 }
 
 function protocolText(ip: ipt_ip, format: ListFormat): string {

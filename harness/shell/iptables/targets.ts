@@ -63,7 +63,7 @@ const log = extension<xt_log_info>({
     if (text !== '') {
       level = number(text, 0, 7);
       if (Number.isNaN(level)) level = LEVELS.findIndex(name => name.startsWith(text.toLowerCase()));
-      if (level < 0) throw misuse(`log-level "${text}" unknown or ambiguous`);
+      if (level < 0) throw misuse(`log level "${text}" unknown\n`);
     }
     const prefix = value(given.get('--log-prefix'));
     if (prefix.includes('\n')) throw misuse('Newlines not allowed in --log-prefix');
@@ -79,7 +79,10 @@ const log = extension<xt_log_info>({
   list(info, numeric) {
     const prefix = info.prefix === '' ? '' : ` prefix "${info.prefix}"`;
     if (numeric) return ` LOG flags ${info.logflags} level ${info.level}${prefix}`;
-    return ` LOG level ${LEVELS[info.level]}${prefix}`;
+    const flags = LOG_FLAGS.filter(([, bit]) => (info.logflags & bit) !== 0).map(([option]) =>
+      option.replace('--log', '').replace('-', ' '),
+    );
+    return ` LOG level ${info.level === 4 ? 'warn' : LEVELS[info.level]}${flags.join('')}${prefix}`;
   },
 });
 
@@ -223,7 +226,7 @@ function natTarget(name: string, option: string): Extension {
     options: { [option]: 1, '--random': 0, '--random-fully': 0, '--persistent': 0 },
     parse(given, protocol) {
       const to = given.get(option);
-      if (to === undefined) throw misuse(`${name}: option "${option}" must be specified`);
+      if (to === undefined) throw misuse(`${name}: option "${option}" must be specified\n`);
       return parseRange(value(to), flagsOf(given), protocol, name);
     },
     save: info => ` ${option} ${formatRange(info)}${formatFlags(info.flags, '--')}`,
@@ -263,15 +266,14 @@ const ct = extension<object>({
     return {};
   },
   save: () => ' --notrack',
-  list: () => ' NOTRACK',
+  list: () => ' CT notrack',
 });
 
 const notrack = extension<object>({
   name: 'NOTRACK',
-  kernelName: 'CT',
   options: {},
   parse: () => ({}),
-  save: () => ' --notrack',
+  save: () => '',
   list: () => ' NOTRACK',
 });
 

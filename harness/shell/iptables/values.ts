@@ -60,6 +60,12 @@ export function parsePort(text: string): number {
   return port;
 }
 
+/** A port for the list: by its service's name, unless numbers are wanted. */
+export function portName(port: number, numeric: boolean): string {
+  const name = numeric ? undefined : Object.keys(SERVICES).find(each => SERVICES[each] === port);
+  return name ?? String(port);
+}
+
 /** `22`, `1:10`, `:10`, `1:`. */
 export function parsePorts(text: string): [number, number] {
   const colon = text.indexOf(':');

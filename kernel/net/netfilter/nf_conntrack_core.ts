@@ -128,6 +128,7 @@ export class nf_conntrack_net {
   private readonly free: nf_conn[] = [];
   /** nf_conntrack_count: also those that are not confirmed yet. */
   count = 0;
+  private refused = 0;
   readonly key: hsiphash_key;
   /** What NAT has to do when a connection ends. */
   nat_cleanup: ((ct: nf_conn) => void) | null = null;
@@ -296,10 +297,10 @@ export class nf_conntrack_net {
 
   /** __nf_conntrack_alloc: with one reference, the caller's; null when the table is full and nothing may go. */
   alloc(hash: number): nf_conn | null {
-    const { sysctl, stat } = this;
+    const { sysctl } = this;
     if (sysctl.nf_conntrack_max !== 0 && this.count >= sysctl.nf_conntrack_max && !this.early_drop(hash)) {
-      stat.drop++;
-      if (stat.drop === 1 || stat.drop % 1000 === 0) {
+      // net_warn_ratelimited: not for each.
+      if (this.refused++ % 1000 === 0) {
         this.net.kernel.printk('nf_conntrack: nf_conntrack: table full, dropping packet');
       }
       return null;

@@ -9,7 +9,8 @@ export const NF_LOG_TCPOPT = 0x02;
 export const NF_LOG_IPOPT = 0x04;
 export const NF_LOG_UID = 0x08;
 export const NF_LOG_MACDECODE = 0x20;
-export const NF_LOG_MASK = 0x2f;
+/** What TRACE tells (NF_LOG_DEFAULT_MASK). */
+export const NF_LOG_DEFAULT_MASK = 0x0f;
 
 const hex2 = (value: number): string => value.toString(16).padStart(2, '0');
 const HEX2 = (value: number): string => hex2(value).toUpperCase();
@@ -45,7 +46,7 @@ export function nf_log_packet(skb: sk_buff, state: nf_hook_state, prefix: string
 }
 
 export function nf_log_trace(skb: sk_buff, state: nf_hook_state, prefix: string): void {
-  nf_log_packet(skb, state, prefix, NF_LOG_MASK);
+  nf_log_packet(skb, state, prefix, NF_LOG_DEFAULT_MASK);
 }
 
 /** dump_mac_header */
