@@ -5,7 +5,7 @@ import { findTool } from '../../harness/ci/tools.mjs';
 import { World } from '../../harness/machine/world.ts';
 import { iptables, iptables_restore, iptables_save } from '../../harness/shell/iptables.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
-import { COMMANDS } from '../harness/shell/commands.ts';
+import { COMMANDS, QUERIES } from '../harness/shell/commands.ts';
 import { testWith } from '../needs.ts';
 
 /** Runs a script in a network namespace of its own. */
@@ -56,6 +56,18 @@ describe('iptables of a real Linux and ours', () => {
     build(kernel);
     const ours = `${uncommented(iptables_save(kernel, { counters: true }).stdout)}@@\n`;
     expect(ours + iptables(kernel, ['-L', '-n', '-v', '--line-numbers']).stdout).toBe(uncommented(real));
+    finish();
+  });
+
+  testWith('iptables-legacy')('lists and refusals: word for word, with the same exit status', () => {
+    const asked = QUERIES.map(query => `echo '@@'; iptables-legacy ${query} 2>&1; echo "status $?"`).join('\n');
+    const answers = linux(`${script}\n${asked}`).split('@@\n').slice(1);
+    const { kernel, finish } = host();
+    build(kernel);
+    for (const [i, query] of QUERIES.entries()) {
+      const { stdout, stderr, status } = iptables(kernel, query.split(/ +/));
+      expect(`${stdout}${stderr}status ${status}\n`, query).toBe(answers[i]);
+    }
     finish();
   });
 

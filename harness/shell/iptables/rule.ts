@@ -158,6 +158,11 @@ export class RuleParser {
     const form = found.extension.options[name] as Extension['options'][string];
     const count = Number(String(form).replace('!', ''));
     if (invert && typeof form === 'number') throw misuse(`option "${name}" cannot be inverted.`);
+    if (name === '--syn' || name === '--tcp-flags') {
+      if (found.given.has('--syn') || found.given.has('--tcp-flags')) {
+        throw misuse("Only one of `--syn' or `--tcp-flags'  allowed");
+      }
+    }
     if (found.given.has(name)) throw misuse(`${found.extension.name}: option "${name}" can only be used once.`);
     if (at + count >= words.length) throw misuse(`option "${name}" requires an argument`);
     found.given.set(name, { values: words.slice(at + 1, at + 1 + count), invert });
@@ -241,6 +246,12 @@ function targetName(target: ipt_rule['target']): string {
   return target.name;
 }
 
+/** In the list an old name gives way to the new one. */
+function listedName(target: ipt_rule['target']): string {
+  const name = targetName(target);
+  return name === 'NOTRACK' ? 'CT' : name;
+}
+
 const not = (inv: number, bit: number): string => ((inv & bit) !== 0 ? '! ' : '');
 
 /** iptables-save's line, from "-A CHAIN" on. */
@@ -296,7 +307,7 @@ export function listRule(rule: ipt_rule, number: number, format: ListFormat): st
   const bang = (bit: number): string => ((inv & bit) !== 0 ? '!' : '');
   let line = format.lineNumbers ? `${String(number).padEnd(4)} ` : '';
   if (format.verbose) line += formatCount(rule.pcnt, format.exact) + formatCount(rule.bcnt, format.exact);
-  line += `${targetName(target).padEnd(9)} ${bang(IPT_INV_PROTO) || ' '}${protocolText(ip, format)} `;
+  line += `${listedName(target).padEnd(9)} ${bang(IPT_INV_PROTO) || ' '}${protocolText(ip, format)} `;
   line += `${ip.frag ? bang(IPT_INV_FRAG) || '-' : '-'}${ip.frag ? 'f' : '-'}${format.verbose ? '  ' : ' '}`;
   if (format.verbose) {
     for (const [name, bit] of [

@@ -150,6 +150,7 @@ const connmark = extension<xt_connmark_tginfo>({
       if (info.ctmark === 0) return ` CONNMARK and ${hex(~info.ctmask)}`;
       if (info.ctmark === info.ctmask) return ` CONNMARK or ${hex(info.ctmark)}`;
       if (info.ctmask === 0) return ` CONNMARK xor ${hex(info.ctmark)}`;
+      if (info.ctmask === -1) return ` CONNMARK set ${hex(info.ctmark)}`;
       return ` CONNMARK xset ${hex(info.ctmark)}/${hex(info.ctmask)}`;
     }
     if (info.nfmask === info.ctmask) {

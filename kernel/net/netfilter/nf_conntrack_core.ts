@@ -1,7 +1,7 @@
 /**
  * Connection tracking (net/netfilter/nf_conntrack_core.c): which connection a packet belongs to, and in what state it is.
  *
- * The table is one array of words: twelve for each direction of each entry, ten of them the tuple, then the link to the
+ * The table is one array of words: sixteen for each direction of each entry, ten of them the tuple, then the link to the
  * next in its bucket and the bucket. A reference to a direction is slot * 2 + direction; links are that plus one.
  */
 
@@ -65,8 +65,8 @@ import {
 } from './nf_conntrack_proto.ts';
 import { nf_conntrack_l4proto_tcp } from './nf_conntrack_proto_tcp.ts';
 
-/** Words per direction, and where link and bucket are among them. */
-const STRIDE = 12;
+/** Words per direction, a cache line, and where link and bucket are among them. */
+const STRIDE = 16;
 const T_NEXT = 10;
 const T_BUCKET = 11;
 /** Buckets that are searched for a victim when the table is full (NF_CT_EVICTION_RANGE). */
@@ -78,8 +78,8 @@ const ICMPHDR = 8;
 
 /** net.netfilter.*: times in seconds. */
 export class nf_conntrack_sysctl {
-  /** As on a machine with 1 to 4 GiB: the arena that is our RAM holds packets only. */
-  nf_conntrack_max = 65536;
+  /** As on a machine with more than 4 GiB: the arena that is our RAM holds packets only. */
+  nf_conntrack_max = 262144;
   nf_conntrack_acct = 0;
   nf_conntrack_checksum = 1;
   nf_conntrack_log_invalid = 0;
@@ -120,8 +120,8 @@ export class nf_conntrack_net {
   readonly sysctl = new nf_conntrack_sysctl();
   readonly stat = new ip_conntrack_stat();
   /** nf_conntrack_buckets; changed by nf_conntrack_hash_resize. */
-  buckets = 65536;
-  heads = new Int32Array(65536);
+  buckets = 262144;
+  heads = new Int32Array(262144);
   /** The directions, STRIDE words each. */
   rows = new Int32Array(1024 * 2 * STRIDE);
   readonly conns: nf_conn[] = [];
@@ -203,20 +203,18 @@ export class nf_conntrack_net {
     );
   }
 
-  /** __nf_conntrack_find: the reference to a confirmed connection's direction, or -1. What has expired on the way goes. */
+  /** __nf_conntrack_find: the reference to a confirmed connection's direction, or -1. One that has expired goes. */
   find(tuple: nf_conntrack_tuple): number {
-    const now = this.jiffies();
     const { rows } = this;
     for (let link = this.heads[this.bucket_of(this.hash(tuple))] as number; link !== 0; ) {
       const ref = link - 1;
       const row = ref * STRIDE;
-      const ct = this.conns[ref >> 1] as nf_conn;
-      if (ct.timeout <= now) {
-        link = this.next_alive(rows[row + T_NEXT] as number, ct);
+      if (this.equal(row, tuple)) {
+        const ct = this.conns[ref >> 1] as nf_conn;
+        if (ct.timeout > this.jiffies()) return ref;
         this.nf_ct_delete(ct);
-        continue;
+        return -1;
       }
-      if (this.equal(row, tuple)) return ref;
       link = rows[row + T_NEXT] as number;
     }
     return -1;
