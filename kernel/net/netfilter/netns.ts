@@ -1,5 +1,6 @@
 /** Netfilter's part of a struct net (include/net/netns/netfilter.h, include/net/net_namespace.h). */
 import type { sk_buff } from '../core/skbuff.ts';
+import type { flowi4 } from '../ipv4/fib.ts';
 import type { nf_hook_entries, nf_hook_ops, nf_hook_state } from './core.ts';
 import type { nf_conntrack_net } from './nf_conntrack.ts';
 import type { nf_nat_net } from './nf_nat_core.ts';
@@ -29,6 +30,8 @@ export class netns_nf {
    * `user`: IP_DEFRAG_CONNTRACK_IN and the like.
    */
   ip_defrag: ((skb: sk_buff, user: number) => number) | null = null;
+  /** What ip_route_me_harder asks with; made once. */
+  me_harder_fl4: flowi4 | null = null;
   /** Drops by NF_QUEUE without a queue's reader. */
   queue_dropped = 0;
   /** net.bridge.*: whether bridged packets see IP's and ARP's hooks. */

@@ -13,7 +13,9 @@ const LL_RESERVED_SPACE = 16;
  * then the packet has its old route. Does not take the skb.
  */
 export function ip_route_me_harder(net: net, skb: sk_buff): number {
-  const fl4 = new flowi4();
+  const { nf } = net;
+  if (nf.me_harder_fl4 === null) nf.me_harder_fl4 = new flowi4();
+  const fl4 = nf.me_harder_fl4;
   const saddr = iph_saddr(skb);
   // A source that is not ours (a reset for somebody else) says nothing about the way.
   fl4.init(iph_daddr(skb), saddr !== 0 && inet_addr_type(net, saddr) === RTN_LOCAL ? saddr : 0);
