@@ -1,4 +1,5 @@
 /** Netfilter's part of a struct net (include/net/netns/netfilter.h, include/net/net_namespace.h). */
+import type { net } from '../core/net_namespace.ts';
 import type { sk_buff } from '../core/skbuff.ts';
 import type { flowi4 } from '../ipv4/fib.ts';
 import type { nf_hook_entries, nf_hook_ops, nf_hook_state } from './core.ts';
@@ -29,7 +30,7 @@ export class netns_nf {
    * ip_defrag: collects fragments, set by whoever reassembles. 0: `skb` is the whole packet now; else it was taken.
    * `user`: IP_DEFRAG_CONNTRACK_IN and the like.
    */
-  ip_defrag: ((skb: sk_buff, user: number) => number) | null = null;
+  ip_defrag: ((net: net, skb: sk_buff, user: number) => number) | null = null;
   /** What ip_route_me_harder asks with; made once. */
   me_harder_fl4: flowi4 | null = null;
   /** Drops by NF_QUEUE without a queue's reader. */

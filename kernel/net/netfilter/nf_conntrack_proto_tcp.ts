@@ -527,6 +527,8 @@ function finish(
       ct_net.nf_ct_delete(ct);
       return NF_ACCEPT;
     }
+    // A SYN that is sent again gives no more time: a port used over and over would keep its entry for ever.
+    if (index === SYN_SET && old_state === TCP_CONNTRACK_SYN_SENT) return NF_ACCEPT;
     if (new_state === TCP_CONNTRACK_ESTABLISHED) {
       timeout = Math.min(timeout, sysctl.nf_conntrack_tcp_timeout_unacknowledged);
     }

@@ -49,7 +49,7 @@ function ipv4_conntrack_defrag(_priv: unknown, skb: sk_buff, state: nf_hook_stat
       : skb.nf_bridge !== 0
         ? IP_DEFRAG_CONNTRACK_BRIDGE_IN
         : IP_DEFRAG_CONNTRACK_IN;
-  return ip_defrag(skb, user) === 0 ? NF_ACCEPT : NF_STOLEN;
+  return ip_defrag(state.net, skb, user) === 0 ? NF_ACCEPT : NF_STOLEN;
 }
 
 function hooks(ct_net: nf_conntrack_net): nf_hook_ops[] {

@@ -85,6 +85,17 @@ test('TCP from its SYN to TIME_WAIT: states and time-outs', () => {
   lab.finish();
 });
 
+test('a SYN sent again: its entry gets no more time, and a reset before an answer ends it', () => {
+  const lab = tracked();
+  lab.tcp(OUT, { seq: 100, flags: SYN });
+  lab.wait(50);
+  lab.tcp(OUT, { seq: 100, flags: SYN });
+  expect(state(lab)).toBe('70 SYN_SENT');
+  lab.tcp(OUT, { seq: 101, flags: RST });
+  expect(lab.table()).toEqual([]);
+  lab.finish();
+});
+
 function established(lab: Lab): void {
   lab.tcp(OUT, { seq: 100, flags: SYN });
   lab.tcp(mirror(OUT), { seq: 500, ack: 101, flags: SYN | ACK }, lab.outside);
