@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
 import { buildIcmp } from '../../../../harness/packet/icmp.ts';
 import { buildIpv4Packet, parseIpv4Packet } from '../../../../harness/packet/ipv4.ts';
+import { parseTcp, tcpChecksumOk } from '../../../../harness/packet/tcp.ts';
 import { buildUdp, parseUdp, udpChecksumOk } from '../../../../harness/packet/udp.ts';
 import { dev_close } from '../../../../kernel/net/core/dev.ts';
-import { icmpOf, Lab, udpOf } from './lab.ts';
+import { ACK, icmpOf, Lab, SYN, udpOf } from './lab.ts';
 
 const MASQ = '*nat\n-A POSTROUTING -o eth1 -j MASQUERADE\nCOMMIT\n';
 const OUT = { src: '10.1.0.1', dst: '192.0.2.9', sport: 4000, dport: 53 };
@@ -111,5 +112,22 @@ test('the device of a masquerade goes down: its connections are forgotten', () =
   expect(lab.table()).toHaveLength(1);
   lab.exec(() => dev_close(lab.outside));
   expect(lab.table()).toEqual([]);
+  lab.finish();
+});
+
+test('TCP through a masquerade: both ways with right checksums, tracked to ESTABLISHED', () => {
+  const lab = new Lab(MASQ);
+  const flow = { ...OUT, dport: 80 };
+  const [syn] = lab.tcp(flow, { seq: 100, flags: SYN });
+  if (syn === undefined) throw new Error('nothing was sent');
+  expect(syn.source).toBe('192.0.2.1');
+  expect(tcpChecksumOk(syn.payload, syn)).toBe(true);
+  const answer = { src: '192.0.2.9', dst: '192.0.2.1', sport: 80, dport: parseTcp(syn.payload).sourcePort };
+  const [back] = lab.tcp(answer, { seq: 500, ack: 101, flags: SYN | ACK }, lab.outside);
+  if (back === undefined) throw new Error('no answer');
+  expect(back.destination).toBe('10.1.0.1');
+  expect(tcpChecksumOk(back.payload, back)).toBe(true);
+  lab.tcp(flow, { seq: 101, ack: 501 });
+  expect(lab.table()[0]).toContain('432000 ESTABLISHED src=10.1.0.1 dst=192.0.2.9 sport=4000 dport=80');
   lab.finish();
 });
