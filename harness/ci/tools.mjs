@@ -22,6 +22,11 @@ export const TOOLS = [
   { name: 'nmap', debianPackage: 'nmap', neededFor: 'that nmap sees what it sees of a Linux host' },
   { name: 'python3', debianPackage: 'python3', neededFor: 'that sockets of Linux hear the same errors of our host' },
   { name: 'traceroute', debianPackage: 'traceroute', neededFor: 'that Linux finds the way through our router' },
+  {
+    name: 'iptables-legacy',
+    debianPackage: 'iptables',
+    neededFor: 'that rules of a real Linux restore here, and ours there',
+  },
   { name: 'unshare', debianPackage: 'util-linux', neededFor: 'that attach works without root' },
 ];
 

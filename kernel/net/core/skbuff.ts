@@ -18,6 +18,7 @@ import { ENOMEM } from '../../errno.ts';
 import type { Kernel } from '../../kernel.ts';
 import { assert } from '../../lib/assert.ts';
 import { Slab } from '../../mm/slab.ts';
+import type { nf_conn } from '../netfilter/nf_conntrack.ts';
 import { SKB_CONSUMED, SKB_DROP_REASON } from './dropreason.ts';
 import type { dst_entry } from './dst.ts';
 import type { net_device } from './netdevice.ts';
@@ -112,6 +113,15 @@ export class sk_buff {
   destructor: ((skb: sk_buff) => void) | null = null;
   /** The route, once there is one. */
   dst: dst_entry | null = null;
+  /** Its connection, held by count, and IP_CT_* (_nfct); IP_CT_UNTRACKED without a connection: not to be tracked. */
+  _nfct: nf_conn | null = null;
+  nfctinfo = 0;
+  /** TRACE: tables tell the log which rules it meets. */
+  nf_trace = 0;
+  /** struct nf_bridge_info: on its way through a bridge, seen by IP's hooks; the ports it came in and goes out by. */
+  nf_bridge = 0;
+  physindev: net_device | null = null;
+  physoutdev: net_device | null = null;
   next: sk_buff | null = null;
   prev: sk_buff | null = null;
   /** Queue it hangs in, for the assertion that it hangs in one only. */
@@ -215,6 +225,12 @@ function reset(skb: sk_buff): void {
   skb.sk = null;
   skb.destructor = null;
   skb.dst = null;
+  skb._nfct = null;
+  skb.nfctinfo = 0;
+  skb.nf_trace = 0;
+  skb.nf_bridge = 0;
+  skb.physindev = null;
+  skb.physoutdev = null;
   skb.cb0 = 0;
   skb.cb1 = 0;
   skb.cb2 = 0;
@@ -344,6 +360,14 @@ function copy_skb_header(to: sk_buff, from: sk_buff): void {
   to.ignore_df = from.ignore_df;
   to.dev = from.dev;
   to.dst = from.dst;
+  // __nf_copy
+  if (from._nfct !== null) from._nfct.use++;
+  to._nfct = from._nfct;
+  to.nfctinfo = from.nfctinfo;
+  to.nf_trace = from.nf_trace;
+  to.nf_bridge = from.nf_bridge;
+  to.physindev = from.physindev;
+  to.physoutdev = from.physoutdev;
   to.cb0 = from.cb0;
   to.cb1 = from.cb1;
   to.cb2 = from.cb2;
@@ -652,11 +676,20 @@ function release(skb: sk_buff, reason: number): void {
   if (destructor !== null) destructor(skb);
   put_head(skb);
   if (skb.frag_list !== null) put_frags(skb, reason);
+  if (skb._nfct !== null) nf_reset_ct(skb);
   skb.sk = null;
   skb.dev = null;
   skb.dst = null;
   skb.destructor = null;
   kernel.skbs.give(skb);
+}
+
+/** nf_reset_ct: the packet's way past the connection trackers is over. */
+export function nf_reset_ct(skb: sk_buff): void {
+  const ct = skb._nfct;
+  skb._nfct = null;
+  skb.nfctinfo = 0;
+  if (ct !== null && --ct.use === 0) ct.ct_net.nf_conntrack_destroy(ct);
 }
 
 function put_head(skb: sk_buff): void {

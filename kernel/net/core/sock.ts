@@ -18,7 +18,15 @@ import type { socket } from '../socket.ts';
 import type { dst_entry } from './dst.ts';
 import { type bpf_prog, bpf_prog_run } from './filter.ts';
 import type { net } from './net_namespace.ts';
-import { alloc_skb, SKB_DROP_REASON, type sk_buff, sk_buff_head, skb_reserve, skb_trim } from './skbuff.ts';
+import {
+  alloc_skb,
+  nf_reset_ct,
+  SKB_DROP_REASON,
+  type sk_buff,
+  sk_buff_head,
+  skb_reserve,
+  skb_trim,
+} from './skbuff.ts';
 
 export * from './sock_options.ts';
 
@@ -393,6 +401,7 @@ export function __sock_queue_rcv_skb(sk: sock, skb: sk_buff): number {
 /** What queueing has in common: owner, tail of the queue, tracepoint, sk_data_ready. */
 export function sock_enqueue(sk: sock, skb: sk_buff): void {
   skb.dev = null;
+  if (skb._nfct !== null) nf_reset_ct(skb);
   skb_set_owner_r(skb, sk);
   sk.sk_receive_queue.push(skb);
   const tp = sk.kernel.trace.sock_queue_rcv_skb;

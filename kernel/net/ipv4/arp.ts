@@ -40,6 +40,7 @@ import {
   skb_share_check,
 } from '../core/skbuff.ts';
 import { ETH_P_ARP, ETH_P_IP } from '../ethernet/eth.ts';
+import { NF_ARP_IN, NF_ARP_OUT, NF_HOOK, NFPROTO_ARP, nf_hook } from '../netfilter/core.ts';
 import { type in_device, inet_addr_onlink, inet_confirm_addr, inet_select_addr } from './devinet.ts';
 import {
   inet_addr_type_dev,
@@ -285,11 +286,16 @@ export function arp_create(
   return skb;
 }
 
-/** arp_xmit: NF_ARP_OUT goes here. Takes the skb. */
+/** arp_xmit: takes the skb. */
 export function arp_xmit(skb: sk_buff): void {
   const tp = skb.kernel.trace.arp_send;
   if (tp !== null) tp(skb);
-  dev_queue_xmit(skb);
+  const dev = skb.dev as net_device;
+  NF_HOOK(NFPROTO_ARP, NF_ARP_OUT, dev.nd_net, skb, null, dev, arp_xmit_finish);
+}
+
+function arp_xmit_finish(_net: net, skb: sk_buff): number {
+  return dev_queue_xmit(skb);
 }
 
 /** arp_send: arguments as arp_create. */
@@ -330,9 +336,9 @@ function arp_rcv(skb: sk_buff, dev: net_device, sha: Uint8Array, tha: Uint8Array
     kfree_skb_reason(own, SKB_DROP_REASON.NOT_SPECIFIED);
     return NET_RX_DROP;
   }
-  // NF_ARP_IN goes here.
   own.cb0 = 0;
   own.cb1 = 0;
+  if (nf_hook(NFPROTO_ARP, NF_ARP_IN, dev.nd_net, own, dev, null, null) !== 1) return NET_RX_DROP;
   const verdict = arp_process(own, dev, sha, tha, fl4);
   if (verdict === ARP_QUEUED) return NET_RX_SUCCESS;
   if (verdict === ARP_DONE) {

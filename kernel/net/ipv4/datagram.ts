@@ -25,7 +25,7 @@ import {
   type sockaddr_in,
 } from '../msg.ts';
 import { ip_neigh_gw4 } from './arp.ts';
-import { RT_SCOPE_LINK, RT_SCOPE_UNIVERSE } from './fib.ts';
+import { FLOWI_FLAG_ANYSRC, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE } from './fib.ts';
 import { OPT_STRICTROUTE } from './inet_skb_parm.ts';
 import { csum_block_add, ip_generic_getfrag, type ipcm_cookie } from './ip_append.ts';
 import { ip_cmsg_send, ip_local_error } from './ip_cmsg.ts';
@@ -73,6 +73,7 @@ export function ipcm_init_msg(sk: sock, msg: msghdr, ipc: ipcm_cookie): number {
 /**
  * The route for a datagram to `daddr`, by the socket's settings and the message's: what udp_sendmsg, raw_sendmsg and
  * ping_v4_sendmsg have in common. Afterwards fl4 has source and destination, `ipc.addr` the destination.
+ * @param dport - port in host order, 0 for protocols without ports
  * @param connected - the socket's cached route may be used
  * @returns the route or a negative errno: -EACCES for a broadcast without SO_BROADCAST
  */
@@ -84,6 +85,7 @@ export function datagram_route(
   daddr: number,
   connected: boolean,
   proto: number,
+  dport = 0,
 ): rtable | number {
   const net = sk.sk_net;
   let saddr = ipc.addr;
@@ -119,6 +121,11 @@ export function datagram_route(
   fl4.mark = ipc.mark;
   fl4.proto = proto;
   fl4.scope = scope;
+  fl4.flags = inet_sk_flowi_flags(sk);
+  if (dport !== 0) {
+    fl4.sport = sk.inet_sport;
+    fl4.dport = dport;
+  }
   const rt = ip_route_output_key(net, fl4);
   if (typeof rt === 'number') {
     if (rt === -ENETUNREACH) net.ipv4.mib.IpOutNoRoutes++;
@@ -129,6 +136,11 @@ export function datagram_route(
   if ((msg.flags & MSG_CONFIRM) !== 0) confirm_neigh(rt, fl4.daddr);
   if (ipc.addr === 0) ipc.addr = fl4.daddr;
   return rt;
+}
+
+/** inet_sk_flowi_flags: may it send from an address that is not ours? */
+function inet_sk_flowi_flags(sk: sock): number {
+  return sk.transparent || sk.hdrincl ? FLOWI_FLAG_ANYSRC : 0;
 }
 
 /** dst_confirm_neigh: the program knows that the other side is there. */
@@ -197,6 +209,9 @@ export function ip4_datagram_connect(sk: sock, addr: sockaddr): number {
   fl4.mark = sk.sk_mark;
   fl4.proto = sk.sk_protocol;
   if (sk.sk_localroute) fl4.scope = RT_SCOPE_LINK;
+  fl4.flags = inet_sk_flowi_flags(sk);
+  fl4.sport = sk.inet_sport;
+  fl4.dport = usin.sin_port & 0xffff;
   const rt = ip_route_output_key(net, fl4);
   if (typeof rt === 'number') {
     if (rt === -ENETUNREACH) net.ipv4.mib.IpOutNoRoutes++;

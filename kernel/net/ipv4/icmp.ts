@@ -29,6 +29,7 @@ import {
   skb_copy_bits,
   skb_pull,
 } from '../core/skbuff.ts';
+import { nf_ct_attach } from '../netfilter/core.ts';
 import { inet_select_addr } from './devinet.ts';
 import { inet_addr_type_dev, ip_dev_find, RT_SCOPE_LINK, RTN_BROADCAST } from './fib.ts';
 import { inet_peer_xrlim_allow } from './inetpeer.ts';
@@ -630,6 +631,7 @@ function icmp_push_reply(net: net, rt: rtable, param: icmp_bxm): void {
   for (let frag: sk_buff | null = skb; frag !== null; frag = frag.next) {
     sum = csum_from_partial(sum + frag.csum);
     frag.parent = cause.id;
+    if (is_error[param.type] !== 0 && cause._nfct !== null) nf_ct_attach(frag, cause);
   }
   put_csum(ram, at + 2, csum_fold(sum));
   skb.ip_summed = CHECKSUM_NONE;

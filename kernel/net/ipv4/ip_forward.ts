@@ -1,6 +1,7 @@
 /** Forwarding (net/ipv4/ip_forward.c; RFC 1812 5.2, 5.3): a packet for somebody else, with net.ipv4.ip_forward on. */
 import { NET_RX_DROP } from '../core/dev.ts';
 import { dst_output } from '../core/dst.ts';
+import type { net } from '../core/net_namespace.ts';
 import {
   CHECKSUM_COMPLETE,
   CHECKSUM_NONE,
@@ -10,6 +11,7 @@ import {
   type sk_buff,
   skb_cow_head,
 } from '../core/skbuff.ts';
+import { NF_HOOK, NF_INET_FORWARD, NFPROTO_IPV4 } from '../netfilter/core.ts';
 import {
   ICMP_DEST_UNREACH,
   ICMP_EXC_TTL,
@@ -78,14 +80,12 @@ export function ip_forward(skb: sk_buff): number {
   // Not for a packet whose sender said which way it is to go.
   if ((IPCB_flags(skb) & IPSKB_DOREDIRECT) !== 0 && (skb.cb1 & 0xff00) === 0) ip_rt_send_redirect(skb);
   if (ipv4.ip_forward_update_priority !== 0) skb.priority = rt_tos2priority(iph_tos(skb));
-  // NF_INET_FORWARD goes here.
-  return ip_forward_finish(skb);
+  return NF_HOOK(NFPROTO_IPV4, NF_INET_FORWARD, rt.net, skb, skb.dev, rt.dev, ip_forward_finish);
 }
 
 /** ip_forward_finish: counted, and off. Takes the skb. */
-function ip_forward_finish(skb: sk_buff): number {
-  const { mib } = (skb.dst as rtable).net.ipv4;
-  mib.IpForwDatagrams++;
+function ip_forward_finish(net: net, skb: sk_buff): number {
+  net.ipv4.mib.IpForwDatagrams++;
   if (IPCB_optlen(skb) !== 0) ip_forward_options(skb);
   skb.tstamp = 0;
   return dst_output(skb);

@@ -21,6 +21,7 @@ import {
   skb_trim,
 } from '../core/skbuff.ts';
 import { ETH_P_IP } from '../ethernet/eth.ts';
+import { NF_HOOK, NF_INET_LOCAL_IN, NF_INET_PRE_ROUTING, NFPROTO_IPV4 } from '../netfilter/core.ts';
 import { ICMP_DEST_UNREACH, ICMP_PROT_UNREACH, icmp_send } from './icmp.ts';
 import { IP_DEFRAG_LOCAL_DELIVER, ip_defrag } from './ip_fragment.ts';
 import {
@@ -50,8 +51,7 @@ export function ip_rcv(skb: sk_buff, dev: net_device): number {
   if (tp !== null) tp(skb);
   const own = ip_rcv_core(skb, dev.nd_net);
   if (own === null) return NET_RX_DROP;
-  // NF_INET_PRE_ROUTING goes here.
-  return ip_rcv_finish(own, dev);
+  return NF_HOOK(NFPROTO_IPV4, NF_INET_PRE_ROUTING, dev.nd_net, own, dev, null, ip_rcv_finish);
 }
 
 /** ip_rcv_core: is it an IP packet, and whole? The skb, ours alone and without padding, or null. */
@@ -136,10 +136,10 @@ export function pskb_trim_rcsum(skb: sk_buff, length: number): void {
 }
 
 /** ip_rcv_finish: routing says what becomes of it. Takes the skb. */
-function ip_rcv_finish(skb: sk_buff, dev: net_device): number {
+export function ip_rcv_finish(_net: net, skb: sk_buff): number {
   const tp = skb.kernel.trace.ip_rcv_finish;
   if (tp !== null) tp(skb);
-  const reason = ip_rcv_finish_core(skb, dev);
+  const reason = ip_rcv_finish_core(skb, skb.dev as net_device);
   if (reason !== 0) {
     kfree_skb_reason(skb, reason);
     return NET_RX_DROP;
@@ -181,12 +181,11 @@ export function ip_local_deliver(skb: sk_buff): number {
   const { net } = skb.dst as rtable;
   // The last fragment to come goes on as the whole datagram.
   if (ip_is_fragment(skb) && ip_defrag(net, skb, IP_DEFRAG_LOCAL_DELIVER) !== 0) return 0;
-  // NF_INET_LOCAL_IN goes here.
-  return ip_local_deliver_finish(skb, net);
+  return NF_HOOK(NFPROTO_IPV4, NF_INET_LOCAL_IN, net, skb, skb.dev, null, ip_local_deliver_finish);
 }
 
 /** ip_local_deliver_finish and ip_protocol_deliver_rcu: to raw sockets, then to the protocol's handler. */
-function ip_local_deliver_finish(skb: sk_buff, net: net): number {
+function ip_local_deliver_finish(net: net, skb: sk_buff): number {
   skb_pull(skb, iph_ihl(skb) * 4);
   const { ipv4 } = net;
   let protocol = iph_protocol(skb);

@@ -37,6 +37,7 @@ import {
 import { skb_set_owner_w, sock_wfree } from '../core/sock.ts';
 import { ETH_P_IP } from '../ethernet/eth.ts';
 import { AF_INET } from '../msg.ts';
+import { NF_HOOK, NF_INET_LOCAL_OUT, NF_INET_POST_ROUTING, NFPROTO_IPV4 } from '../netfilter/core.ts';
 import { ip_neigh_gw4 } from './arp.ts';
 import { ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, icmp_send } from './icmp.ts';
 import {
@@ -198,7 +199,10 @@ export function ip_send_skb(net: net, skb: sk_buff): number {
 /** ip_local_out: a packet of ours with its header, but for length and checksum. Takes the skb; as dst_output returns. */
 export function ip_local_out(net: net, skb: sk_buff): number {
   __ip_local_out(net, skb);
-  // NF_INET_LOCAL_OUT goes here.
+  return NF_HOOK(NFPROTO_IPV4, NF_INET_LOCAL_OUT, net, skb, null, (skb.dst as rtable).dev, local_out_finish);
+}
+
+function local_out_finish(_net: net, skb: sk_buff): number {
   return dst_output(skb);
 }
 
@@ -226,10 +230,11 @@ export function ip_output(skb: sk_buff): number {
   kernel.clock.now += kernel.cost.ip_output;
   const tp = kernel.trace.ip_output;
   if (tp !== null) tp(skb);
-  skb.dev = (skb.dst as rtable).dev;
+  const rt = skb.dst as rtable;
+  const indev = skb.dev;
+  skb.dev = rt.dev;
   skb.protocol = ETH_P_IP;
-  // NF_INET_POST_ROUTING goes here.
-  return ip_finish_output(skb);
+  return NF_HOOK(NFPROTO_IPV4, NF_INET_POST_ROUTING, rt.net, skb, indev, rt.dev, ip_finish_output);
 }
 
 /** ip_mc_output: to a group or to all, which may mean us, too: we get a copy. Takes the skb. */
@@ -241,18 +246,24 @@ export function ip_mc_output(skb: sk_buff): number {
   const rt = skb.dst as rtable;
   skb.dev = rt.dev;
   skb.protocol = ETH_P_IP;
-  // sk_mc_loop: a socket may not want to hear itself. NF_INET_POST_ROUTING, for either copy, goes here.
+  // sk_mc_loop: a socket may not want to hear itself.
   // What was forwarded, and is for no group of ours, would only be dropped on its way back.
   const ours = (rt.rt_flags & RTCF_LOCAL) !== 0 || (IPCB_flags(skb) & IPSKB_FORWARDED) === 0;
   if ((rt.rt_flags & RTCF_BROADCAST) !== 0 || (ours && (skb.sk === null || skb.sk.mc_loop))) {
     const copy = skb_clone(skb);
-    if (copy !== null) dev_loopback_xmit(copy);
+    if (copy !== null) NF_HOOK(NFPROTO_IPV4, NF_INET_POST_ROUTING, rt.net, copy, null, rt.dev, ip_mc_finish_output);
   }
   if ((rt.rt_flags & RTCF_MULTICAST) !== 0 && iph_ttl(skb) === 0) {
     kfree_skb_reason(skb, SKB_DROP_REASON.NOT_SPECIFIED);
     return 0;
   }
-  return ip_finish_output(skb);
+  return NF_HOOK(NFPROTO_IPV4, NF_INET_POST_ROUTING, rt.net, skb, null, rt.dev, ip_finish_output);
+}
+
+/** ip_mc_finish_output: our own copy. Takes the skb. */
+function ip_mc_finish_output(_net: net, skb: sk_buff): number {
+  dev_loopback_xmit(skb);
+  return 0;
 }
 
 /** dev_loopback_xmit: takes the skb. */
@@ -274,7 +285,7 @@ export function ip_skb_dst_mtu(skb: sk_buff): number {
 }
 
 /** ip_finish_output: does it fit? Takes the skb. */
-function ip_finish_output(skb: sk_buff): number {
+function ip_finish_output(_net: net, skb: sk_buff): number {
   const rt = skb.dst as rtable;
   const mtu = ip_skb_dst_mtu(skb);
   if (skb.gso_size !== 0) return ip_finish_output_gso(skb, rt, mtu);

@@ -76,7 +76,7 @@ export function udp_sendmsg(sk: sock, msg: msghdr, length: number): number {
     connected = false;
     if ((control.present & CMSG_UDP_SEGMENT) !== 0) ipc.gso_size = control.gso_size & 0xffff;
   }
-  const rt = datagram_route(sk, msg, ipc, fl4, daddr, connected, IPPROTO_UDP);
+  const rt = datagram_route(sk, msg, ipc, fl4, daddr, connected, IPPROTO_UDP, dport);
   if (typeof rt === 'number') return rt;
   const too_long = datagram_too_long(sk, ipc, fl4, rt, UDP_HLEN + length);
   if (too_long !== 0) return too_long;
