@@ -17,8 +17,11 @@ const STAGE_WIDTH = 21;
 const SGR: Readonly<Record<Layer | 'drop' | 'time', string>> = {
   wire: '1;36',
   card: '35',
+  dma: '95',
   irq: '2',
+  softirq: '2',
   driver: '33',
+  gro: '92',
   core: '32',
   tap: '32',
   qdisc: '32',
@@ -48,7 +51,8 @@ export function formatTime(ns: number): string {
 /** `left:cpu0`, `left:card`, `wire0`. */
 export function formatPlace({ host, cpu, layer }: TraceEvent): string {
   if (layer === 'wire') return host;
-  return `${host}:${layer === 'card' ? 'card' : cpu < 0 ? '-' : `cpu${cpu}`}`;
+  if (cpu >= 0) return `${host}:cpu${cpu}`;
+  return `${host}:${layer === 'card' || layer === 'dma' ? 'card' : '-'}`;
 }
 
 /** Columns of a line, for a heading above it. */

@@ -51,6 +51,8 @@ export function netif_tx_stop_all_queues(dev: net_device): void {
 /** netif_stop_queue: the driver has no room; nothing is given to it until it wakes the queue. */
 export function netif_stop_queue(dev: net_device, queue = 0): void {
   (dev._tx[queue] as netdev_queue).stopped = true;
+  const tp = dev.kernel.trace.netif_tx_stop_queue;
+  if (tp !== null) tp(dev, queue);
 }
 
 /** netif_wake_queue: room again; NET_TX_SOFTIRQ runs what waits. */
@@ -58,6 +60,8 @@ export function netif_wake_queue(dev: net_device, queue = 0): void {
   const txq = dev._tx[queue] as netdev_queue;
   if (!txq.stopped) return;
   txq.stopped = false;
+  const tp = dev.kernel.trace.netif_tx_wake_queue;
+  if (tp !== null) tp(dev, queue);
   netif_schedule(txq.qdisc);
 }
 
@@ -295,6 +299,8 @@ export function netif_skb_features(skb: sk_buff): number {
  * it, or its segments linked by `next`, or null when it had to be dropped.
  */
 function validate_xmit_skb(skb: sk_buff, dev: net_device): sk_buff | null {
+  const tp = dev.kernel.trace.validate_xmit_skb;
+  if (tp !== null) tp(skb);
   // The plain packet: nothing to do.
   if (skb.gso_size === 0 && skb.data_len === 0 && skb.ip_summed !== CHECKSUM_PARTIAL && skb.vlan_present === 0)
     return skb;
