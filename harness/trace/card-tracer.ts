@@ -57,7 +57,7 @@ export function traceCard(tracer: Tracer, host: string, { nic, slot }: Plugged, 
       if (ram !== 0) buffers.toSend.delete(ram);
       tracer.sends(packet, host);
       const from = ram === 0 ? `card address ${say.hex(address)}` : `I/O address ${say.hex(address)}`;
-      pass('tx_gather', packet, length, `${say.bytes(length)} from ${from} to the transmitter`);
+      pass('tx_gather', packet, length, `${say.bytes(length)} from ${from}`);
       return packet;
     }),
     hook(trace, 'tx_start', (id, length) => pass('tx_start', id, length, `${say.bytes(length)}: the first bit leaves`)),

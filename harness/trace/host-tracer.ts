@@ -95,10 +95,22 @@ export class HostTracer {
     const { name, path } = dropLocation();
     const where = stageOfFunction(name, path) || this.tracer.lastStage(packet);
     const on = cpu.context === 0 ? -1 : cpu.id;
-    const text = where === '' ? 'dropped' : `dropped in ${where}`;
     const { name: host } = this.host;
     const stage = 'kfree_skb_reason';
-    this.tracer.emit(clock.now, host, on, stage, laneOf(stage), packet, skb.id, skb.len, text, reason, where, name);
+    this.tracer.emit(
+      clock.now,
+      host,
+      on,
+      stage,
+      laneOf(stage),
+      packet,
+      skb.id,
+      skb.len,
+      'dropped',
+      reason,
+      where,
+      name,
+    );
   }
 
   /** Forgets what another context worked on. */
@@ -206,7 +218,7 @@ export class HostTracer {
       const packet = buffers.toSend.get(address);
       if (packet === undefined || iova === 0) return;
       mapped.set(iova, packet);
-      const text = `${say.bytes(length)} for the card at I/O address ${say.hex(iova)}`;
+      const text = `${say.bytes(length)} at I/O address ${say.hex(iova)}`;
       this.at(this.kernel.clock.now, 'dma_map_single', packet, null, text, length);
     });
     this.on('dma_unmap', (dev, iova) => {
@@ -316,7 +328,7 @@ export class HostTracer {
       }
       this.buffers.arrived.delete(address);
       this.name(skb, packet);
-      const text = `copybreak: ${say.bytes(length)} copied from the DMA buffer to sk_buff ${skb.id}`;
+      const text = `copybreak: ${say.bytes(length)} to sk_buff ${skb.id}`;
       this.now('skb_put_data', packet, skb, text);
     });
     this.on('consume_skb', skb => {

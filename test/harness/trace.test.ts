@@ -69,9 +69,11 @@ describe('ping4.pcap, in the place of the host that was pinged', () => {
     expect(stagesOf(events, request)).toEqual([
       'wire',
       'frame_arrived',
+      'rx_filter',
       'rx_stored',
       'rx_dma',
       'rx_done',
+      'dma_sync_single_for_cpu',
       'skb_put_data',
       'napi_gro_receive',
       'netif_receive_skb',
@@ -87,12 +89,15 @@ describe('ping4.pcap, in the place of the host that was pinged', () => {
       'ip_finish_output2',
       ...stagesOf(events, reply).filter(stage => stage === 'neigh_update'),
       'dev_queue_xmit',
+      'validate_xmit_skb',
       'dev_hard_start_xmit',
+      'dma_map_single',
       'ndo_start_xmit',
       'tx_gather',
       'tx_start',
       'tx_done',
       'wire',
+      'dma_unmap_single',
       'consume_skb',
     ]);
   });
@@ -214,7 +219,10 @@ describe('the text', () => {
       parent: 0,
       skb: 0,
       text: expect.stringContaining('90 bytes from peer: IP6 '),
+      length: 90,
       drop: '',
+      where: '',
+      location: '',
     });
   });
 
@@ -441,7 +449,10 @@ test('events out of order: handed on by time, then as they came, once nothing ea
     parent: 0,
     skb: 0,
     text: '',
+    length: 0,
     drop: '',
+    where: '',
+    location: '',
   });
   for (const each of [event(30, 1), event(10, 2), event(10, 3), event(20, 4)]) order.push(each);
   expect(order.take(20).map(({ sequence }) => sequence)).toEqual([2, 3]);

@@ -226,7 +226,7 @@ export function arp_create(
   const from = src_hw ?? dev.dev_addr;
   const created = dev.header_ops?.create(skb, dev, ptype, dest_hw ?? dev.broadcast, from) ?? 0;
   if (created < 0) {
-    kfree_skb_reason(skb, SKB_DROP_REASON.NOT_SPECIFIED);
+    kfree_skb_reason(skb, SKB_DROP_REASON.DEV_HDR);
     return null;
   }
   put16(ram, at + AR_HRD, dev.type);
@@ -285,46 +285,48 @@ function arp_rcv(skb: sk_buff, dev: net_device, sha: Uint8Array, tha: Uint8Array
   }
   const { ram } = own;
   if (ram.u8[own.network_header + AR_HLN] !== 6 || ram.u8[own.network_header + AR_PLN] !== 4) {
-    kfree_skb_reason(own, SKB_DROP_REASON.NOT_SPECIFIED);
+    kfree_skb_reason(own, SKB_DROP_REASON.INVALID_PROTO);
     return NET_RX_DROP;
   }
   // NF_ARP_IN goes here.
-  if (arp_process(own, dev, sha, tha, fl4)) {
+  const reason = arp_process(own, dev, sha, tha, fl4);
+  if (reason === 0) {
     consume_skb(own);
     return NET_RX_SUCCESS;
   }
-  kfree_skb_reason(own, SKB_DROP_REASON.NOT_SPECIFIED);
+  kfree_skb_reason(own, reason);
   return NET_RX_DROP;
 }
 
-/** arp_process: false when the packet is one to drop. Does not take the skb. */
-function arp_process(skb: sk_buff, dev: net_device, sha: Uint8Array, tha: Uint8Array, fl4: flowi4): boolean {
+/** arp_process: 0, or why the packet is one to drop (Linux has no name for these). Does not take the skb. */
+function arp_process(skb: sk_buff, dev: net_device, sha: Uint8Array, tha: Uint8Array, fl4: flowi4): number {
   const in_dev = dev.ip_ptr;
-  if (in_dev === null) return false;
+  if (in_dev === null) return SKB_DROP_REASON.DEV_READY;
   const net = dev.nd_net;
   const { arp: tbl } = net.ipv4;
   const { ram } = skb;
   const at = skb.network_header;
   const hrd = get16(ram, at + AR_HRD);
-  if (get16(ram, at + AR_PRO) !== ETH_P_IP) return false;
-  if (hrd !== dev.type && !(dev.type === ARPHRD_ETHER && hrd === ARPHRD_IEEE802)) return false;
+  if (get16(ram, at + AR_PRO) !== ETH_P_IP) return SKB_DROP_REASON.INVALID_PROTO;
+  if (hrd !== dev.type && !(dev.type === ARPHRD_ETHER && hrd === ARPHRD_IEEE802)) return SKB_DROP_REASON.INVALID_PROTO;
   const op = get16(ram, at + AR_OP);
-  if (op !== ARPOP_REQUEST && op !== ARPOP_REPLY) return false;
+  if (op !== ARPOP_REQUEST && op !== ARPOP_REPLY) return SKB_DROP_REASON.INVALID_PROTO;
   for (let i = 0; i < 6; i++) {
     sha[i] = ram.u8[at + AR_SHA + i] as number;
     tha[i] = ram.u8[at + AR_THA + i] as number;
   }
   const sip = get32(ram, at + AR_SIP);
   const tip = get32(ram, at + AR_TIP);
-  if (ipv4_is_multicast(tip) || (ipv4_is_loopback(tip) && !in_dev.route_localnet())) return false;
-  if (sip === tip && in_dev.drop_gratuitous_arp()) return false;
+  if (ipv4_is_multicast(tip) || (ipv4_is_loopback(tip) && !in_dev.route_localnet()))
+    return SKB_DROP_REASON.IP_INVALID_DEST;
+  if (sip === tip && in_dev.drop_gratuitous_arp()) return SKB_DROP_REASON.IP_INVALID_SOURCE;
 
   // Somebody asks whether an address is free (RFC 5227): an answer, but no entry for 0.0.0.0.
   if (sip === 0) {
     if (op === ARPOP_REQUEST && inet_addr_type_dev(net, dev, tip) === RTN_LOCAL && !arp_ignore(in_dev, sip, tip)) {
       arp_send(ARPOP_REPLY, ETH_P_ARP, sip, dev, tip, sha, dev.dev_addr, sha, skb.id);
     }
-    return true;
+    return 0;
   }
 
   if (op === ARPOP_REQUEST && ip_route_input(skb, tip, sip, 0, dev) === 0) {
@@ -336,7 +338,7 @@ function arp_process(skb: sk_buff, dev: net_device, sha: Uint8Array, tha: Uint8A
           arp_send(ARPOP_REPLY, ETH_P_ARP, sip, dev, tip, sha, dev.dev_addr, sha, skb.id);
         }
       }
-      return true;
+      return 0;
     }
     // Proxy ARP (arp_fwd_proxy, pneigh_lookup) goes here: when we forward on this device.
   }
@@ -356,7 +358,7 @@ function arp_process(skb: sk_buff, dev: net_device, sha: Uint8Array, tha: Uint8A
     const state = op === ARPOP_REPLY && skb.pkt_type === PACKET_HOST ? NUD_REACHABLE : NUD_STALE;
     neigh_update(n, sha, state, override ? NEIGH_UPDATE_F_OVERRIDE : 0);
   }
-  return true;
+  return 0;
 }
 
 /** arp_is_garp: does it announce its sender's own address? */

@@ -232,7 +232,7 @@ export function icmp_rcv(skb: sk_buff): number {
     mib.IcmpInCsumErrors++;
     return error(skb, mib, SKB_DROP_REASON.ICMP_CSUM);
   }
-  if (!skb_pull(skb, ICMPHDR_LEN)) return error(skb, mib, SKB_DROP_REASON.NOT_SPECIFIED);
+  if (!skb_pull(skb, ICMPHDR_LEN)) return error(skb, mib, SKB_DROP_REASON.PKT_TOO_SMALL);
   const type = skb.ram.u8[skb.transport_header] as number;
   icmp_in_count(mib, type);
   // RFC 1122 3.2.2: unknown types are discarded in silence. PROBE (RFC 8335) is off by default, and not built.
@@ -289,7 +289,7 @@ function icmp_unreach(skb: sk_buff, net: net, type: number): number {
   const { mib } = net.ipv4;
   if (skb.len < IPHDR_LEN) {
     mib.IcmpInErrors++;
-    return SKB_DROP_REASON.NOT_SPECIFIED;
+    return SKB_DROP_REASON.PKT_TOO_SMALL;
   }
   if (((ram.u8[skb.data] as number) & 15) < 5) {
     mib.IcmpInErrors++;

@@ -27,7 +27,7 @@ export function ip_forward(skb: sk_buff): number {
   const tp = kernel.trace.ip_forward;
   if (tp !== null) tp(skb);
   // A frame that was for everybody is nobody's to forward (RFC 1812 5.3.4).
-  if (skb.pkt_type !== PACKET_HOST || skb.sk !== null) return drop(skb, SKB_DROP_REASON.NOT_SPECIFIED);
+  if (skb.pkt_type !== PACKET_HOST || skb.sk !== null) return drop(skb, SKB_DROP_REASON.OTHERHOST);
   // skb_forward_csum: the sum will not hold once the TTL has changed.
   if (skb.ip_summed === CHECKSUM_COMPLETE) skb.ip_summed = CHECKSUM_NONE;
   const rt = skb.dst as rtable;

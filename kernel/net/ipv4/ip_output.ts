@@ -182,7 +182,7 @@ export function ip_mc_output(skb: sk_buff): number {
     if (copy !== null) dev_loopback_xmit(copy);
   }
   if ((rt.rt_flags & RTCF_MULTICAST) !== 0 && iph_ttl(skb) === 0) {
-    kfree_skb_reason(skb, SKB_DROP_REASON.NOT_SPECIFIED);
+    kfree_skb_reason(skb, SKB_DROP_REASON.IP_INHDR);
     return 0;
   }
   return ip_finish_output(skb);
