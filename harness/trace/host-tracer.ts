@@ -288,6 +288,15 @@ export class HostTracer {
     this.on('napi_poll', (dev, work, budget) => {
       this.around('napi_poll', `${dev.name}: ${say.count(work, 'frame')}, budget ${budget}`);
     });
+    this.on('netdev_rx_drop', (_dev, address, reason) => {
+      const packet = this.buffers.arrived.get(address) ?? 0;
+      this.buffers.arrived.delete(address);
+      const { clock, cpu } = this.kernel;
+      const { name } = this.host;
+      const text = 'thrown away by the driver';
+      const why = drop_reason_name(reason);
+      this.tracer.emit(clock.now, name, cpu.id, 'netdev_rx_drop', 'driver', packet, 0, 0, text, why, 'napi_poll', '');
+    });
     this.on('napi_complete', (dev, work) => {
       this.around('napi_complete_done', `${dev.name}: below budget after ${say.count(work, 'frame')}`);
     });

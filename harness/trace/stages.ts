@@ -526,8 +526,8 @@ export const STAGES: readonly Stage[] = [
     file: `${CORE}dev.ts`,
     test: `${T}core/dev.test.ts`,
     aliases: ['__netif_receive_skb_core', 'deliver_skb'],
-    drops: ['UNHANDLED_PROTO', 'OTHERHOST', 'NOMEM'],
-    at: ['__netif_receive_skb_core', 'vlan_unclaimed', 'skb_share_check', 'skb_vlan_untag'],
+    drops: ['UNHANDLED_PROTO', 'PKT_TOO_SMALL', 'NOMEM'],
+    at: ['__netif_receive_skb_core', 'skb_vlan_untag'],
     simple: { slot: 'netif_receive_skb', way: 'up', text: say.etherType },
   },
   {
@@ -549,8 +549,8 @@ export const STAGES: readonly Stage[] = [
     file: `${NET}packet/af_packet.ts`,
     test: `${T}packet/af_packet.test.ts`,
     aliases: ['tpacket_rcv', 'dev_queue_xmit_nit'],
-    drops: ['PACKET_SOCK_ERROR'],
-    at: ['packet_rcv', 'packet_drop'],
+    drops: ['PACKET_SOCK_ERROR', 'QUEUE_PURGE'],
+    at: ['kernel/net/packet/af_packet.ts'],
   },
   {
     name: 'sch_handle_ingress',
@@ -573,7 +573,7 @@ export const STAGES: readonly Stage[] = [
     slot: 'vlan_do_receive',
     file: `${NET}8021q/vlan_core.ts`,
     test: `${T}8021q/vlan.test.ts`,
-    drops: ['DEV_READY', 'PKT_TOO_SMALL'],
+    drops: ['DEV_READY'],
     at: ['kernel/net/8021q/'],
     simple: { slot: 'vlan_do_receive', way: 'up', text: say.vlan },
   },
@@ -1083,6 +1083,7 @@ export const STAGES: readonly Stage[] = [
 /** What ends a packet; the reason and the stage are in the event's `drop` and `where`. */
 export const ENDINGS: Readonly<Record<string, Layer>> = {
   kfree_skb_reason: 'core',
+  netdev_rx_drop: 'driver',
   rx_dropped: 'card',
   tx_dropped: 'card',
 };

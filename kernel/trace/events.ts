@@ -48,6 +48,7 @@ export class Tracepoints {
   // NAPI.
   napi_schedule: Slot<[dev: net_device]> = null;
   napi_poll: Slot<[dev: net_device, work: number, budget: number]> = null;
+  netdev_rx_drop: Slot<[dev: net_device, address: number, reason: number]> = null;
   napi_complete: Slot<[dev: net_device, work: number]> = null;
   /** net_rx_action stops for its budget or its time; softnet_stat's time_squeeze. */
   net_rx_squeeze: Slot<[budget: number]> = null;

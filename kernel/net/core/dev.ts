@@ -688,6 +688,17 @@ export function netdev_rx_handler_unregister(dev: net_device): void {
   dev.rx_handler_data = null;
 }
 
+/**
+ * A driver throws a received frame away before it has an sk_buff for it, which Linux sees in the device's counter only:
+ * here it has a reason, and a trace sees it. `address`: of the buffer that the card has written.
+ */
+export function netdev_rx_drop(dev: net_device, address: number, reason: number): void {
+  dev.stats.rx_dropped++;
+  dev.nd_net.count_drop(reason);
+  const tp = dev.kernel.trace.netdev_rx_drop;
+  if (tp !== null) tp(dev, address, reason);
+}
+
 /** dev_kfree_skb_any for a transmitted skb in a NAPI poll. */
 export function napi_consume_skb(skb: sk_buff, _budget: number): void {
   consume_skb(skb);

@@ -42,9 +42,8 @@ export function mutatedFrames(frames: number, seed: number): void {
   kernel.trace.skb_clone = () => counts.cloned++;
   kernel.trace.consume_skb = () => counts.consumed++;
   let nameless = 0;
-  kernel.trace.kfree_skb = (skb, reason) => {
+  kernel.trace.kfree_skb = (_skb, reason) => {
     counts.dropped++;
-    // Linux's ARP gives none either.
     if (reason === SKB_DROP_REASON.NOT_SPECIFIED) nameless++;
     reasons[reason] = (reasons[reason] as number) + 1;
   };
