@@ -549,7 +549,7 @@ export const STAGES: readonly Stage[] = [
     file: `${NET}packet/af_packet.ts`,
     test: `${T}packet/af_packet.test.ts`,
     aliases: ['tpacket_rcv', 'dev_queue_xmit_nit'],
-    drops: ['PACKET_SOCK_ERROR', 'QUEUE_PURGE'],
+    drops: ['PACKET_SOCK_ERROR'],
     at: ['kernel/net/packet/af_packet.ts'],
   },
   {
@@ -729,8 +729,14 @@ export const STAGES: readonly Stage[] = [
     file: `${CORE}sock.ts`,
     test: `${T}core/sock.test.ts`,
     aliases: ['__udp_enqueue_schedule_skb'],
-    drops: ['SOCKET_FILTER', 'SOCKET_RCVBUFF', 'UDP_CSUM'],
-    at: ['udp_queue_rcv_skb', 'udp_queue_rcv_one_skb', '__udp_queue_rcv_skb', 'sock_queue_rcv_skb_reason'],
+    drops: ['SOCKET_FILTER', 'SOCKET_RCVBUFF', 'UDP_CSUM', 'QUEUE_PURGE'],
+    at: [
+      'sock_destruct',
+      'udp_queue_rcv_skb',
+      'udp_queue_rcv_one_skb',
+      '__udp_queue_rcv_skb',
+      'sock_queue_rcv_skb_reason',
+    ],
   },
   {
     name: 'sk_data_ready',
@@ -750,7 +756,7 @@ export const STAGES: readonly Stage[] = [
     what: 'a task may run again',
     slot: 'sched_wakeup',
     file: 'kernel/sched/core.ts',
-    test: 'test/kernel/sched/task.test.ts',
+    test: 'test/kernel/sched/cpu.test.ts',
     drops: NO_PACKET,
   },
   {
