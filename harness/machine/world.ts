@@ -118,6 +118,7 @@ export class World {
     card.slot.wire = this.end(link, 0, config);
     cable.adopt(card.slot.cable);
     cable.add(source, 'source');
+    cable.source = source;
     card.slot.cable = cable;
     cable.refresh();
     return { source, cable };
