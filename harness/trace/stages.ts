@@ -1,6 +1,6 @@
 /**
  * The registry of stages: every place of a packet's way that has a tracepoint, by its Linux name, in the order of
- * ../shared's packet path. The tracer takes lanes, simple tracepoints and the places of drops from here; docs/packet-path.md
+ * the packet's way. The tracer takes lanes, simple tracepoints and the places of drops from here; docs/packet-path.md
  * is made of it; the stage suite (test/harness/trace/stages.test.ts) holds each entry to what it says.
  */
 import type { sk_buff } from '../../kernel/net/core/skbuff.ts';
