@@ -57,13 +57,15 @@ export class LaneLines {
     }).join('');
     const drawn = before !== undefined && before > lane && drop === '' ? cells.replace('●   ', '●───') : cells;
     const name = packet === 0 ? '' : isNew && parent !== 0 ? `#${packet}<${parent}` : `#${packet}`;
-    const what = drop === '' ? stage : `${drop} in ${where === '' ? stage : where}`;
-    const time = paint(color, '2', formatTime(event.time - origin));
     const room = LINE_WIDTH - 14 - PLACE_WIDTH - PACKET_WIDTH - COLUMNS.length * WIDTH - 1;
+    const ended = `${drop} in ${where === '' ? stage : where}`;
+    // Where there is no room for both, the packet's line before says where.
+    const what = drop === '' ? stage : ended.length <= room ? ended : drop;
+    const time = paint(color, '2', formatTime(event.time - origin));
     const place = cpu < 0 ? '' : String(cpu);
     const head = `${time} ${place.padEnd(PLACE_WIDTH)}${name.padEnd(PACKET_WIDTH)}`;
-    const clipped = drop === '' && what.length > room ? `${what.slice(0, room - 1)}…` : what;
-    const line = `${head}${drawn} ${drop === '' ? clipped : paint(color, '1;31', what)}`;
+    const clipped = what.length > room ? `${what.slice(0, room - 1)}…` : what;
+    const line = `${head}${drawn} ${drop === '' ? clipped : paint(color, '1;31', clipped)}`;
     return isNew && parent === 0 ? ['', line] : [line];
   }
 }
