@@ -22,7 +22,7 @@ import {
   netif_stop_queue,
   netif_wake_queue,
 } from '../../../kernel/net/core/dev.ts';
-import { napi_gro_receive } from '../../../kernel/net/core/gro.ts';
+import { napi_gro_receive, netdev_set_gro } from '../../../kernel/net/core/gro.ts';
 import { tc_filter_add, tc_qdisc_add_ingress, tcf_proto } from '../../../kernel/net/core/ingress.ts';
 import { NUD_PERMANENT, neigh_add } from '../../../kernel/net/core/neighbour.ts';
 import type { net_device, netdev_queue } from '../../../kernel/net/core/netdevice.ts';
@@ -255,6 +255,16 @@ const RECEIVE: readonly Scene[] = [
     m.dev.gro_flush_timeout = 100_000;
     for (let n = 0; n < 4; n++) m.send(tcpFrame({ seq: n * 300, payload: stream(0, 300) }, { dst: B, id: n }));
     m.run(10_000_000);
+    return m.end();
+  }),
+  scene('segments of one flow, GRO switched off', ['netif_receive_skb'], () => {
+    const m = machine();
+    m.dev.gro_flush_timeout = 100_000;
+    m.host.exec(() => netdev_set_gro(m.dev, false));
+    for (let n = 0; n < 4; n++) m.send(tcpFrame({ seq: n * 300, payload: stream(0, 300) }, { dst: B, id: n }));
+    m.run(10_000_000);
+    const up = m.events.filter(({ stage }) => stage === 'netif_receive_skb').length;
+    if (up !== 4) throw new Error(`${up} packets came up instead of 4`);
     return m.end();
   }),
   scene('a poll’s context removed while GRO holds a packet', ['napi_gro_receive QUEUE_PURGE'], () => {
