@@ -1,7 +1,7 @@
 /** docs/packet-path.md, out of the registry of stages: where each is, what it is called, how packets end in it. */
 import { COMPLETE, SECTIONS, type Section, STAGES } from '../trace/stages.ts';
 
-const INTRO = `<!-- Generated from harness/trace/stages.ts by npm run generate: do not edit. -->
+const INTRO = `<!-- Generated from harness/trace/stages-*.ts by npm run generate: do not edit. -->
 
 # The packet's way
 
