@@ -87,6 +87,8 @@ export function pci_register_driver(kernel: Kernel, driver: pci_driver): number 
     const id = driver.id_table.find(entry => entry.vendor === pdev.vendor && entry.device === pdev.device);
     if (id === undefined) continue;
     const result = driver.probe(pdev, id);
+    const tp = kernel.trace.pci_probe;
+    if (tp !== null) tp(driver.name, pdev.name, result);
     if (result === 0) {
       pdev.driver = driver;
       bound++;

@@ -9,10 +9,11 @@ import {
   dma_unmap_single,
 } from '../../kernel/include/dma-mapping.ts';
 import { eth_type_trans } from '../../kernel/include/etherdevice.ts';
-import { napi_gro_receive, netif_rx } from '../../kernel/include/netdevice.ts';
+import { napi_gro_receive, netdev_rx_drop, netif_rx } from '../../kernel/include/netdevice.ts';
 import {
   consume_skb,
   netdev_alloc_skb_ip_align,
+  SKB_DROP_REASON,
   type sk_buff,
   skb_put,
   skb_put_data,
@@ -84,7 +85,7 @@ export function clean_rx_irq(adapter: ringside_adapter, rx: ring, budget: number
     }
     const skb = length <= COPYBREAK ? copy_frame(adapter, rx, i, length) : take_frame(adapter, rx, i, length);
     if (skb === null) {
-      stats.rx_dropped++;
+      netdev_rx_drop(netdev, (rx.skb[i] as sk_buff).data, SKB_DROP_REASON.NOMEM);
       continue;
     }
     stats.rx_packets++;

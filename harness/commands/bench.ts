@@ -8,6 +8,7 @@ import type { Result } from '../bench/runner.ts';
 import { benchRx } from '../bench/rx.ts';
 import { benchSockets } from '../bench/sockets.ts';
 import { benchTap, benchTapProblem } from '../bench/tap.ts';
+import { benchTrace } from '../bench/trace.ts';
 import { benchTx } from '../bench/tx.ts';
 import { benchUdp } from '../bench/udp.ts';
 import { UsageError } from '../cli/errors.ts';
@@ -43,6 +44,11 @@ const benches: readonly Bench[] = [
     run: benchForward,
   },
   { name: 'rx', what: 'UDP, 64-byte frames: 1 and 64 flows, GRO on and off, 0 and 8 taps', run: runs => benchRx(runs) },
+  {
+    name: 'trace',
+    what: 'tracing off and on against tracepoints cut out of the sources',
+    run: runs => benchTrace(runs),
+  },
   { name: 'tx64', what: 'UDP, 64-byte payloads, sendto to wire', run: runs => benchTx(64, runs) },
   { name: 'tx1472', what: 'UDP, 1472-byte payloads, sendto to wire', run: runs => benchTx(1472, runs) },
   {

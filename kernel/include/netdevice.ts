@@ -7,6 +7,7 @@ export {
   napi_enable,
   napi_schedule,
   napi_schedule_prep,
+  netdev_rx_drop,
   netdev_tx_completed_queue,
   netdev_tx_reset_queue,
   netdev_tx_sent_queue,

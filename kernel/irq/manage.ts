@@ -67,6 +67,8 @@ export function request_irq(
   const shared = (flags & IRQF_SHARED) !== 0 && desc.actions.every(action => (action.flags & IRQF_SHARED) !== 0);
   if (desc.actions.length > 0 && !shared) return -EBUSY;
   desc.actions.push({ handler, name, dev_id, flags });
+  const tp = kernel.trace.request_irq;
+  if (tp !== null) tp(irq, name);
   if (desc.actions.length === 1) {
     desc.depth = 0;
     desc.irq_count = 0;
@@ -152,6 +154,8 @@ function note_interrupt(kernel: Kernel, desc: irq_desc, handled: irqreturn_t): v
   desc.irq_count = 0;
   if (desc.irqs_unhandled > SPURIOUS_LIMIT) {
     desc.spurious_disabled = true;
+    const tp = kernel.trace.irq_nobody_cared;
+    if (tp !== null) tp(desc.irq, desc.irqs_unhandled);
     kernel.arch.intc.mask(desc.irq);
     kernel.printk(`irq ${desc.irq}: nobody cared; Disabling IRQ #${desc.irq}`);
     kernel.arch.report('irq', `irq ${desc.irq}: nobody cared`);

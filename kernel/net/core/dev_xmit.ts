@@ -51,6 +51,8 @@ export function netif_tx_stop_all_queues(dev: net_device): void {
 /** netif_stop_queue: the driver has no room; nothing is given to it until it wakes the queue. */
 export function netif_stop_queue(dev: net_device, queue = 0): void {
   (dev._tx[queue] as netdev_queue).stopped = true;
+  const tp = dev.kernel.trace.netif_tx_stop_queue;
+  if (tp !== null) tp(dev, queue);
 }
 
 /** netif_wake_queue: room again; NET_TX_SOFTIRQ runs what waits. */
@@ -58,6 +60,8 @@ export function netif_wake_queue(dev: net_device, queue = 0): void {
   const txq = dev._tx[queue] as netdev_queue;
   if (!txq.stopped) return;
   txq.stopped = false;
+  const tp = dev.kernel.trace.netif_tx_wake_queue;
+  if (tp !== null) tp(dev, queue);
   netif_schedule(txq.qdisc);
 }
 
@@ -248,26 +252,26 @@ function xmit_without_queue(skb: sk_buff, dev: net_device, txq: netdev_queue, ke
 /** dev_direct_xmit: past the queue, to the driver or nowhere (packet sockets with PACKET_QDISC_BYPASS). Takes the skb. */
 export function dev_direct_xmit(skb: sk_buff, queue: number): number {
   const dev = skb.dev as net_device;
-  const drop = (list: sk_buff): number => {
+  const drop = (list: sk_buff, reason: number): number => {
     dev.stats.tx_dropped++;
-    kfree_skb_list(list, SKB_DROP_REASON.NOT_SPECIFIED);
+    kfree_skb_list(list, reason);
     return NET_XMIT_DROP;
   };
-  if (!dev.running || !dev.carrier) return drop(skb);
+  if (!dev.running || !dev.carrier) return drop(skb, SKB_DROP_REASON.DEV_READY);
   qdisc_pkt_len_init(skb);
   const list = validate_xmit_skb_list(skb, dev);
   if (list === null) return NET_XMIT_DROP;
   // It must stay one packet.
-  if (list !== skb || skb.next !== null) return drop(list);
+  if (list !== skb || skb.next !== null) return drop(list, SKB_DROP_REASON.SKB_GSO_SEG);
   skb.queue_mapping = queue < dev.real_num_tx_queues ? queue : 0;
   const txq = dev._tx[skb.queue_mapping] as netdev_queue;
   // BQL's opinion does not count here: who bypasses the queue paces itself.
   if (txq.stopped) {
-    kfree_skb_reason(skb, SKB_DROP_REASON.NOT_SPECIFIED);
+    kfree_skb_reason(skb, SKB_DROP_REASON.FULL_RING);
     return NETDEV_TX_BUSY;
   }
   const result = netdev_start_xmit(skb, dev, txq, false);
-  if (result !== NETDEV_TX_OK) kfree_skb_reason(skb, SKB_DROP_REASON.NOT_SPECIFIED);
+  if (result !== NETDEV_TX_OK) kfree_skb_reason(skb, SKB_DROP_REASON.FULL_RING);
   return result;
 }
 
@@ -295,6 +299,8 @@ export function netif_skb_features(skb: sk_buff): number {
  * it, or its segments linked by `next`, or null when it had to be dropped.
  */
 function validate_xmit_skb(skb: sk_buff, dev: net_device): sk_buff | null {
+  const tp = dev.kernel.trace.validate_xmit_skb;
+  if (tp !== null) tp(skb);
   // The plain packet: nothing to do.
   if (skb.gso_size === 0 && skb.data_len === 0 && skb.ip_summed !== CHECKSUM_PARTIAL && skb.vlan_present === 0)
     return skb;

@@ -76,7 +76,7 @@ export function neigh_proxy_process(tbl: neigh_table): void {
     const parms = dev.ip_ptr?.arp_parms;
     if (parms !== undefined) parms.qlen--;
     if (tbl.ops.proxy_redo !== undefined && dev.running) tbl.ops.proxy_redo(skb);
-    else kfree_skb_reason(skb, SKB_DROP_REASON.NOT_SPECIFIED);
+    else kfree_skb_reason(skb, SKB_DROP_REASON.DEV_READY);
   }
   if (next !== Number.POSITIVE_INFINITY) tbl.proxy_timer.mod(next);
 }

@@ -231,9 +231,9 @@ function arp_fwd_pvlan(in_dev: in_device, dev: net_device, rt: rtable, sip: numb
 /** parp_redo: a question that has waited its while is answered. Takes the skb. */
 function parp_redo(skb: sk_buff): void {
   const dev = skb.dev as net_device;
-  const done = arp_process(skb, dev, new Uint8Array(6), new Uint8Array(6), new flowi4());
-  if (done === ARP_DONE) consume_skb(skb);
-  else if (done === ARP_DROP) kfree_skb_reason(skb, SKB_DROP_REASON.NOT_SPECIFIED);
+  const reason = arp_process(skb, dev, new Uint8Array(6), new Uint8Array(6), new flowi4());
+  if (reason === 0) consume_skb(skb);
+  else if (reason !== ARP_QUEUED) kfree_skb_reason(skb, reason);
 }
 
 /** arp_accept: may a host that never spoke to us get an entry by announcing itself? */
@@ -269,7 +269,7 @@ export function arp_create(
   const from = src_hw ?? dev.dev_addr;
   const created = dev.header_ops?.create(skb, dev, ptype, dest_hw ?? dev.broadcast, from) ?? 0;
   if (created < 0) {
-    kfree_skb_reason(skb, SKB_DROP_REASON.NOT_SPECIFIED);
+    kfree_skb_reason(skb, SKB_DROP_REASON.DEV_HDR);
     return null;
   }
   put16(ram, at + AR_HRD, dev.type);
@@ -333,55 +333,54 @@ function arp_rcv(skb: sk_buff, dev: net_device, sha: Uint8Array, tha: Uint8Array
   }
   const { ram } = own;
   if (ram.u8[own.network_header + AR_HLN] !== 6 || ram.u8[own.network_header + AR_PLN] !== 4) {
-    kfree_skb_reason(own, SKB_DROP_REASON.NOT_SPECIFIED);
+    kfree_skb_reason(own, SKB_DROP_REASON.INVALID_PROTO);
     return NET_RX_DROP;
   }
   own.cb0 = 0;
   own.cb1 = 0;
   if (nf_hook(NFPROTO_ARP, NF_ARP_IN, dev.nd_net, own, dev, null, null) !== 1) return NET_RX_DROP;
-  const verdict = arp_process(own, dev, sha, tha, fl4);
-  if (verdict === ARP_QUEUED) return NET_RX_SUCCESS;
-  if (verdict === ARP_DONE) {
+  const reason = arp_process(own, dev, sha, tha, fl4);
+  if (reason === ARP_QUEUED) return NET_RX_SUCCESS;
+  if (reason === 0) {
     consume_skb(own);
     return NET_RX_SUCCESS;
   }
-  kfree_skb_reason(own, SKB_DROP_REASON.NOT_SPECIFIED);
+  kfree_skb_reason(own, reason);
   return NET_RX_DROP;
 }
 
-/** Verdicts of arp_process: the packet is one to drop; it is done with; it waits, and is not the caller's any more. */
-const ARP_DROP = 0;
-const ARP_DONE = 1;
-const ARP_QUEUED = 2;
+/** arp_process gave the packet to the proxy's queue: it is not the caller's any more. */
+const ARP_QUEUED = -1;
 
-/** arp_process: a verdict. Takes the skb with ARP_QUEUED only. */
+/** arp_process: 0, or why the packet is one to drop (Linux has no name for these). Takes the skb with ARP_QUEUED only. */
 function arp_process(skb: sk_buff, dev: net_device, sha: Uint8Array, tha: Uint8Array, fl4: flowi4): number {
   const in_dev = dev.ip_ptr;
-  if (in_dev === null) return ARP_DROP;
+  if (in_dev === null) return SKB_DROP_REASON.DEV_READY;
   const net = dev.nd_net;
   const { arp: tbl } = net.ipv4;
   const { ram } = skb;
   const at = skb.network_header;
   const hrd = get16(ram, at + AR_HRD);
-  if (get16(ram, at + AR_PRO) !== ETH_P_IP) return ARP_DROP;
-  if (hrd !== dev.type && !(dev.type === ARPHRD_ETHER && hrd === ARPHRD_IEEE802)) return ARP_DROP;
+  if (get16(ram, at + AR_PRO) !== ETH_P_IP) return SKB_DROP_REASON.INVALID_PROTO;
+  if (hrd !== dev.type && !(dev.type === ARPHRD_ETHER && hrd === ARPHRD_IEEE802)) return SKB_DROP_REASON.INVALID_PROTO;
   const op = get16(ram, at + AR_OP);
-  if (op !== ARPOP_REQUEST && op !== ARPOP_REPLY) return ARP_DROP;
+  if (op !== ARPOP_REQUEST && op !== ARPOP_REPLY) return SKB_DROP_REASON.INVALID_PROTO;
   for (let i = 0; i < 6; i++) {
     sha[i] = ram.u8[at + AR_SHA + i] as number;
     tha[i] = ram.u8[at + AR_THA + i] as number;
   }
   const sip = get32(ram, at + AR_SIP);
   const tip = get32(ram, at + AR_TIP);
-  if (ipv4_is_multicast(tip) || (ipv4_is_loopback(tip) && !in_dev.route_localnet())) return ARP_DROP;
-  if (sip === tip && in_dev.drop_gratuitous_arp()) return ARP_DROP;
+  if (ipv4_is_multicast(tip) || (ipv4_is_loopback(tip) && !in_dev.route_localnet()))
+    return SKB_DROP_REASON.IP_INVALID_DEST;
+  if (sip === tip && in_dev.drop_gratuitous_arp()) return SKB_DROP_REASON.IP_INVALID_SOURCE;
 
   // Somebody asks whether an address is free (RFC 5227): an answer, but no entry for 0.0.0.0.
   if (sip === 0) {
     if (op === ARPOP_REQUEST && inet_addr_type_dev(net, dev, tip) === RTN_LOCAL && !arp_ignore(in_dev, sip, tip)) {
       arp_send(ARPOP_REPLY, ETH_P_ARP, sip, dev, tip, sha, dev.dev_addr, sha, skb.id);
     }
-    return ARP_DONE;
+    return 0;
   }
 
   if (op === ARPOP_REQUEST && ip_route_input(skb, tip, sip, 0, dev) === 0) {
@@ -393,7 +392,7 @@ function arp_process(skb: sk_buff, dev: net_device, sha: Uint8Array, tha: Uint8A
           arp_send(ARPOP_REPLY, ETH_P_ARP, sip, dev, tip, sha, dev.dev_addr, sha, skb.id);
         }
       }
-      return ARP_DONE;
+      return 0;
     }
     if (in_dev.forward() && rt.rt_type === RTN_UNICAST) {
       const proxy =
@@ -408,7 +407,7 @@ function arp_process(skb: sk_buff, dev: net_device, sha: Uint8Array, tha: Uint8A
           return ARP_QUEUED;
         }
         arp_send(ARPOP_REPLY, ETH_P_ARP, sip, dev, tip, sha, dev.dev_addr, sha, skb.id);
-        return ARP_DONE;
+        return 0;
       }
     }
   }
@@ -428,7 +427,7 @@ function arp_process(skb: sk_buff, dev: net_device, sha: Uint8Array, tha: Uint8A
     const state = op === ARPOP_REPLY && skb.pkt_type === PACKET_HOST ? NUD_REACHABLE : NUD_STALE;
     neigh_update(n, sha, state, override ? NEIGH_UPDATE_F_OVERRIDE : 0);
   }
-  return ARP_DONE;
+  return 0;
 }
 
 /** arp_is_garp: does it announce its sender's own address? */

@@ -309,7 +309,7 @@ export function icmp_rcv(skb: sk_buff): number {
     mib.IcmpInCsumErrors++;
     return error(skb, mib, SKB_DROP_REASON.ICMP_CSUM);
   }
-  if (!skb_pull(skb, ICMPHDR_LEN)) return error(skb, mib, SKB_DROP_REASON.NOT_SPECIFIED);
+  if (!skb_pull(skb, ICMPHDR_LEN)) return error(skb, mib, SKB_DROP_REASON.PKT_TOO_SMALL);
   const type = skb.ram.u8[skb.transport_header] as number;
   icmp_in_count(mib, type);
   if (type === ICMP_EXT_ECHO || type === ICMP_EXT_ECHOREPLY) {
@@ -375,7 +375,7 @@ function icmp_unreach(skb: sk_buff, net: net, type: number): number {
   const { mib } = net.ipv4;
   if (!pskb_may_pull(skb, IPHDR_LEN)) {
     mib.IcmpInErrors++;
-    return SKB_DROP_REASON.NOT_SPECIFIED;
+    return SKB_DROP_REASON.PKT_TOO_SMALL;
   }
   if (((ram.u8[skb.data] as number) & 15) < 5) {
     mib.IcmpInErrors++;

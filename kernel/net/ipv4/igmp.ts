@@ -333,7 +333,7 @@ function igmp_send_report(in_dev: in_device, im: ip_mc_list, type: number): void
 /** igmp_rcv: takes the skb. */
 function igmp_rcv(skb: sk_buff): number {
   const in_dev = skb.dev === null ? null : skb.dev.ip_ptr;
-  let reason: number = SKB_DROP_REASON.NOT_SPECIFIED;
+  let reason: number = SKB_DROP_REASON.UNHANDLED_PROTO;
   if (in_dev === null) reason = SKB_DROP_REASON.DEV_READY;
   else if (!pskb_may_pull(skb, IGMP_HLEN)) reason = SKB_DROP_REASON.PKT_TOO_SMALL;
   else if (!skb_csum_unnecessary(skb) && !skb_checksum_ok(skb, skb.len, 0)) reason = SKB_DROP_REASON.SKB_CSUM;

@@ -270,7 +270,7 @@ function append_error(cork: inet_cork, length: number, err: number): number {
 
 /** ip_flush_pending_frames: the datagram is not sent after all. */
 export function ip_flush_pending_frames(cork: inet_cork): void {
-  cork.queue.purge(SKB_DROP_REASON.NOT_SPECIFIED);
+  cork.queue.purge(SKB_DROP_REASON.QUEUE_PURGE);
   cork.rt = null;
   cork.length = 0;
   cork.ipc.opt = null;

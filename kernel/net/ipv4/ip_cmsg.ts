@@ -264,7 +264,7 @@ export function ip_icmp_error(sk: sock, skb: sk_buff, err: number, port: number,
     skb_reset_transport_header(clone);
     if (sock_queue_err_skb(sk, clone) === 0) return;
   }
-  kfree_skb_reason(clone, SKB_DROP_REASON.NOT_SPECIFIED);
+  kfree_skb_reason(clone, SKB_DROP_REASON.SOCKET_RCVBUFF);
 }
 
 /** ip_local_error: queues an error that this host found itself, when the program wants to know (IP_RECVERR). */
@@ -280,7 +280,7 @@ export function ip_local_error(sk: sock, err: number, daddr: number, port: numbe
   skb.data = skb.tail;
   skb.len = 0;
   skb_reset_transport_header(skb);
-  if (sock_queue_err_skb(sk, skb) !== 0) kfree_skb_reason(skb, SKB_DROP_REASON.NOT_SPECIFIED);
+  if (sock_queue_err_skb(sk, skb) !== 0) kfree_skb_reason(skb, SKB_DROP_REASON.SOCKET_RCVBUFF);
 }
 
 /**

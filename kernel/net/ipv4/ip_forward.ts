@@ -47,7 +47,7 @@ export function ip_forward(skb: sk_buff): number {
   const tp = kernel.trace.ip_forward;
   if (tp !== null) tp(skb);
   // A frame that was for everybody is nobody's to forward (RFC 1812 5.3.4).
-  if (skb.pkt_type !== PACKET_HOST || skb.sk !== null) return drop(skb, SKB_DROP_REASON.NOT_SPECIFIED);
+  if (skb.pkt_type !== PACKET_HOST || skb.sk !== null) return drop(skb, SKB_DROP_REASON.OTHERHOST);
   const rt = skb.dst as rtable;
   const { ipv4 } = rt.net;
   const { mib } = ipv4;
@@ -63,7 +63,7 @@ export function ip_forward(skb: sk_buff): number {
   // A strict source route names every hop: no gateway may come between.
   if (IPCB_is_strictroute(skb) && rt.rt_uses_gateway) {
     icmp_send(skb, ICMP_DEST_UNREACH, ICMP_SR_FAILED, 0);
-    return drop(skb, SKB_DROP_REASON.NOT_SPECIFIED);
+    return drop(skb, SKB_DROP_REASON.IP_INHDR);
   }
   IPCB_set_flags(skb, IPSKB_FORWARDED);
   const mtu = ip_dst_mtu_maybe_forward(rt, true);

@@ -254,7 +254,7 @@ export function ip_mc_output(skb: sk_buff): number {
     if (copy !== null) NF_HOOK(NFPROTO_IPV4, NF_INET_POST_ROUTING, rt.net, copy, null, rt.dev, ip_mc_finish_output);
   }
   if ((rt.rt_flags & RTCF_MULTICAST) !== 0 && iph_ttl(skb) === 0) {
-    kfree_skb_reason(skb, SKB_DROP_REASON.NOT_SPECIFIED);
+    kfree_skb_reason(skb, SKB_DROP_REASON.IP_INHDR);
     return 0;
   }
   return NF_HOOK(NFPROTO_IPV4, NF_INET_POST_ROUTING, rt.net, skb, null, rt.dev, ip_finish_output);
@@ -448,7 +448,7 @@ function ip_fraglist(skb: sk_buff, rt: rtable, hlen: number): number {
   while (frag !== null) {
     const next: sk_buff | null = frag.next;
     frag.next = null;
-    kfree_skb_reason(frag, SKB_DROP_REASON.NOT_SPECIFIED);
+    kfree_skb_reason(frag, SKB_DROP_REASON.QUEUE_PURGE);
     frag = next;
   }
   mib.IpFragFails++;
@@ -493,7 +493,7 @@ function ip_frag_copies(skb: sk_buff, rt: rtable, hlen: number, mtu: number): nu
     const err = ip_finish_output2(frag, rt);
     if (err !== 0) {
       mib.IpFragFails++;
-      kfree_skb_reason(skb, SKB_DROP_REASON.NOT_SPECIFIED);
+      kfree_skb_reason(skb, SKB_DROP_REASON.QUEUE_PURGE);
       return err;
     }
     mib.IpFragCreates++;

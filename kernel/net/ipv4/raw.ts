@@ -342,7 +342,7 @@ function raw_send_hdrinc(sk: sock, fl4: flowi4, msg: msghdr, length: number, rt:
 }
 
 function raw_drop(skb: sk_buff, err: number): number {
-  kfree_skb_reason(skb, err === -EFAULT ? SKB_DROP_REASON.SKB_UCOPY_FAULT : SKB_DROP_REASON.NOT_SPECIFIED);
+  kfree_skb_reason(skb, err === -EFAULT ? SKB_DROP_REASON.SKB_UCOPY_FAULT : SKB_DROP_REASON.IP_INHDR);
   return err;
 }
 

@@ -251,13 +251,13 @@ function good(rt: rtable | null): rt is rtable {
 /** ip_rt_bug: an input route has no way out. */
 function ip_rt_bug(skb: sk_buff): number {
   skb.kernel.arch.report('route', `ip_rt_bug: packet for ${in_ntoa(iph_daddr(skb))} sent by an input route`);
-  kfree_skb_reason(skb, SKB_DROP_REASON.NOT_SPECIFIED);
+  kfree_skb_reason(skb, SKB_DROP_REASON.IP_OUTNOROUTES);
   return 0;
 }
 
 /** dst_discard */
 function dst_discard(skb: sk_buff): number {
-  kfree_skb_reason(skb, SKB_DROP_REASON.NOT_SPECIFIED);
+  kfree_skb_reason(skb, SKB_DROP_REASON.DEV_READY);
   return 0;
 }
 
@@ -458,10 +458,10 @@ function rt_bind_exception(rt: rtable, fnhe: fib_nh_exception, daddr: number, do
  */
 export function ip_route_input(skb: sk_buff, daddr: number, saddr: number, tos: number, dev: net_device): number {
   const in_dev = dev.ip_ptr;
-  if (in_dev === null) return SKB_DROP_REASON.NOT_SPECIFIED;
+  if (in_dev === null) return SKB_DROP_REASON.DEV_READY;
   if (ipv4_is_multicast(daddr)) {
     const protocol = skb.protocol === ETH_P_IP ? iph_protocol(skb) : 0;
-    if (!ip_check_mc_rcu(in_dev, daddr, saddr, protocol)) return SKB_DROP_REASON.NOT_SPECIFIED;
+    if (!ip_check_mc_rcu(in_dev, daddr, saddr, protocol)) return SKB_DROP_REASON.IP_INVALID_DEST;
     return ip_route_input_mc(skb, daddr, saddr, tos, dev, in_dev);
   }
   return ip_route_input_slow(skb, daddr, saddr, tos & IPTOS_RT_MASK, dev, in_dev);
@@ -574,7 +574,7 @@ function ip_mkroute_input(
   const nh = res.nh as fib_nh;
   const out_dev = nh.nh_dev as net_device;
   const out_in_dev = out_dev.ip_ptr;
-  if (out_in_dev === null) return SKB_DROP_REASON.NOT_SPECIFIED;
+  if (out_in_dev === null) return SKB_DROP_REASON.DEV_READY;
   const verdict = fib_validate_source(skb, saddr, daddr, tos, out_dev.ifindex, dev, in_dev);
   if (verdict > 0) return martian_source(in_dev, saddr, daddr, verdict);
   if (skb.protocol !== ETH_P_IP) {
@@ -640,7 +640,7 @@ function ip_error(skb: sk_buff): number {
   const rt = skb.dst as rtable;
   const in_dev = (skb.dev as net_device).ip_ptr;
   const { mib } = rt.net.ipv4;
-  let reason: number = SKB_DROP_REASON.NOT_SPECIFIED;
+  let reason: number = in_dev === null ? SKB_DROP_REASON.DEV_READY : SKB_DROP_REASON.IP_INNOROUTES;
   if (in_dev !== null && !in_dev.forward()) {
     if (rt.error === EHOSTUNREACH) {
       reason = SKB_DROP_REASON.IP_INADDRERRORS;

@@ -113,15 +113,11 @@ export function udp_rcv(skb: sk_buff): number {
   if (tp !== null) tp(skb);
   const net = kernel.init_net;
   const { mib } = net.ipv4;
-  let reason = SKB_DROP_REASON.NOT_SPECIFIED;
-  if (skb.len < UDP_HLEN) {
-    reason = SKB_DROP_REASON.PKT_TOO_SMALL;
-  } else {
+  let reason = SKB_DROP_REASON.PKT_TOO_SMALL;
+  if (skb.len >= UDP_HLEN) {
     const uh = skb.data;
     const ulen = get16(ram, uh + 4);
-    if (ulen > skb.len || ulen < UDP_HLEN) {
-      reason = SKB_DROP_REASON.PKT_TOO_SMALL;
-    } else {
+    if (ulen <= skb.len && ulen >= UDP_HLEN) {
       if (ulen < skb.len) {
         // A sum over the whole is worth nothing for a part of it.
         if (skb.ip_summed === CHECKSUM_COMPLETE) skb.ip_summed = CHECKSUM_NONE;

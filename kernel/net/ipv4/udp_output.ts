@@ -166,7 +166,7 @@ function udp_send_skb(sk: sock, skb: sk_buff, fl4: flowi4, dport: number, mtu: n
   if (gso_size !== 0) {
     const err = udp_gso_check(sk, skb, datalen, mtu, gso_size);
     if (err !== 0) {
-      kfree_skb_reason(skb, SKB_DROP_REASON.NOT_SPECIFIED);
+      kfree_skb_reason(skb, SKB_DROP_REASON.PKT_TOO_BIG);
       return err;
     }
   }

@@ -296,7 +296,7 @@ function packet_sendmsg(sk_: sock, msg: msghdr, length: number): number {
     skb_reset_network_header(skb);
     skb_put_msg(skb, msg, length);
     if (dev.header_ops !== null && dev.header_ops.create(skb, dev, proto, daddr, null) < 0) {
-      kfree_skb_reason(skb, SKB_DROP_REASON.NOT_SPECIFIED);
+      kfree_skb_reason(skb, SKB_DROP_REASON.DEV_HDR);
       return -EINVAL;
     }
   }

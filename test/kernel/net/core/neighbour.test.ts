@@ -210,7 +210,7 @@ describe('ip_output', () => {
     expect(segment.drops).toEqual([]);
     send(segment, in_aton('224.0.0.1'));
     expect(segment.take()).toEqual([]);
-    expect(segment.drops).toEqual(['NOT_SPECIFIED', 'IP_NOPROTO']);
+    expect(segment.drops).toEqual(['IP_INHDR', 'IP_NOPROTO']);
     segment.finish();
   });
 

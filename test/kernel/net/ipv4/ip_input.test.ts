@@ -38,7 +38,7 @@ describe('ip_rcv, a packet that cannot be right: dropped with its reason and cou
     ['our own address as its source', { src: in_aton('10.1.0.2') }, 'IP_LOCAL_SOURCE', { IpInReceives: 1 }],
     ['network 0 as its destination', { dst: in_aton('0.1.2.3') }, 'IP_INVALID_DEST', { IpInReceives: 1 }],
     ['127/8 as its destination', { dst: in_aton('127.0.0.1') }, 'IP_LOCALNET', { IpInReceives: 1 }],
-    ['a group nobody here listens to', { dst: in_aton('224.1.2.3') }, 'NOT_SPECIFIED', { IpInReceives: 1 }],
+    ['a group nobody here listens to', { dst: in_aton('224.1.2.3') }, 'IP_INVALID_DEST', { IpInReceives: 1 }],
     [
       "somebody else's address, no forwarding",
       { dst: in_aton('10.1.0.9') },
