@@ -1,4 +1,5 @@
 /** What datagram sockets share on the receive side (net/core/datagram.c). */
+import { COPY_TO_USER } from '../../copies.ts';
 import { charge_copy } from '../../costs.ts';
 import { EFAULT } from '../../errno.ts';
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRBAND, POLLWRNORM } from '../../fs/select.ts';
@@ -43,7 +44,7 @@ export function skb_free_datagram(skb: sk_buff): void {
 export function skb_copy_datagram_msg(skb: sk_buff, msg: msghdr, length: number): number {
   if (!msg_access_ok(msg, length)) return -EFAULT;
   const kernel = skb.kernel;
-  charge_copy(kernel, length);
+  charge_copy(kernel, length, COPY_TO_USER);
   if (skb.data_len === 0) skb.ram.u8.copyWithin(msg.msg_base, skb.data, skb.data + length);
   else skb_copy_bits(skb, 0, msg.msg_base, length);
   const tp = kernel.trace.skb_copy_datagram;

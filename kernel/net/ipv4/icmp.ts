@@ -1,4 +1,5 @@
 /** ICMP (RFC 792, RFC 1122 3.2.2; net/ipv4/icmp.c). */
+import { COPY_ICMP_REPLY } from '../../copies.ts';
 import { charge_copy, charge_csum } from '../../costs.ts';
 import {
   ECONNREFUSED,
@@ -442,7 +443,7 @@ function icmp_push_reply(
     put32(ram, at + ICMPHDR_LEN + copy, now);
     put32(ram, at + ICMPHDR_LEN + copy + 4, now);
   }
-  charge_copy(kernel, length);
+  charge_copy(kernel, length, COPY_ICMP_REPLY);
   charge_csum(kernel, length);
   put_csum(ram, at + 2, csum_fold(csum_partial(ram, at, length, 0)));
   icmp_out_count(net, type);
