@@ -53,6 +53,7 @@ function wireOf(bench: DriverBench, to: number, lengths: readonly number[]): Uin
     const buffer = sys.mmap(4096);
     for (let i = 0; i < 4096; i++) bench.host.kernel.ram.u8[buffer + i] = i * 7;
     for (const length of lengths) yield* sys.sendto(fd, buffer, length, 0, sys.sockaddr(to, PORT));
+    return 0;
   });
   bench.run(10_000_000);
   return bench.sent;

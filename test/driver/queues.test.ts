@@ -65,6 +65,7 @@ function sendFrom({ host }: DriverBench, cpu: number, count: number): void {
       const fd = yield* sys.socket(2, 2, 0);
       const buffer = sys.mmap(4096);
       for (let i = 0; i < count; i++) yield* sys.sendto(fd, buffer, 100, 0, sys.sockaddr(0x0a000002, 9));
+      return 0;
     },
     cpu,
   );
