@@ -1,5 +1,5 @@
 /** Where each packet is copied, and how often, from one program's buffer to another's. */
-import type { Nic } from '../../device/nic.ts';
+import { Nic } from '../../device/nic.ts';
 import { ne2k_pci_driver } from '../../driver/ne2k/main.ts';
 import { ringside_driver } from '../../driver/ringside/main.ts';
 import { copy_places } from '../../kernel/copies.ts';
@@ -71,10 +71,10 @@ class Counter {
     };
     trace.skb_clone = () => this.note('clone', 'skb_clone', 0);
     const [{ nic }] = host.cards as [Plugged];
-    if (!('trace' in nic)) return;
-    const cardTrace = (nic as Nic).trace;
-    cardTrace.rx_dma = (_id, _queue, _index, _address, length) => this.note('dma', 'card to receive buffer', length);
-    cardTrace.tx_start = (_id, length) => this.note('dma', 'packet to card', length);
+    // An NE2000 has no bus master.
+    if (!(nic instanceof Nic)) return;
+    nic.trace.rx_dma = (_id, _queue, _index, _address, length) => this.note('dma', 'card to receive buffer', length);
+    nic.trace.tx_start = (_id, length) => this.note('dma', 'packet to card', length);
   }
 
   private note(place: string, where: string, length: number): void {

@@ -75,7 +75,7 @@ const MAC = '02:00:00:00:00:0a';
 const ROUTER = '10.1.0.254';
 const FAR = '10.2.0.2';
 const PORT = 9;
-const WARM_UP_NS = 20_000_000;
+const WARM_UP_NS = 10_000_000;
 
 const frameTo = (destination: string): Uint8Array =>
   datagramFrame({
@@ -203,7 +203,7 @@ export const livelock: Experiment<LivelockPoint> = {
   summary: 'rising load against drivers with an interrupt per packet, and one with NAPI',
   shape: 'a list of {driver, offered_pps, goodput_pps, received_pps, irqs_per_packet, cpu}',
   plotted: 'goodput over offered load',
-  defaultMs: 50,
+  defaultMs: 25,
   help: `
 A host with one CPU forwards 60-byte UDP frames from one card to another, both on wires of 10 Gbit/s: an NE2000, which the
 CPU empties through its data port; the native card with an interrupt per packet; the native card with NAPI. goodput is

@@ -92,13 +92,30 @@ export function irqCount(kernel: Kernel, irqs: readonly number[]): number {
   return irqs.reduce((sum, irq) => sum + (kernel.irqs[irq]?.kstat.reduce((a, b) => a + b, 0) ?? 0), 0);
 }
 
+interface Times {
+  readonly hardirq: number;
+  readonly softirq: number;
+  readonly task: number;
+}
+
+/** What a CPU has spent until `now`: its books have a context's whole time from its beginning on. */
+function timesUntil({ times, hard_end, soft_end, task_end }: Kernel['cpus'][0], now: number): Times {
+  const rest = (end: number, above: number): number => Math.max(0, end - Math.max(now, above));
+  return {
+    hardirq: times.hardirq - rest(hard_end, 0),
+    softirq: times.softirq - rest(soft_end, hard_end),
+    task: times.task - rest(task_end, Math.max(hard_end, soft_end)),
+  };
+}
+
 /** Reads the CPUs' times; calling the result gives each CPU's shares since. */
 export function cpuWatch(kernel: Kernel): (ns: number) => CpuShares[] {
-  const before = kernel.cpus.map(({ times }) => ({ ...times }));
+  const read = (): Times[] => kernel.cpus.map(cpu => timesUntil(cpu, kernel.clock.time));
+  const before = read();
   return ns =>
-    kernel.cpus.map(({ times }, i) => {
-      const was = before[i] as (typeof before)[0];
-      const share = (key: keyof typeof times): number => Math.min(1, (times[key] - was[key]) / ns);
+    read().map((times, i) => {
+      const was = before[i] as Times;
+      const share = (key: keyof Times): number => Math.min(1, Math.max(0, (times[key] - was[key]) / ns));
       const [hardirq, softirq, task] = [share('hardirq'), share('softirq'), share('task')];
       return { hardirq, softirq, task, idle: Math.max(0, 1 - hardirq - softirq - task) };
     });

@@ -75,7 +75,7 @@ export function moderationPoint(usecs: number, frames: number, pps: number, ns: 
   const dev: net_device = host.up('eth0', in_aton(IP), 24);
   const failed = host.exec(() => ethtool_set_coalesce(dev, usecs, frames));
   if (failed !== 0) throw new Error(`set_coalesce gives ${failed}`);
-  // Each frame carries its number in place of a checksum; the wire keeps their order.
+  // Each frame carries its number, and no checksum; the wire keeps their order.
   load.before = (n, bytes) => {
     new DataView(bytes.buffer).setUint16(PAYLOAD_AT - 2, 0);
     new DataView(bytes.buffer).setUint32(PAYLOAD_AT, n);
@@ -160,7 +160,7 @@ export const moderation: Experiment<ModerationPoint> = {
   shape:
     'a list of {rx_usecs, rx_frames, offered_pps, received_pps, interrupts_per_s, latency_ns: {p50, p99, max}, cpu}',
   plotted: 'latency (99th percentile) over interrupts a second, without the settings that count frames',
-  defaultMs: 50,
+  defaultMs: 40,
   help: `
 A program on a host with one CPU receives datagrams of 64 bytes that arrive by chance (Poisson) at a mean rate. The driver
 sets the card's moderation as ethtool -C rx-usecs N rx-frames N does: after an interrupt the next one waits so many µs, or
