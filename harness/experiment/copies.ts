@@ -188,7 +188,7 @@ function figure(points: readonly CopyPoint[]): string {
       return [i + 1, mine.reduce((sum, { bytes }) => sum + bytes, 0) / payload] as const;
     }),
   }));
-  const x = shown.map(({ name }, i) => `${i + 1} ${name}`).join('  ');
+  const x = shown.map(({ name }, i) => `${i + 1} ${name.replace('udp-', '')}`).join('   ');
   return plot(series, { title: 'Bytes copied by the CPU, per byte sent', x, y: 'bytes' });
 }
 
