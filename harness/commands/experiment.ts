@@ -32,14 +32,12 @@ export function registerExperiment(program: Command): void {
       .action((options: Options) => {
         if (options.svg !== undefined) checkOutput(options.svg);
         const { isTTY } = process.stderr;
-        const points: unknown[] = experiment.run(options, what => {
+        const { points, table, figure } = experiment.measure(options, what => {
           if (isTTY) process.stderr.write(`\r\x1b[K${what} …`);
         });
         if (isTTY) process.stderr.write('\r\x1b[K');
-        if (options.svg !== undefined) writeOutput(options.svg, experiment.figure(points));
-        process.stdout.write(
-          options.json === true ? `${JSON.stringify(points, null, 1)}\n` : `${experiment.table(points)}\n`,
-        );
+        if (options.svg !== undefined) writeOutput(options.svg, figure());
+        process.stdout.write(options.json === true ? `${JSON.stringify(points, null, 1)}\n` : `${table()}\n`);
       });
   }
 }

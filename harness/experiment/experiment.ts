@@ -22,3 +22,25 @@ export interface Experiment<Point> {
   /** SVG. */
   figure(points: readonly Point[]): string;
 }
+
+/** What came out, for who does not look into the points. */
+export interface Outcome {
+  readonly points: readonly unknown[];
+  table(): string;
+  figure(): string;
+}
+
+/** An experiment whose points only it knows. */
+export interface AnyExperiment extends Omit<Experiment<never>, 'run' | 'table' | 'figure'> {
+  measure(options: ExperimentOptions, progress: (what: string) => void): Outcome;
+}
+
+export function anyExperiment<Point>(experiment: Experiment<Point>): AnyExperiment {
+  return {
+    ...experiment,
+    measure(options, progress) {
+      const points = experiment.run(options, progress);
+      return { points, table: () => experiment.table(points), figure: () => experiment.figure(points) };
+    },
+  };
+}

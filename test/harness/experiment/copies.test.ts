@@ -75,7 +75,7 @@ describe('from program to program', () => {
 describe('the registry', () => {
   it('no name twice, and every place has a function and a reason', () => {
     expect(new Set(copy_places.map(({ name }) => name)).size).toBe(copy_places.length);
-    for (const { where, what } of copy_places) expect([where === '', what === '']).toEqual([false, false]);
+    for (const { where, what } of copy_places) expect(where.length * what.length).toBeGreaterThan(0);
   });
 
   it('table and figure name every scenario that was measured', () => {
