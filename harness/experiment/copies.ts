@@ -185,11 +185,11 @@ function figure(points: readonly CopyPoint[]): string {
     name: `copies on the ${host}`,
     points: shown.map(({ name, payload }, i) => {
       const mine = points.filter(point => point.scenario === name && point.host === host && point.place !== 'dma');
-      return [i + 1, mine.reduce((sum, { bytes }) => sum + bytes, 0) / payload] as const;
+      return [i, mine.reduce((sum, { bytes }) => sum + bytes, 0) / payload] as const;
     }),
   }));
-  const x = shown.map(({ name }, i) => `${i + 1} ${name.replace('udp-', '')}`).join('   ');
-  return plot(series, { title: 'Bytes copied by the CPU, per byte sent', x, y: 'bytes' });
+  const categories = shown.map(({ name }) => name);
+  return plot(series, { title: 'Bytes copied by the CPU, per byte sent', x: '', y: 'bytes', categories });
 }
 
 export const copies: Experiment<CopyPoint> = {

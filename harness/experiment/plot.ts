@@ -12,6 +12,8 @@ export interface PlotOptions {
   /** A logarithmic axis, over whole powers of ten; what is 0 is drawn at its foot. */
   readonly logX?: boolean;
   readonly logY?: boolean;
+  /** Bars over these instead of lines; x of a point is its place among them, from 0. */
+  readonly categories?: readonly string[];
 }
 
 const WIDTH = 720;
@@ -65,12 +67,19 @@ function logAxis(values: readonly number[]): Axis {
   return { at: value => (value <= 0 ? 0 : (Math.log10(value) - low) / (high - low)), ticks };
 }
 
+/** Categories side by side, each in the middle of its share. */
+function categoryAxis(count: number): Axis {
+  return { at: value => (value + 0.5) / count, ticks: Array.from({ length: count }, (_, i) => i) };
+}
+
 /** The figure; axes that are not logarithmic start at 0. */
-export function plot(series: readonly Series[], { title, x, y, logX, logY }: PlotOptions): string {
+export function plot(series: readonly Series[], options: PlotOptions): string {
+  const { title, x, y, logX, logY, categories } = options;
   const all = series.flatMap(({ points }) => points);
   const xs = all.map(([value]) => value);
   const ys = all.map(([, value]) => value);
-  const xAxis = logX === true ? logAxis(xs) : linearAxis(xs, 8, false);
+  const lines = logX === true ? logAxis(xs) : linearAxis(xs, 8, false);
+  const xAxis = categories === undefined ? lines : categoryAxis(categories.length);
   const yAxis = logY === true ? logAxis(ys) : linearAxis(ys, 6, true);
   const px = (value: number): number => LEFT + xAxis.at(value) * (WIDTH - LEFT - RIGHT);
   const py = (value: number): number => HEIGHT - BOTTOM - yAxis.at(value) * (HEIGHT - TOP - BOTTOM);
@@ -87,7 +96,9 @@ export function plot(series: readonly Series[], { title, x, y, logX, logY }: Plo
   for (const value of xAxis.ticks) {
     const at = px(value).toFixed(1);
     out.push(`<line x1="${at}" x2="${at}" y1="${HEIGHT - BOTTOM}" y2="${HEIGHT - BOTTOM + 5}" stroke="#333"/>`);
-    out.push(`<text x="${at}" y="${HEIGHT - BOTTOM + 20}" text-anchor="middle">${short(value)}</text>`);
+    out.push(
+      `<text x="${at}" y="${HEIGHT - BOTTOM + 20}" text-anchor="middle">${escapeXml(categories?.[value] ?? short(value))}</text>`,
+    );
   }
   out.push(`<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${HEIGHT - BOTTOM}" y2="${HEIGHT - BOTTOM}" stroke="#333"/>`);
   out.push(
@@ -100,10 +111,19 @@ export function plot(series: readonly Series[], { title, x, y, logX, logY }: Plo
   const legend = Math.min(210, (WIDTH - LEFT) / Math.max(1, series.length));
   series.forEach(({ name, points }, i) => {
     const colour = COLOURS[i % COLOURS.length];
-    const line = points.map(([a, b]) => `${px(a).toFixed(1)},${py(b).toFixed(1)}`).join(' ');
-    out.push(`<polyline points="${line}" fill="none" stroke="${colour}" stroke-width="2"/>`);
-    for (const [a, b] of points)
-      out.push(`<circle cx="${px(a).toFixed(1)}" cy="${py(b).toFixed(1)}" r="3" fill="${colour}"/>`);
+    if (categories === undefined) {
+      const line = points.map(([a, b]) => `${px(a).toFixed(1)},${py(b).toFixed(1)}`).join(' ');
+      out.push(`<polyline points="${line}" fill="none" stroke="${colour}" stroke-width="2"/>`);
+      for (const [a, b] of points)
+        out.push(`<circle cx="${px(a).toFixed(1)}" cy="${py(b).toFixed(1)}" r="3" fill="${colour}"/>`);
+    } else {
+      const width = (0.7 * (WIDTH - LEFT - RIGHT)) / (categories.length * series.length);
+      for (const [a, b] of points) {
+        const left = px(a) + (i - series.length / 2) * width;
+        const size = `width="${width.toFixed(1)}" height="${(py(0) - py(b)).toFixed(1)}"`;
+        out.push(`<rect x="${left.toFixed(1)}" y="${py(b).toFixed(1)}" ${size} fill="${colour}"/>`);
+      }
+    }
     const at = LEFT + i * legend;
     out.push(`<rect x="${at}" y="${HEIGHT - 28}" width="14" height="4" fill="${colour}"/>`);
     out.push(`<text x="${at + 20}" y="${HEIGHT - 22}">${escapeXml(name)}</text>`);

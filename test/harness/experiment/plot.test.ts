@@ -35,6 +35,25 @@ describe('a plot', () => {
     expect(svg).not.toContain('NaN');
   });
 
+  it('categories, a bar for each series and each of them, as high as its value', () => {
+    const points = [
+      [0, 1],
+      [1, 2],
+    ] as const;
+    const series = [
+      { name: 'a', points },
+      { name: 'b', points },
+    ];
+    const svg = plot(series, { ...axes, categories: ['one<', 'two'] });
+    const heights = [...svg.matchAll(/<rect x="[^"]*" y="[^"]*" width="[^"]*" height="([\d.]+)" fill="#[\da-f]{6}"/g)]
+      .map(match => Number(match[1]))
+      .filter(height => height > 10);
+    expect(heights).toHaveLength(4);
+    expect((heights[1] as number) / (heights[0] as number)).toBeCloseTo(2, 1);
+    expect(svg).toContain('>one&lt;<');
+    expect(svg).not.toContain('polyline');
+  });
+
   it('nothing to show on a logarithmic axis, no NaN', () => {
     expect(plot([{ name: 'a', points: [] }], { ...axes, logX: true, logY: true })).not.toMatch(/NaN|Infinity/);
   });
