@@ -180,6 +180,33 @@ describe('four CPUs', () => {
     expect(bench.finish()).toEqual([]);
   });
 
+  it('no memory for larger rings, -ENOMEM and the card goes on as it was; none for the old ones either, down and up again', () => {
+    const bench = driverBench({ cpus: 2 });
+    const { host, dev } = bench;
+    const { slab } = host.kernel;
+    const kmalloc = slab.kmalloc.bind(slab);
+    let most = 16_384;
+    slab.kmalloc = size => (size > most ? 0 : kmalloc(size));
+    expect(host.exec(() => ethtool_set_ringparam(dev, 4096, undefined))).toBe(-12);
+    bench.run(1_000_000);
+    const seen = watch(bench);
+    flood(bench, 8, 1);
+    expect([seen.length, netdev_priv(dev).rx_ring_count]).toEqual([8, 256]);
+    most = 2048;
+    expect(host.exec(() => ethtool_set_channels(dev, 1))).toBe(-12);
+    flood(bench, 8, 1);
+    sendFrom(bench, 0, 5);
+    bench.run(20e9);
+    expect(seen).toHaveLength(8);
+    most = 1 << 30;
+    host.exec(() => dev_close(dev));
+    expect(host.exec(() => dev_open(dev))).toBe(0);
+    bench.run(1_000_000);
+    flood(bench, 8, 1);
+    expect(seen).toHaveLength(16);
+    expect(bench.finish()).toEqual([]);
+  });
+
   it('a table set by hand that names the last queue, channels below it are refused', () => {
     const { host, dev, finish } = driverBench({ cpus: 4 });
     host.exec(() =>
