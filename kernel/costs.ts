@@ -73,9 +73,11 @@ export function make_costs(on: boolean): Costs {
   return JSON.parse(JSON.stringify(Object.fromEntries(costs))) as Costs;
 }
 
-/** Charges for copying `length` bytes: whole nanoseconds, rounded down. */
-export function charge_copy(kernel: Kernel, length: number): void {
+/** Charges for copying `length` bytes at a place of kernel/copies.ts: whole nanoseconds, rounded down. */
+export function charge_copy(kernel: Kernel, length: number, place: number): void {
   kernel.clock.now += (length * kernel.cost.copy_kib) >> 10;
+  const tp = kernel.trace.copy;
+  if (tp !== null) tp(place, length);
 }
 
 /** Charges for summing `length` bytes. */

@@ -56,6 +56,8 @@ export class Kernel {
   readonly skbs: skb_pool;
   /** The key of flow hashes (net/core/flow_dissector.c: hashrnd). */
   readonly hashrnd: hsiphash_key;
+  /** netdev_rss_key: made when the first card asks. */
+  netdev_rss_key: Uint8Array | null = null;
   readonly init_net: net;
   readonly pci_devices: pci_dev[];
   /** A softirq's action runs one packet at a time: with costs on, so that interrupts can come between two. */

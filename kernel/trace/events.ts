@@ -97,6 +97,9 @@ export class Tracepoints {
   /** Bytes of `skb` reached a user's buffer: `recvfrom` and its kin. */
   skb_copy_datagram: Slot<[skb: sk_buff, length: number]> = null;
 
+  /** Bytes of a packet were copied, at a place of kernel/copies.ts. */
+  copy: Slot<[place: number, length: number]> = null;
+
   // Transmit.
   udp_sendmsg: Slot<[sk: sock, length: number]> = null;
   ping_sendmsg: Slot<[sk: sock, length: number]> = null;

@@ -1,4 +1,5 @@
 /** What datagram sockets share on the receive side (net/core/datagram.c). */
+import { COPY_FROM_USER, COPY_TO_USER } from '../../copies.ts';
 import { charge_copy } from '../../costs.ts';
 import { EFAULT } from '../../errno.ts';
 import {
@@ -90,7 +91,7 @@ export function skb_free_datagram(skb: sk_buff): void {
 export function skb_copy_datagram_msg(skb: sk_buff, msg: msghdr, length: number, offset = 0): number {
   if (!msg_access_ok(msg, length)) return -EFAULT;
   const kernel = skb.kernel;
-  charge_copy(kernel, length);
+  charge_copy(kernel, length, COPY_TO_USER);
   const { observer } = kernel;
   if (msg.msg_iov !== null) copy_to_iov(skb, msg.msg_iov, length, offset);
   else {
@@ -109,7 +110,7 @@ export function skb_put_msg(skb: sk_buff, msg: msghdr, length: number): void {
     skb_put_data(skb, msg.msg_base, length);
     return;
   }
-  charge_copy(skb.kernel, length);
+  charge_copy(skb.kernel, length, COPY_FROM_USER);
   memcpy_from_msg(skb.ram, skb_put(skb, length), msg, 0, length);
 }
 

@@ -35,8 +35,7 @@ import {
   NAPI_STATE_DISABLE,
   NAPI_STATE_MISSED,
   NAPI_STATE_SCHED,
-  NETIF_F_GRO,
-  NETIF_F_GSO,
+  NETIF_F_SOFT_FEATURES,
   type napi_poll_t,
   napi_struct,
   net_device,
@@ -211,8 +210,9 @@ export function register_netdev(dev: net_device): number {
     return -EEXIST;
   }
   dev.ifindex = net.next_ifindex();
-  // NETIF_F_SOFT_FEATURES
-  dev.features |= NETIF_F_GRO | NETIF_F_GSO;
+  dev.hw_features |= NETIF_F_SOFT_FEATURES;
+  dev.features |= NETIF_F_SOFT_FEATURES;
+  dev.wanted_features = dev.features & dev.hw_features;
   dev.registered = true;
   net.devices.push(dev);
   const tp = dev.kernel.trace.register_netdev;

@@ -6,7 +6,7 @@ import type { Cpu } from '../../sched/cpu.ts';
 import { NET_TX_SOFTIRQ, raise_softirq } from '../../softirq.ts';
 import { __vlan_hwaccel_push_inside } from '../8021q/vlan_core.ts';
 import { NET_XMIT_DROP, NET_XMIT_SUCCESS, type Qdisc } from '../sched/qdisc.ts';
-import { __dev_xmit_skb, noqueue_qdisc_ops, qdisc_run } from '../sched/sch_generic.ts';
+import { __dev_xmit_skb, noqueue_qdisc_ops, qdisc_reset, qdisc_run } from '../sched/sch_generic.ts';
 import type { softnet_data } from './dev.ts';
 import { skb_get_hash, skb_get_rx_queue, skb_rx_queue_recorded } from './flow_dissector.ts';
 import { net_gso_ok, skb_gso_segment, skb_gso_transport_seglen_headers } from './gso.ts';
@@ -69,9 +69,36 @@ export function netif_queue_stopped(dev: net_device, queue = 0): boolean {
   return (dev._tx[queue] as netdev_queue).stopped;
 }
 
-/** netif_set_real_num_tx_queues: the driver uses the first `count` of its queues. False: it has not so many. */
+/** netif_stop_subqueue: one queue of several. */
+export function netif_stop_subqueue(dev: net_device, queue: number): void {
+  netif_stop_queue(dev, queue);
+}
+
+/** netif_wake_subqueue */
+export function netif_wake_subqueue(dev: net_device, queue: number): void {
+  netif_wake_queue(dev, queue);
+}
+
+/** __netif_subqueue_stopped */
+export function __netif_subqueue_stopped(dev: net_device, queue: number): boolean {
+  return (dev._tx[queue] as netdev_queue).stopped;
+}
+
+/** netif_tx_wake_all_queues */
+export function netif_tx_wake_all_queues(dev: net_device): void {
+  for (let queue = 0; queue < dev.real_num_tx_queues; queue++) netif_wake_queue(dev, queue);
+}
+
+/**
+ * netif_set_real_num_tx_queues: the driver uses the first `count` of its queues; what waits for the others is dropped
+ * (qdisc_reset_all_tx_gt). False: it has not so many.
+ */
 export function netif_set_real_num_tx_queues(dev: net_device, count: number): boolean {
   if (count < 1 || count > dev._tx.length) return false;
+  for (let queue = count; queue < dev.real_num_tx_queues; queue++) {
+    const { qdisc_sleeping } = dev._tx[queue] as netdev_queue;
+    if (qdisc_sleeping !== null) qdisc_reset(qdisc_sleeping);
+  }
   dev.real_num_tx_queues = count;
   return true;
 }

@@ -31,6 +31,7 @@ export const NETDEV_REGISTER = 5;
 export const NETDEV_UNREGISTER = 6;
 export const NETDEV_CHANGEMTU = 7;
 export const NETDEV_CHANGEADDR = 8;
+export const NETDEV_FEAT_CHANGE = 12;
 export const NETDEV_CHANGE_TX_QUEUE_LEN = 26;
 
 export class net {

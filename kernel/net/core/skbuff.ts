@@ -13,6 +13,7 @@
  */
 
 import type { Ram } from '../../arch.ts';
+import { COPY_FROM_USER, COPY_LINEARIZE, COPY_SKB, COPY_UNSHARE } from '../../copies.ts';
 import { charge_copy } from '../../costs.ts';
 import { ENOMEM } from '../../errno.ts';
 import type { Kernel } from '../../kernel.ts';
@@ -324,6 +325,7 @@ export function skb_copy(skb: sk_buff): sk_buff | null {
   copy.tail = copy.data + skb.len;
   copy.len = skb.len;
   skb_copy_bits(skb, 0, copy.data, skb.len);
+  charge_copy(skb.kernel, skb.len, COPY_SKB);
   copy_skb_header(copy, skb);
   copy.mac_header = skb.mac_header === 0 ? 0 : skb.mac_header + shift;
   copy.network_header = skb.network_header === 0 ? 0 : skb.network_header + shift;
@@ -419,6 +421,7 @@ export function pskb_expand_head(skb: sk_buff, headroom: number, extra_tail: num
   if (head === 0) return -ENOMEM;
   const shift = head + front - skb.data;
   ram.move(keep + shift, keep, skb.tail - keep);
+  charge_copy(skb.kernel, skb.tail - keep, COPY_UNSHARE);
   put_head(skb);
   skb.head = head;
   skb.end = head + bucket - SIZEOF_SHARED_INFO;
@@ -532,6 +535,7 @@ export function __pskb_pull_tail(skb: sk_buff, delta: number): boolean {
   }
   if (!unshare_frags(skb)) return false;
   skb_copy_bits(skb, skb_headlen(skb), skb.tail, delta);
+  charge_copy(skb.kernel, delta, COPY_LINEARIZE);
   skb.tail += delta;
   skb.data_len -= delta;
   for (let frag = skb.frag_list; frag !== null && delta > 0; frag = skb.frag_list) {
@@ -619,11 +623,14 @@ export function skb_reset_transport_header(skb: sk_buff): void {
   skb.transport_header = skb.data;
 }
 
-/** skb_put_data: appends `length` bytes from RAM at `address` (a copy, charged; the identity of the source follows). */
-export function skb_put_data(skb: sk_buff, address: number, length: number): void {
+/**
+ * skb_put_data: appends `length` bytes from RAM at `address` (a copy, charged; the identity of the source follows).
+ * `place`: whose copy it is, of kernel/copies.ts.
+ */
+export function skb_put_data(skb: sk_buff, address: number, length: number, place = COPY_FROM_USER): void {
   const to = skb_put(skb, length);
   const kernel = skb.kernel;
-  charge_copy(kernel, length);
+  charge_copy(kernel, length, place);
   skb.ram.move(to, address, length);
   const tp = kernel.trace.skb_copy_from;
   if (tp !== null) tp(skb, address, length);

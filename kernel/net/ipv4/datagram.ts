@@ -1,4 +1,5 @@
 /** What UDP, raw and ping sockets share: connect and disconnect, and the first half of a send (net/ipv4/datagram.c, net/ipv4/udp.c). */
+import { COPY_FROM_USER } from '../../copies.ts';
 import { charge_copy, charge_csum } from '../../costs.ts';
 import { EACCES, EAFNOSUPPORT, EFAULT, EINVAL, EMSGSIZE, ENETUNREACH } from '../../errno.ts';
 import { csum_partial } from '../../lib/checksum.ts';
@@ -154,7 +155,7 @@ export function msg_getfrag(from: msghdr, to: number, offset: number, len: numbe
   if (from.msg_iov === null) return ip_generic_getfrag(from, to, offset, len, odd, skb);
   if (!msg_access_ok(from, offset + len)) return -EFAULT;
   const { kernel, ram } = skb;
-  charge_copy(kernel, len);
+  charge_copy(kernel, len, COPY_FROM_USER);
   memcpy_from_msg(ram, to, from, offset, len);
   if (skb.ip_summed !== CHECKSUM_PARTIAL) {
     charge_csum(kernel, len);

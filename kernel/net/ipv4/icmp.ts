@@ -1,5 +1,6 @@
 /** ICMP (RFC 792, RFC 1122 3.2.2; net/ipv4/icmp.c). */
 import type { RandomStream } from '../../arch.ts';
+import { COPY_ICMP_REPLY } from '../../copies.ts';
 import { charge_copy, charge_csum } from '../../costs.ts';
 import {
   ECONNREFUSED,
@@ -593,7 +594,7 @@ function icmp_reply(skb: sk_buff, net: net, param: icmp_bxm): void {
 /** icmp_glue_bits (skb_copy_and_csum_bits): one pass, a copy that is summed. */
 function icmp_glue_bits(param: icmp_bxm, to: number, offset: number, len: number, odd: number, skb: sk_buff): number {
   skb_copy_bits(param.skb as sk_buff, param.offset + offset, to, len);
-  charge_copy(skb.kernel, len);
+  charge_copy(skb.kernel, len, COPY_ICMP_REPLY);
   charge_csum(skb.kernel, len);
   skb.csum = csum_block_add(skb.csum, csum_partial(skb.ram, to, len, 0), odd);
   return 0;

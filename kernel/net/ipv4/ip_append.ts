@@ -2,6 +2,7 @@
  * Datagrams of this host's own, put together from what is sent in as many packets as there will be fragments
  * (net/ipv4/ip_output.c: ip_append_data, ip_make_skb).
  */
+import { COPY_APPEND, COPY_FROM_USER } from '../../copies.ts';
 import { charge_copy, charge_csum } from '../../costs.ts';
 import { EFAULT, EMSGSIZE, ENETUNREACH, ENOBUFS } from '../../errno.ts';
 import { csum_from_partial, csum_partial } from '../../lib/checksum.ts';
@@ -118,8 +119,8 @@ export function ip_generic_getfrag(
   if (!msg_access_ok(from, offset + len)) return -EFAULT;
   const { kernel, ram } = skb;
   const at = from.msg_base + offset;
-  charge_copy(kernel, len);
-  ram.u8.copyWithin(to, at, at + len);
+  charge_copy(kernel, len, COPY_FROM_USER);
+  ram.move(to, at, len);
   const tp = kernel.trace.skb_copy_from;
   if (tp !== null) tp(skb, at, len);
   if (skb.ip_summed !== CHECKSUM_PARTIAL) {
@@ -225,7 +226,7 @@ function __ip_append_data<F>(
         const prev = skb as sk_buff;
         const gap = prev.tail - fraggap;
         next.ram.u8.copyWithin(to + transhdrlen, gap, prev.tail);
-        charge_copy(kernel, fraggap);
+        charge_copy(kernel, fraggap, COPY_APPEND);
         const moved = csum_partial(next.ram, to + transhdrlen, fraggap, 0);
         next.csum = csum_from_partial(moved);
         prev.csum = csum_block_add(prev.csum, ~csum_from_partial(moved) & 0xffff, maxfraglen - fragheaderlen);

@@ -1,5 +1,7 @@
 /** IPv4 transmit (net/ipv4/ip_output.c): header → __ip_local_out → ip_output → ip_finish_output2 → the neighbour. */
+
 import type { RandomStream } from '../../arch.ts';
+import { COPY_FRAGMENT } from '../../copies.ts';
 import { charge_copy } from '../../costs.ts';
 import { EINVAL, EMSGSIZE, ENOBUFS, ENOMEM } from '../../errno.ts';
 import { ip_fast_csum, put_csum } from '../../lib/checksum.ts';
@@ -479,7 +481,7 @@ function ip_frag_copies(skb: sk_buff, rt: rtable, hlen: number, mtu: number): nu
     if (skb.sk !== null && skb.destructor === sock_wfree) skb_set_owner_w(frag, skb.sk);
     ram.u8.copyWithin(at, skb.network_header, skb.network_header + hlen);
     skb_copy_bits(skb, ptr, at + hlen, len);
-    charge_copy(kernel, hlen + len);
+    charge_copy(kernel, hlen + len, COPY_FRAGMENT);
     left -= len;
     const more = left > 0 || (frag_off & IP_MF) !== 0 ? IP_MF : 0;
     put16(ram, at + 2, hlen + len);

@@ -185,7 +185,7 @@ describe('a packet that ends', () => {
       'on a full backlog',
       udpFrame({}, { dst: B }),
       (dev, host) => {
-        store_rps_map(dev, 0, '2');
+        for (const queue of dev._rx.keys()) store_rps_map(dev, queue, '2');
         host.kernel.init_net.sysctl.netdev_max_backlog = -1;
       },
       'CPU_BACKLOG',
