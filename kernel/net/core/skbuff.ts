@@ -133,6 +133,26 @@ export class sk_buff {
   gro_csum_cnt = 0;
   gro_ip_fixedid = 0;
   gro_is_flist = 0;
+  /**
+   * TCP_SKB_CB: TCP's own words, valid while it holds the packet (net/ipv4/tcp_sock.ts); sequence numbers are int32. On
+   * the way out gso_segs and gso_size say how many segments the packet stands for (tcp_gso_segs, tcp_gso_size).
+   */
+  seq = 0;
+  end_seq = 0;
+  ack_seq = 0;
+  tcp_flags = 0;
+  sacked = 0;
+  eor = 0;
+  ip_dsfield = 0;
+  /** skb_mstamp and the state of delivery when it was sent (tx.*), in µs. */
+  skb_mstamp = 0;
+  tx_first_mstamp = 0;
+  tx_delivered_mstamp = 0;
+  tx_delivered = 0;
+  tx_is_app_limited = 0;
+  /** tcp_tsorted_anchor: neighbours by the time of sending. */
+  tsorted_prev: sk_buff | null = null;
+  tsorted_next: sk_buff | null = null;
 
   constructor(kernel: Kernel) {
     this.kernel = kernel;

@@ -14,9 +14,10 @@ import type { ping_table } from './ping.ts';
 import type { net_protocol } from './protocol.ts';
 import type { route_cache } from './route.ts';
 import { ipv4_mib } from './snmp.ts';
+import { netns_ipv4_tcp } from './tcp_netns.ts';
 import type { udp_table } from './udp.ts';
 
-export class netns_ipv4 {
+export class netns_ipv4 extends netns_ipv4_tcp {
   readonly net: net;
   // net.ipv4.*, each by the name that sysctl(8) shows.
   ip_default_ttl = 64;
@@ -78,6 +79,7 @@ export class netns_ipv4 {
   raw_local_deliver: ((skb: sk_buff, protocol: number) => boolean) | null = null;
 
   constructor(net: net) {
+    super();
     this.net = net;
   }
 
