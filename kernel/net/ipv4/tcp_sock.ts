@@ -12,7 +12,9 @@ import type { dst_entry } from '../core/dst.ts';
 import type { net } from '../core/net_namespace.ts';
 import { alloc_skb, type sk_buff, sk_buff_head, skb_reserve } from '../core/skbuff.ts';
 import { type proto, sock } from '../core/sock.ts';
+import type { bind_owner, inet_bind_bucket, inet_bind2_bucket } from './inet_hashtables.ts';
 import { get16 } from './ip_header.ts';
+import type { request_sock_queue } from './request_sock.ts';
 
 // ---- constants ------------------------------------------------------------------------------------------------------
 
@@ -336,7 +338,7 @@ export class tcp_request_sock {
   readonly rsk_ops: tcp_request_sock_ops;
   readonly rsk_listener: tcp_sock | null;
   readonly sk_net: net;
-  readonly sk_state = TCP_NEW_SYN_RECV;
+  readonly sk_state: number = TCP_NEW_SYN_RECV;
   readonly sk_family: number;
   sk_bound_dev_if = 0;
   ir_loc_addr = 0;
@@ -377,14 +379,20 @@ export class tcp_request_sock {
   sk: tcp_sock | null = null;
   dl_next: tcp_request_sock | null = null;
   readonly rsk_timer: timer_list;
-  // Chain of the established table.
-  ehash_next: tcp_ehash_entry | null = null;
-  ehash_prev: tcp_ehash_entry | null = null;
-  ehash_hash = 0;
-  ehash_hashed = false;
-  // The addresses under the names by which the table compares them.
+  /** Its node in the established table (inet_hashtables.ts), 0 for none. */
+  ehash_slot = 0;
+  // The four-tuple under the names that the table knows.
   get inet_rcv_saddr(): number {
     return this.ir_loc_addr;
+  }
+  get inet_daddr(): number {
+    return this.ir_rmt_addr;
+  }
+  get inet_num(): number {
+    return this.ir_num;
+  }
+  get inet_dport(): number {
+    return this.ir_rmt_port;
   }
 
   constructor(net: net, ops: tcp_request_sock_ops, listener: tcp_sock | null, timer: (req: tcp_request_sock) => void) {
@@ -401,7 +409,7 @@ export class tcp_request_sock {
 /** tcp_timewait_sock (inet_timewait_sock): what is left of a connection for TCP_TIMEWAIT_LEN. */
 export class tcp_timewait_sock {
   readonly sk_net: net;
-  readonly sk_state = 6;
+  readonly sk_state: number = 6;
   readonly sk_family: number;
   /** TCP_TIME_WAIT, or TCP_FIN_WAIT2 while the other side's FIN is awaited. */
   tw_substate = 6;
@@ -428,13 +436,13 @@ export class tcp_timewait_sock {
   tw_ts_recent_stamp = 0;
   tw_last_oow_ack_time = 0;
   tw_tx_delay = 0;
-  /** inet_bind_bucket it holds, whatever the hash tables put there. */
-  tw_tb: unknown = null;
   readonly tw_timer: timer_list;
-  ehash_next: tcp_ehash_entry | null = null;
-  ehash_prev: tcp_ehash_entry | null = null;
-  ehash_hash = 0;
-  ehash_hashed = false;
+  /** Its node in the established table (inet_hashtables.ts), and the port it holds. */
+  ehash_slot = 0;
+  icsk_bind_hash: inet_bind_bucket | null = null;
+  icsk_bind2_hash: inet_bind2_bucket | null = null;
+  bind_next: bind_owner | null = null;
+  bind_prev: bind_owner | null = null;
 
   constructor(net: net, family: number, timer: (tw: tcp_timewait_sock) => void) {
     this.sk_net = net;
@@ -482,23 +490,17 @@ export class tcp_sock extends sock {
   sk_user_data: unknown = null;
   sk_reuseport_listen: unknown = null;
 
-  // ---- hash tables (inet_hashtables.ts).
-  ehash_next: tcp_ehash_entry | null = null;
-  ehash_prev: tcp_ehash_entry | null = null;
-  ehash_hash = 0;
-  ehash_hashed = false;
-  lhash_next: tcp_sock | null = null;
-  lhash_prev: tcp_sock | null = null;
-  /** icsk_bind_hash and icsk_bind2_hash, and the neighbours in the first. */
-  icsk_bind_hash: unknown = null;
-  icsk_bind2_hash: unknown = null;
-  bind_next: tcp_sock | tcp_timewait_sock | null = null;
-  bind_prev: tcp_sock | tcp_timewait_sock | null = null;
+  // ---- hash tables (inet_hashtables.ts): its node in the established one, the port it holds and others that do.
+  ehash_slot = 0;
+  icsk_bind_hash: inet_bind_bucket | null = null;
+  icsk_bind2_hash: inet_bind2_bucket | null = null;
+  bind_next: bind_owner | null = null;
+  bind_prev: bind_owner | null = null;
 
   // ---- inet_connection_sock.
   icsk_af_ops!: inet_connection_sock_af_ops;
-  /** Connections that wait for accept (struct request_sock_queue); listeners only. */
-  icsk_accept_queue: unknown = null;
+  /** Connections that wait for accept; listeners only. */
+  icsk_accept_queue: request_sock_queue | null = null;
   readonly icsk_retransmit_timer: timer_list;
   readonly icsk_delack_timer: timer_list;
   /** Keep-alive, FIN_WAIT2 and SYN/ACK (of fast open) timer (sk_timer). */
