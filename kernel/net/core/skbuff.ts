@@ -153,6 +153,8 @@ export class sk_buff {
   /** tcp_tsorted_anchor: neighbours by the time of sending. */
   tsorted_prev: sk_buff | null = null;
   tsorted_next: sk_buff | null = null;
+  /** The clone that was sent last (skb_fclone_busy): still below as long as its `parent` is this packet's id and it lives. */
+  tcp_clone: sk_buff | null = null;
 
   constructor(kernel: Kernel) {
     this.kernel = kernel;
@@ -704,6 +706,18 @@ export class sk_buff_head {
     if (this.first !== null) this.first.prev = skb;
     else this.last = skb;
     this.first = skb;
+    this.qlen++;
+  }
+
+  /** __skb_queue_after: `skb` behind `before`, which hangs here. */
+  insert_after(before: sk_buff, skb: sk_buff): void {
+    assert(skb.list === null && before.list === this, 'sk_buff queued twice');
+    skb.list = this;
+    skb.prev = before;
+    skb.next = before.next;
+    if (before.next !== null) before.next.prev = skb;
+    else this.last = skb;
+    before.next = skb;
     this.qlen++;
   }
 

@@ -240,7 +240,7 @@ export function sock_destruct(sk: sock): void {
   sk_free_wmem(sk, 1);
 }
 
-function sk_free_wmem(sk: sock, size: number): void {
+export function sk_free_wmem(sk: sock, size: number): void {
   sk.sk_wmem_alloc -= size;
   // __sk_free: the last packet on its way may outlive the socket.
   if (sk.sk_wmem_alloc === 0) sk.sk_net.core.sockets--;

@@ -1,5 +1,10 @@
 /** TCP's sysctls: net.ipv4.tcp_*, each by the name that sysctl(8) shows, with Linux 6.18's defaults (net/ipv4/tcp_ipv4.c: tcp_sk_init). */
+import type { RandomStream } from '../../arch.ts';
 import { HZ } from '../../time/timer.ts';
+import type { tcp_out_options } from './tcp_options.ts';
+import type { tcp_sacktag_state } from './tcp_sack.ts';
+import type { ack_sample, rate_sample, tcp_congestion_ops } from './tcp_sock.ts';
+import type { tsq_tasklet } from './tcp_tsq.ts';
 
 export class netns_ipv4_tcp {
   tcp_sack = 1;
@@ -25,7 +30,6 @@ export class netns_ipv4_tcp {
   tcp_no_metrics_save = 0;
   tcp_no_ssthresh_metrics_save = 1;
   tcp_moderate_rcvbuf = 1;
-  tcp_rcvbuf_low_rtt = 1000;
   tcp_tso_win_divisor = 3;
   tcp_tso_rtt_log = 9;
   tcp_workaround_signed_windows = 0;
@@ -84,4 +88,25 @@ export class netns_ipv4_tcp {
   /** Pages of 4096 bytes for all sockets: low, pressure, high. */
   readonly tcp_mem = [46404, 61872, 92808];
   tcp_min_rtt_wlen = 300;
+
+  // Not sysctls: pages that TCP's queues hold, and whether that is too many (tcp_memory_allocated, tcp_memory_pressure).
+  tcp_memory_allocated = 0;
+  tcp_memory_pressure = false;
+  /** Socks that exist (tcp_sockets_allocated), and those without a program (tcp_orphan_count). */
+  tcp_sockets_allocated = 0;
+  tcp_orphan_count = 0;
+  /** Challenge ACKs sent in the second that began at this time (tcp_challenge_count, tcp_challenge_timestamp). */
+  tcp_challenge_count = 0;
+  tcp_challenge_timestamp = -1;
+  // Set by tcp_output_init and tcp_cong_init.
+  tsq!: tsq_tasklet;
+  tcp_random!: RandomStream;
+  /** Scratch of the ACK in hand: a context is atomic. */
+  tcp_rs!: rate_sample;
+  tcp_ack_sample!: ack_sample;
+  tcp_sack_state!: tcp_sacktag_state;
+  /** Options of the header being written. */
+  tcp_out_opts!: tcp_out_options;
+  /** tcp_cong_list */
+  readonly tcp_cong_list: tcp_congestion_ops[] = [];
 }
