@@ -64,6 +64,8 @@ export class net {
     /** CPUs with a flow limit on their backlog, as a mask, and the limit's number of buckets. */
     flow_limit_cpu_bitmap: 0,
     flow_limit_table_len: 4096,
+    /** The longest queue that listen(2) gives. */
+    somaxconn: 4096,
     rmem_default: 212992,
     rmem_max: 212992,
     wmem_default: 212992,

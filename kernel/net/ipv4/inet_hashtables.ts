@@ -79,11 +79,7 @@ export class inet_ehash {
     let at = this.buckets[hash & this.mask] as number;
     while (at !== 0) {
       const n = at * NODE_WORDS;
-      if (
-        nodes[n + N_PORTS] === ports &&
-        nodes[n + N_DADDR] === faddr &&
-        nodes[n + N_RCV_SADDR] === laddr
-      ) {
+      if (nodes[n + N_PORTS] === ports && nodes[n + N_DADDR] === faddr && nodes[n + N_RCV_SADDR] === laddr) {
         const entry = this.entries[at] as sock_common;
         const bound = entry.sk_bound_dev_if;
         if (bound === 0 || bound === dif) return entry;

@@ -15,6 +15,7 @@ import type { net_protocol } from './protocol.ts';
 import type { route_cache } from './route.ts';
 import { ipv4_mib } from './snmp.ts';
 import { netns_ipv4_tcp } from './tcp_netns.ts';
+import type { tcp_pernet } from './tcp_pernet.ts';
 import type { udp_table } from './udp.ts';
 
 export class netns_ipv4 extends netns_ipv4_tcp {
@@ -65,6 +66,8 @@ export class netns_ipv4 extends netns_ipv4_tcp {
   idents!: ip_idents;
   /** arp_tbl; set by arp_init. */
   arp!: neigh_table;
+  /** Set by tcp_init. */
+  tcp!: tcp_pernet;
   /** Set by udp_init and ping_init. */
   udp!: udp_table;
   ping!: ping_table;

@@ -434,7 +434,7 @@ export class tcp_timewait_sock {
   tw_ts_offset = 0;
   tw_ts_recent = 0;
   tw_ts_recent_stamp = 0;
-  tw_last_oow_ack_time = 0;
+  last_oow_ack_time = 0;
   tw_tx_delay = 0;
   readonly tw_timer: timer_list;
   /** Its node in the established table (inet_hashtables.ts), and the port it holds. */
@@ -486,6 +486,8 @@ export class tcp_sock extends sock {
   sk_txhash = 0;
   /** SOCK_QUEUE_SHRUNK, SOCK_NOSPACE. */
   sk_nospace = false;
+  /** TCP_INQ */
+  recvmsg_inq = 0;
   /** The transmit queue's clones that the hosts below still hold count in sk_wmem_alloc, as for every sock. */
   sk_user_data: unknown = null;
   sk_reuseport_listen: unknown = null;

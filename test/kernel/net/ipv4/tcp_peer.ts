@@ -64,7 +64,9 @@ interface Parsed {
 
 function parse(text: string): Parsed {
   const match =
-    /^([FSRP.UEW]+|-) (\d+)(?::(\d+)\((\d+)\))?(?: ack (\d+))?(?: win (\d+))?(?: urg (\d+))?(?: <([^>]*)>)?$/.exec(text);
+    /^([FSRP.UEW]+|-) (\d+)(?::(\d+)\((\d+)\))?(?: ack (\d+))?(?: win (\d+))?(?: urg (\d+))?(?: <([^>]*)>)?$/.exec(
+      text,
+    );
   if (match === null) throw new Error(`"${text}" is no segment`);
   const number = (i: number): number | null => (match[i] === undefined ? null : Number(match[i]));
   const letters = match[1] as string;
@@ -177,7 +179,8 @@ export class TcpPeer extends Segment {
       ...data,
     ]);
     const pair = { source: in_ntoa(flow.peer), destination: in_ntoa(flow.host) };
-    const sum = internetChecksum(pseudoHeader(pair, 6, segment.length), segment) ^ (options.badChecksum === true ? 1 : 0);
+    const sum =
+      internetChecksum(pseudoHeader(pair, 6, segment.length), segment) ^ (options.badChecksum === true ? 1 : 0);
     segment[16] = sum >> 8;
     segment[17] = sum & 255;
     return ipFrame([...segment], { protocol: 6, src: flow.peer, dst: flow.host, tos: options.tos ?? 0 });
