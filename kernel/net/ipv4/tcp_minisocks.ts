@@ -16,6 +16,7 @@ import { tcp_done } from './tcp.ts';
 import { tcp_rcv_state_process } from './tcp_input.ts';
 import { tcp_parse_options } from './tcp_options.ts';
 import { dst_metric_advmss, tcp_mss_clamp, tcp_select_initial_window } from './tcp_output.ts';
+import { tcp_synack_rtt_meas } from './tcp_rtt.ts';
 import {
   after,
   before,
@@ -43,7 +44,6 @@ import {
   type tcp_timewait_sock,
   th_window,
 } from './tcp_sock.ts';
-import { tcp_synack_rtt_meas } from './tcp_rtt.ts';
 import { inet_csk_reset_keepalive_timer } from './tcp_timer.ts';
 
 /** What tcp_timewait_state_process wants done (enum tcp_tw_status). */
