@@ -66,7 +66,7 @@ const poll_ = (task: task_struct, fd: number): number => {
   return entry.revents;
 };
 const state_ = (task: task_struct, fd: number): number =>
-  (task.files.get(fd)?.private_data as socket).sk?.sk_state ?? 0;
+  (task.files.get(fd)?.private_data as socket | undefined)?.sk?.sk_state ?? 0;
 
 class Connection {
   readonly peer = new TcpPeer();

@@ -40,7 +40,7 @@ describe('a listener', () => {
     const fd = listener(peer);
     expect(accept(peer, fd)).toBe(-EAGAIN);
     peer.inject(SYN);
-    peer.expect('S. 0:0(0) ack 1 win 65535 <mss 1460,nop,nop,sackOK,nop,wscale 8>');
+    peer.expect('S. 0:0(0) ack 1 win 64240 <mss 1460,nop,nop,sackOK,nop,wscale 8>');
     expect(accept(peer, fd)).toBe(-EAGAIN);
     peer.inject('. 1:1(0) ack 1 win 257');
     peer.expect();
@@ -58,7 +58,7 @@ describe('a listener', () => {
     const peer = new TcpPeer();
     listener(peer);
     peer.inject('S 0:0(0) win 32792 <mss 1460,sackOK,TS val 700 ecr 0,nop,wscale 7>');
-    peer.expect('S. 0:0(0) ack 1 win 65535 <mss 1460,sackOK,TS val 0 ecr 700,nop,wscale 8>');
+    peer.expect('S. 0:0(0) ack 1 win 65160 <mss 1460,sackOK,TS val 0 ecr 700,nop,wscale 8>');
     peer.finish();
   });
 
@@ -66,7 +66,7 @@ describe('a listener', () => {
     const peer = new TcpPeer();
     listener(peer);
     peer.inject('S 0:0(0) win 32792');
-    peer.expect('S. 0:0(0) ack 1 win 65535 <mss 1460>');
+    peer.expect('S. 0:0(0) ack 1 win 64240 <mss 1460>');
     peer.finish();
   });
 
@@ -74,9 +74,9 @@ describe('a listener', () => {
     const peer = new TcpPeer();
     listener(peer);
     peer.inject('S 0:0(0) win 32792 <raw fd 04 01 02,mss 1000>');
-    peer.expect('S. 0:0(0) ack 1 win 65535 <mss 1460>');
+    peer.expect('S. 0:0(0) ack 1 win 64240 <mss 1460>');
     peer.inject('S 0:0(0) win 32792 <raw fd 00 01 02,mss 1000>', from(peer, 40001));
-    peer.expect('S. 0:0(0) ack 1 win 65535 <mss 1460>');
+    peer.expect('S. 0:0(0) ack 1 win 64240 <mss 1460>');
     peer.finish();
   });
 
@@ -86,7 +86,7 @@ describe('a listener', () => {
     peer.inject(SYN);
     peer.wait(100);
     const sent = peer.segments();
-    expect(sent.every(({ text }) => text.startsWith('S. 0:0(0) ack 1 win 65535'))).toBe(true);
+    expect(sent.every(({ text }) => text.startsWith('S. 0:0(0) ack 1 win 64240'))).toBe(true);
     const first = sent[0]?.time ?? 0;
     const seconds = sent.map(({ time }) => (time - first) / 1000);
     expect(seconds.length).toBe(6);
@@ -133,7 +133,7 @@ describe('a listener', () => {
     peer.inject(SYN);
     peer.expect('S. 0:0(0) ack 1');
     peer.inject('. 100001:100001(0) ack 1 win 257');
-    peer.expect('. 1:1(0) ack 1 win 255');
+    peer.expect('. 1:1(0) ack 1 win 250');
     peer.inject('R 1:1(0) win 0');
     peer.expect();
     expect(peer.net.ipv4.mib.TcpExtEmbryonicRsts).toBe(1);
@@ -229,11 +229,14 @@ describe('queues', () => {
     for (const abort of [0, 1]) {
       const peer = new TcpPeer();
       peer.net.ipv4.tcp_abort_on_overflow = abort;
-      listener(peer, 0);
+      listener(peer, 1);
       for (const port of [1001, 1002]) peer.inject(SYN, from(peer, port));
       peer.segments();
       peer.inject('. 1:1(0) ack 1 win 257', from(peer, 1001));
+      peer.inject(SYN, from(peer, 1003));
+      peer.segments();
       peer.inject('. 1:1(0) ack 1 win 257', from(peer, 1002));
+      peer.inject('. 1:1(0) ack 1 win 257', from(peer, 1003));
       if (abort === 0) peer.expect();
       else peer.expect('R 1:1(0)');
       expect(peer.net.ipv4.mib.TcpExtListenOverflows).toBe(1);
@@ -260,7 +263,7 @@ describe('queues', () => {
     peer.segments();
     // Without timestamps no option can be kept.
     peer.inject(SYN);
-    peer.expect('S. 0:0(0) ack 1 win 65535 <mss 1460>');
+    peer.expect('S. 0:0(0) ack 1 win 64240 <mss 1460>');
     const { mib } = peer.net.ipv4;
     expect(mib.TcpExtSyncookiesSent).toBe(1);
     peer.inject('. 1:1(0) ack 1 win 257');
@@ -274,7 +277,7 @@ describe('queues', () => {
     peer.net.ipv4.tcp_syncookies = 2;
     const fd = listener(peer);
     peer.inject('S 0:0(0) win 32792 <mss 1400,sackOK,TS val 700 ecr 0,nop,wscale 7>');
-    peer.expect('S. 0:0(0) ack 1 win 65535 <mss 1460,sackOK,TS val 0 ecr 700,nop,wscale 8>');
+    peer.expect('S. 0:0(0) ack 1 win 65160 <mss 1460,sackOK,TS val 0 ecr 700,nop,wscale 8>');
     peer.inject('. 1:1(0) ack 1 win 257 <nop,nop,TS val 701 ecr 0>');
     const child = accept(peer, fd);
     expect(child).toBeGreaterThan(0);
@@ -293,8 +296,8 @@ describe('queues', () => {
     listener(peer);
     peer.inject(SYN);
     peer.expect('S. 0:0(0) ack 1');
-    peer.inject('. 1:1(0) ack 3 win 257');
-    peer.expect('R 3:3(0)');
+    peer.inject('. 1:1(0) ack 99 win 257');
+    peer.expect('R 99:99(0)');
     expect(peer.net.ipv4.mib.TcpExtSyncookiesFailed).toBe(1);
     peer.wait(181);
     peer.inject('. 1:1(0) ack 1 win 257');

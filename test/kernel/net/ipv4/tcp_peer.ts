@@ -118,7 +118,13 @@ export class TcpPeer extends Segment {
 
   /** A system call of a program that does nothing else, with its arguments; it must not block. */
   call<A extends unknown[]>(fn: (task: task_struct, ...args: A) => number, ...args: A): number {
+    const { call } = this.task;
+    // As in the first slice of a call of its own.
+    call.restarted = false;
+    call.progress = 0;
+    call.deadline = 0;
     const result = this.exec(() => fn(this.task, ...args));
+    call.restarted = true;
     if (result === -ERESTARTSYS) throw new Error(`${fn.name} would block`);
     return result;
   }
@@ -314,7 +320,8 @@ export class TcpPeer extends Segment {
       if ((segment.flags & 2) !== 0) this.isns.set(key, segment.sequence);
       const isn = this.isns.get(key) ?? 0;
       const letters = LETTERS.filter(([, bit]) => (segment.flags & bit) !== 0).map(([letter]) => letter);
-      const seq = (segment.sequence - isn) >>> 0;
+      // A reset that answers no ACK has no number to begin with.
+      const seq = (segment.flags & 4) !== 0 && segment.sequence === 0 ? 0 : (segment.sequence - isn) >>> 0;
       const { length } = segment.payload;
       let text = `${letters.length === 0 ? '-' : letters.join('')} ${seq}:${seq + length}(${length})`;
       if ((segment.flags & 16) !== 0) text += ` ack ${(segment.acknowledgment - PEER_ISN) >>> 0}`;
