@@ -143,7 +143,7 @@ export class sock {
   /** SOCK_DBG, SOCK_LOCALROUTE, SOCK_KEEPOPEN, SOCK_LINGER: remembered, for those to whom they mean something. */
   sk_debug = false;
   /** SOCK_URGINLINE and SOCK_DONE: urgent data stays in the stream; the other side has sent its FIN. */
-  sk_urginline = false;
+  sk_oobinline = false;
   sk_done = false;
   sk_localroute = false;
   sk_keepopen = false;
@@ -509,7 +509,7 @@ export function sk_setsockopt(sk: sock, name: number, opt: sockopt): number {
       sk.sk_keepopen = on;
       return 0;
     case SO_OOBINLINE:
-      sk.sk_urginline = on;
+      sk.sk_oobinline = on;
       return 0;
     case SO_LINGER:
       // struct linger: l_onoff in `value`, l_linger in `sec`.
@@ -619,7 +619,7 @@ export function sk_getsockopt(sk: sock, name: number, opt: sockopt): number {
       opt.value = Number(sk.sk_keepopen);
       return 0;
     case SO_OOBINLINE:
-      opt.value = Number(sk.sk_urginline);
+      opt.value = Number(sk.sk_oobinline);
       return 0;
     case SO_LINGER:
       opt.value = Number(sk.sk_linger);

@@ -80,7 +80,7 @@ export function tcp_cleanup_rbuf(sk: tcp_sock, copied: number): void {
 
 /** tcp_recv_urg: the byte out of band (RFC 9293 3.8.5). 1, 0 at the end, or -EINVAL (there is none), -EAGAIN. */
 function tcp_recv_urg(sk: tcp_sock, msg: msghdr, length: number): number {
-  if (sk.sk_urginline || sk.urg_data === 0 || sk.urg_data === TCP_URG_READ) return -EINVAL;
+  if (sk.sk_oobinline || sk.urg_data === 0 || sk.urg_data === TCP_URG_READ) return -EINVAL;
   if (sk.sk_state === TCP_CLOSE && !sk.sk_done) return -ENOTCONN;
   if ((sk.urg_data & TCP_URG_VALID) !== 0) {
     const byte = sk.urg_data & 0xff;
@@ -188,7 +188,7 @@ export function tcp_recvmsg(sk_: sock, msg: msghdr, length: number): number {
       if (urg_offset < used) {
         if (urg_offset !== 0) {
           used = urg_offset;
-        } else if (!sk.sk_urginline) {
+        } else if (!sk.sk_oobinline) {
           // The byte itself is for MSG_OOB.
           seq = (seq + 1) | 0;
           offset++;

@@ -613,6 +613,7 @@ export class tcp_sock extends sock {
   segs_out = 0;
   data_segs_out = 0;
   dsack_dups = 0;
+  is_sack_reneg = 0;
   total_retrans = 0;
   notsent_lowat = 0;
   rcv_has_data = 0;
