@@ -4,8 +4,8 @@
  */
 import { consume_skb, type sk_buff } from '../core/skbuff.ts';
 import { SOCK_MIN_SNDBUF, SOCK_SNDBUF_LOCK, sk_free_wmem } from '../core/sock.ts';
-import { tcp_queue_tsq } from './tcp_tsq.ts';
 import { TSQ_THROTTLED, type tcp_sock } from './tcp_sock.ts';
+import { tcp_queue_tsq } from './tcp_tsq.ts';
 
 const PAGE_SHIFT = 12;
 const PAGE_SIZE = 1 << PAGE_SHIFT;

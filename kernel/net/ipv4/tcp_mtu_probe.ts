@@ -1,7 +1,7 @@
 /** Finding the path's MTU by trying larger segments (RFC 4821, net/ipv4/tcp_output.c: tcp_mtu_probe). */
 import { charge_copy } from '../../costs.ts';
-import { skb_pull, skb_put, type sk_buff } from '../core/skbuff.ts';
 import { dst_mtu } from '../core/dst.ts';
+import { type sk_buff, skb_pull, skb_put } from '../core/skbuff.ts';
 import { sk_mem_charge, sk_wmem_queued_add, tcp_wmem_free_skb } from './tcp_mem.ts';
 import { tcp_current_mss, tcp_mss_to_mtu, tcp_mtu_to_mss, tcp_sync_mss, tcp_transmit_skb } from './tcp_output.ts';
 import {

@@ -26,9 +26,9 @@ import {
   TCPOPT_SACK_PERM,
   TCPOPT_TIMESTAMP,
   TCPOPT_WINDOW,
-  type tcp_options_received,
   tcp_flag_byte,
   tcp_hdrlen,
+  type tcp_options_received,
   type tcp_sock,
 } from './tcp_sock.ts';
 
@@ -200,7 +200,12 @@ export function tcp_options_write(ram: Ram, at: number, tp: tcp_sock | null, opt
 }
 
 /** tcp_established_options: fills `opts`; bytes of options. */
-export function tcp_established_options(tp: tcp_sock, skb: sk_buff | null, now_ts: number, opts: tcp_out_options): number {
+export function tcp_established_options(
+  tp: tcp_sock,
+  skb: sk_buff | null,
+  now_ts: number,
+  opts: tcp_out_options,
+): number {
   let size = 0;
   opts.options = 0;
   opts.mss = 0;

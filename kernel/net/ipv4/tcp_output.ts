@@ -4,7 +4,7 @@
  */
 import { EHOSTUNREACH, ENOBUFS } from '../../errno.ts';
 import { NET_XMIT_CN } from '../core/dev.ts';
-import { dst_mtu, type dst_entry } from '../core/dst.ts';
+import { type dst_entry, dst_mtu } from '../core/dst.ts';
 import { SKB_GSO_TCP_ECN, SKB_GSO_TCPV4 } from '../core/gro.ts';
 import type { net } from '../core/net_namespace.ts';
 import {
@@ -21,7 +21,13 @@ import { SOCK_RCVBUF_LOCK, TCP_CLOSE } from '../core/sock.ts';
 import { put16, put32 } from './ip_header.ts';
 import { tcp_ca_event, tcp_ca_needs_ecn } from './tcp_cong.ts';
 import { tcp_enter_cwr } from './tcp_fastretrans.ts';
-import { sk_forced_mem_schedule, sk_mem_charge, sk_wmem_queued_add, tcp_under_memory_pressure, tcp_wfree } from './tcp_mem.ts';
+import {
+  sk_forced_mem_schedule,
+  sk_mem_charge,
+  sk_wmem_queued_add,
+  tcp_under_memory_pressure,
+  tcp_wfree,
+} from './tcp_mem.ts';
 import {
   OPTION_SACK_ADVERTISE,
   OPTION_TS,
@@ -31,6 +37,7 @@ import {
   tcp_out_options,
 } from './tcp_options.ts';
 import { tcp_rate_skb_sent } from './tcp_rate.ts';
+import { tcp_initialize_rcv_mss } from './tcp_rcvbuf.ts';
 import {
   after,
   before,
@@ -57,7 +64,6 @@ import {
   TCPHDR_FIN,
   TCPHDR_RST,
   TCPHDR_SYN,
-  TCPHDR_SYN_ECN,
   TCPOLEN_MSS_ALIGNED,
   TCPOLEN_SACKPERM_ALIGNED,
   TCPOLEN_TSTAMP_ALIGNED,
@@ -69,8 +75,8 @@ import {
   tcp_mstamp_refresh,
   tcp_packets_in_flight,
   tcp_receive_window,
-  tcp_rtx_queue_tail,
   type tcp_request_sock,
+  tcp_rtx_queue_tail,
   type tcp_sock,
   tcp_space,
   tcp_stream_alloc_skb,
@@ -85,10 +91,8 @@ import {
   tcp_clear_retrans,
   tcp_timeout_init,
 } from './tcp_timer.ts';
-import { tcp_initialize_rcv_mss } from './tcp_rcvbuf.ts';
-import { tcp_tsq_handler } from './tcp_write_queue.ts';
-import { __tcp_push_pending_frames, tcp_write_queue_purge, tcp_set_skb_tso_segs } from './tcp_write_queue.ts';
 import { tcp_tasklet_init, tsq_tasklet } from './tcp_tsq.ts';
+import { __tcp_push_pending_frames, tcp_tsq_handler, tcp_write_queue_purge } from './tcp_write_queue.ts';
 
 const IPTOS_ECN_MASK = 3;
 const INET_ECN_ECT_0 = 2;
@@ -112,7 +116,10 @@ export function tcp_mss_clamp(tp: tcp_sock, mss: number): number {
 
 /** dst_metric_advmss, ipv4_default_advmss: what we can receive by this route. */
 export function dst_metric_advmss(dst: dst_entry, net_header_len: number): number {
-  return Math.min(Math.max(dst_mtu(dst) - net_header_len - TCP_HLEN, RTAX_MIN_ADVMSS), 65535 - net_header_len - TCP_HLEN);
+  return Math.min(
+    Math.max(dst_mtu(dst) - net_header_len - TCP_HLEN, RTAX_MIN_ADVMSS),
+    65535 - net_header_len - TCP_HLEN,
+  );
 }
 
 /** __tcp_mtu_to_mss: without what the options take. */
@@ -534,10 +541,7 @@ export function tcp_init_nondata_skb(skb: sk_buff, seq: number, flags: number): 
 /** tcp_acceptable_seq: a sequence number that the other side will not find outside of its window. */
 export function tcp_acceptable_seq(sk: tcp_sock): number {
   const end = tcp_wnd_end(sk);
-  if (
-    !before(end, sk.snd_nxt) ||
-    (sk.rx_opt.wscale_ok !== 0 && ((sk.snd_nxt - end) | 0) < 1 << sk.rx_opt.rcv_wscale)
-  ) {
+  if (!before(end, sk.snd_nxt) || (sk.rx_opt.wscale_ok !== 0 && ((sk.snd_nxt - end) | 0) < 1 << sk.rx_opt.rcv_wscale)) {
     return sk.snd_nxt;
   }
   return end;
@@ -630,10 +634,7 @@ function tcp_connect_init(sk: tcp_sock): void {
   tcp_sync_mss(sk, dst_mtu(dst));
   sk.advmss = tcp_mss_clamp(sk, dst_metric_advmss(dst, sk.icsk_af_ops.net_header_len));
   tcp_initialize_rcv_mss(sk);
-  if (
-    (sk.sk_userlocks & SOCK_RCVBUF_LOCK) !== 0 &&
-    (sk.window_clamp > tcp_full_space(sk) || sk.window_clamp === 0)
-  ) {
+  if ((sk.sk_userlocks & SOCK_RCVBUF_LOCK) !== 0 && (sk.window_clamp > tcp_full_space(sk) || sk.window_clamp === 0)) {
     sk.window_clamp = tcp_full_space(sk);
   }
   const initial = new tcp_initial_window();
@@ -709,7 +710,12 @@ export function tcp_send_synack(sk: tcp_sock): number {
  *
  * @param cookie_ts what its timestamp shall say instead of the time (SYN cookies); 0: the time
  */
-export function tcp_make_synack(sk: tcp_sock, dst: dst_entry, req: tcp_request_sock, cookie_ts: number): sk_buff | null {
+export function tcp_make_synack(
+  sk: tcp_sock,
+  dst: dst_entry,
+  req: tcp_request_sock,
+  cookie_ts: number,
+): sk_buff | null {
   const { kernel } = sk;
   const skb = alloc_skb(kernel, MAX_TCP_HEADER);
   if (skb === null) return null;
@@ -755,5 +761,3 @@ export function tcp_make_synack(sk: tcp_sock, dst: dst_entry, req: tcp_request_s
   sk.sk_net.ipv4.mib.TcpOutSegs++;
   return skb;
 }
-
-export { tcp_set_skb_tso_segs, TCPHDR_SYN_ECN };

@@ -2,10 +2,11 @@
  * How much may come, how fast it comes, and when it is acknowledged (net/ipv4/tcp_input.c): the receive buffer and its
  * autotuning, the estimates of the peer's MSS and of the round trip as the receiver sees it, delayed and quick ACKs.
  */
+
+import { EINVAL } from '../../errno.ts';
+import { hrtimer } from '../../time/hrtimer.ts';
 import type { sk_buff } from '../core/skbuff.ts';
 import { SOCK_MIN_RCVBUF, SOCK_RCVBUF_LOCK, SOCK_SNDBUF_LOCK, TCP_CLOSE } from '../core/sock.ts';
-import { hrtimer } from '../../time/hrtimer.ts';
-import { EINVAL } from '../../errno.ts';
 import { tcp_chrono_stop } from './tcp_cwnd.ts';
 import { tcp_under_memory_pressure } from './tcp_mem.ts';
 import { __tcp_select_window, tcp_adjust_rcv_ssthresh, tcp_send_ack } from './tcp_output.ts';
@@ -212,7 +213,7 @@ export function tcp_rcv_space_adjust(sk: tcp_sock): void {
 const TCP_REMNANT = TCPHDR_FIN | TCPHDR_URG | TCPHDR_SYN | TCPHDR_PSH;
 
 /** tcp_measure_rcv_mss: how large are the peer's full segments? And how much of a packet's memory is payload? */
-function tcp_measure_rcv_mss(sk: tcp_sock, skb: sk_buff): void {
+export function tcp_measure_rcv_mss(sk: tcp_sock, skb: sk_buff): void {
   const lss = sk.icsk_ack_last_seg_size;
   sk.icsk_ack_last_seg_size = 0;
   let len = skb.gso_size !== 0 ? skb.gso_size : skb.len;

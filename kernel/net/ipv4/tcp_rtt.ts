@@ -1,4 +1,6 @@
 /** Round-trip times and the RTO (net/ipv4/tcp_input.c: tcp_rtt_estimator; RFC 6298), in µs. */
+
+import { FLAG_ACK_MAYBE_DELAYED, FLAG_ACKED, FLAG_SYN_ACKED } from './tcp_flags.ts';
 import { USEC_PER_SEC } from './tcp_rate.ts';
 import {
   after,
@@ -14,7 +16,6 @@ import {
   USEC_PER_JIFFY,
   usecs_to_jiffies,
 } from './tcp_sock.ts';
-import { FLAG_ACK_MAYBE_DELAYED, FLAG_ACKED, FLAG_SYN_ACKED } from './tcp_flags.ts';
 import { inet_csk_clear_xmit_timer, inet_csk_reset_xmit_timer } from './tcp_timer.ts';
 
 /** tcp_rto_min, tcp_rto_min_us */

@@ -486,6 +486,8 @@ export class tcp_sock extends sock {
   sk_txhash = 0;
   /** SOCK_QUEUE_SHRUNK, SOCK_NOSPACE. */
   sk_nospace = false;
+  /** Writers that wait for the connection (sk_write_pending). */
+  sk_write_pending = 0;
   /** TCP_INQ */
   recvmsg_inq = 0;
   /** The transmit queue's clones that the hosts below still hold count in sk_wmem_alloc, as for every sock. */

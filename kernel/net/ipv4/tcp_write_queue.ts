@@ -1,7 +1,8 @@
 /** TCP's write queue (net/ipv4/tcp_output.c): what is sent when, how it is cut, and sending again. */
-import { EAGAIN, EBUSY, EHOSTUNREACH, EINVAL, ENOMEM } from '../../errno.ts';
+
 import { charge_copy } from '../../costs.ts';
-import { type sk_buff, skb_cloned, skb_put, skb_pull, skb_tailroom, skb_trim } from '../core/skbuff.ts';
+import { EAGAIN, EBUSY, EHOSTUNREACH, EINVAL, ENOMEM } from '../../errno.ts';
+import { type sk_buff, skb_cloned, skb_pull, skb_put, skb_tailroom, skb_trim } from '../core/skbuff.ts';
 import { TCP_CLOSE } from '../core/sock.ts';
 import { tcp_chrono_start, tcp_chrono_stop, tcp_cwnd_validate } from './tcp_cwnd.ts';
 import { sk_mem_charge, sk_mem_uncharge, sk_wmem_queued_add, tcp_wfree, tcp_wmem_free_skb } from './tcp_mem.ts';
@@ -13,7 +14,7 @@ import {
   tcp_transmit_skb,
   tcp_tsorted_unlink,
 } from './tcp_output.ts';
-import { tcp_rate_check_app_limited } from './tcp_rate.ts';
+import { tcp_check_space } from './tcp_rcvbuf.ts';
 import { tcp_rearm_rto, tcp_rto_delta_us } from './tcp_rtt.ts';
 import { tcp_highest_sack_replace } from './tcp_sack.ts';
 import {
@@ -69,7 +70,6 @@ import {
   tcp_write_queue_tail,
   usecs_to_jiffies,
 } from './tcp_sock.ts';
-import { tcp_check_space } from './tcp_rcvbuf.ts';
 import {
   inet_csk_reset_xmit_timer,
   tcp_clamp_probe0_to_user_timeout,
@@ -107,12 +107,7 @@ export function tcp_adjust_pcount(sk: tcp_sock, skb: sk_buff, decr: number): voi
  */
 export function tcp_fragment(sk: tcp_sock, rtx: boolean, skb: sk_buff, len: number, mss: number): number {
   const limit = sk.sk_sndbuf + 2 * 66112;
-  if (
-    rtx &&
-    sk.sk_wmem_queued >> 1 > limit &&
-    skb !== tcp_rtx_queue_head(sk) &&
-    skb !== tcp_rtx_queue_tail(sk)
-  ) {
+  if (rtx && sk.sk_wmem_queued >> 1 > limit && skb !== tcp_rtx_queue_head(sk) && skb !== tcp_rtx_queue_tail(sk)) {
     // SACK blocks made to cut everything into crumbs: no more (CVE-2019-11478).
     sk.sk_net.ipv4.mib.TcpExtTCPWqueueTooBig++;
     return -ENOMEM;
@@ -689,5 +684,3 @@ export function tcp_send_probe0(sk: tcp_sock): void {
   }
   inet_csk_reset_xmit_timer(sk, ICSK_TIME_PROBE0, tcp_clamp_probe0_to_user_timeout(sk, timeout));
 }
-
-export { tcp_rate_check_app_limited };
