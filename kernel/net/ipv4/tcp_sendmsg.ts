@@ -114,8 +114,10 @@ export function tcp_sendmsg(sk_: sock, msg: msghdr, length: number): number {
   tcp_rate_check_app_limited(sk);
   if (sk.sk_state !== TCP_ESTABLISHED && sk.sk_state !== TCP_CLOSE_WAIT) {
     const err = sk_stream_wait_connect(sk, task, timeo);
+    sk.sk_write_pending = err === -ERESTARTSYS ? 1 : 0;
     if (err !== 0) return err === -ERESTARTSYS ? err : send_error(sk, copied, err);
   }
+  sk.sk_write_pending = 0;
   kernel.clock.now += kernel.cost.tcp_sendmsg;
   const tp = kernel.trace.tcp_sendmsg;
   if (tp !== null) tp(sk, length);
