@@ -59,7 +59,8 @@ export class TcpFlow extends TcpPeer {
     expect(this.call(sys_close, listener)).toBe(0);
     this.expect();
     const find = (task: task_struct): number => {
-      this.found = (task.files.get(this.fd)?.private_data as socket).sk as tcp_sock;
+      const file = task.files.get(this.fd)?.private_data as socket | undefined;
+      this.found = file?.sk as tcp_sock;
       return 0;
     };
     this.call(find);
