@@ -114,16 +114,14 @@ function align(value: number, shift: number): number {
   return ((value + (1 << shift) - 1) >> shift) << shift;
 }
 
-/**
- * tcp_select_initial_window: the first window and its scale, from `space` bytes (tcp_full_space). Answers in
- * `tcp_initial_window` of the net's scratch: see its fields.
- */
+/** The first window to offer, what it may grow to, and its scale: the answer of tcp_select_initial_window. */
 export class tcp_initial_window {
   rcv_wnd = 0;
   window_clamp = 0;
   rcv_wscale = 0;
 }
 
+/** tcp_select_initial_window: from `space` bytes (tcp_full_space); `window_clamp` and `init_rcv_wnd` (segments): 0 for none. */
 export function tcp_select_initial_window(
   net: net,
   space: number,

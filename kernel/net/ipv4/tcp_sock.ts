@@ -125,7 +125,6 @@ export class tcp_options_received {
   wscale_ok = 0;
   /** 0, or TCP_SACK_SEEN: both sides have offered SACK. */
   sack_ok = 0;
-  /** Set by tcp_parse_options for an extended option in a SYN: unused yet. */
   snd_wscale = 0;
   rcv_wscale = 0;
   /** SACK blocks in the segment about to be sent. */
@@ -169,7 +168,6 @@ export class tcp_request_sock {
   snd_wscale = 0;
   rcv_wscale = 0;
   acked = 0;
-  no_srccheck = 0;
   mss = 0;
   num_retrans = 0;
   syncookie = 0;
@@ -187,7 +185,6 @@ export class tcp_request_sock {
   last_oow_ack_time = 0;
   snt_tsval_first = 0;
   snt_tsval_last = 0;
-  req_usec_ts = 0;
   syn_tos = 0;
   txhash = 0;
   /** The sock that came of it, waiting for accept. */
@@ -239,9 +236,7 @@ export class tcp_timewait_sock {
   tw_mark = 0;
   tw_tos = 0;
   tw_priority = 0;
-  tw_txhash = 0;
   tw_rcv_wscale = 0;
-  /** Came to FIN_WAIT2 with nobody to read (tw_transparent is not here). */
   tw_entry_stamp = 0;
   tw_rcv_nxt = 0;
   tw_snd_nxt = 0;
@@ -250,7 +245,6 @@ export class tcp_timewait_sock {
   tw_ts_recent = 0;
   tw_ts_recent_stamp = 0;
   last_oow_ack_time = 0;
-  tw_tx_delay = 0;
   readonly tw_timer: timer_list;
   /** Its node in the established table (inet_hashtables.ts), and the port it holds. */
   ehash_slot = 0;
@@ -286,7 +280,6 @@ export class tcp_sock extends sock {
   /** Bytes of truesize in both (sk_wmem_queued), and those this sock has been granted beyond (sk_forward_alloc). */
   sk_wmem_queued = 0;
   sk_forward_alloc = 0;
-  /** The smallest of reserved bytes is none: sk_reserved_mem is not here. */
   sk_ack_backlog = 0;
   sk_max_ack_backlog = 0;
   /** Bytes a second, 0xffffffff for no limit. */
@@ -305,9 +298,6 @@ export class tcp_sock extends sock {
   sk_write_pending = 0;
   /** TCP_INQ */
   recvmsg_inq = 0;
-  /** The transmit queue's clones that the hosts below still hold count in sk_wmem_alloc, as for every sock. */
-  sk_user_data: unknown = null;
-  sk_reuseport_listen: unknown = null;
 
   // ---- hash tables (inet_hashtables.ts): its node in the established one, the port it holds and others that do.
   ehash_slot = 0;
@@ -353,7 +343,6 @@ export class tcp_sock extends sock {
   icsk_ack_pingpong = 0;
   icsk_ack_retry = 0;
   icsk_ack_ato = 0;
-  icsk_ack_lrcv_flowlabel = 0;
   icsk_ack_timeout = 0;
   icsk_ack_lrcvtime = 0;
   icsk_ack_last_seg_size = 0;
@@ -378,7 +367,6 @@ export class tcp_sock extends sock {
   copied_seq = 0;
   rcv_wup = 0;
   rcv_wnd = 0;
-  rcv_mwnd_seq = 0;
   window_clamp = 0;
   rcv_ssthresh = 0;
   /** How much of a buffer's truesize is payload, in 256ths. */
@@ -405,7 +393,6 @@ export class tcp_sock extends sock {
   rcvq_space_space = 0;
   rcvq_space_seq = 0;
   rcvq_space_time = 0;
-  rcvq_space_copied = 0;
   bytes_received = 0;
   segs_in = 0;
   data_segs_in = 0;
@@ -433,18 +420,14 @@ export class tcp_sock extends sock {
   is_sack_reneg = 0;
   total_retrans = 0;
   notsent_lowat = 0;
-  rcv_has_data = 0;
   tsq_flags = 0;
   tcp_wstamp_ns = 0;
-  tcp_clock_cache = 0;
   /** The present, in µs (tcp_mstamp_refresh). */
   tcp_mstamp = 0;
   repair = 0;
   linger2 = 0;
   defer_accept = 0;
   save_syn = 0;
-  fastopen_rsk: unknown = null;
-  syn_data = 0;
   mtu_info = 0;
   gso_segs = 0;
   ecn_flags = 0;
@@ -468,7 +451,6 @@ export class tcp_sock extends sock {
   lost_out = 0;
   max_packets_out = 0;
   cwnd_usage_seq = 0;
-  max_packets_seq = 0;
   is_cwnd_limited = 0;
   snd_cwnd = TCP_INIT_CWND;
   snd_cwnd_cnt = 0;
@@ -493,10 +475,7 @@ export class tcp_sock extends sock {
   total_rto_recoveries = 0;
   total_rto_time = 0;
   rto_stamp = 0;
-  syn_fastopen = 0;
-  retransmit_high = 0;
   retransmit_skb_hint: sk_buff | null = null;
-  lost_skb_hint: sk_buff | null = null;
   highest_sack: sk_buff | null = null;
   /** Ends of tsorted_sent_queue: what is unacknowledged, by the time it was sent last. */
   tsorted_first: sk_buff | null = null;
@@ -533,7 +512,6 @@ export class tcp_sock extends sock {
   chrono_stat_rwnd = 0;
   chrono_stat_sndbuf = 0;
   timeout_rehash = 0;
-  reord_gap = 0;
   pacing_timer: hrtimer | null = null;
 
   constructor(
