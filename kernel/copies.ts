@@ -22,6 +22,8 @@ export const copy_places = [
   { name: 'icmp-reply', where: 'icmp_glue_bits', what: 'what an ICMP message quotes or echoes' },
   { name: 'fragment', where: 'ip_do_fragment', what: 'a piece of a datagram that is too long for its way' },
   { name: 'append', where: '__ip_append_data', what: 'the odd bytes that go from one fragment into the next' },
+  { name: 'tcp-split', where: 'tcp_fragment', what: 'the shorter part of a segment that is cut in two' },
+  { name: 'tcp-collapse', where: 'tcp_collapse, tcp_mtu_probe', what: 'small segments that become one' },
   { name: 'pio-in', where: 'insw, insl', what: 'a frame through the data port, by the CPU' },
   { name: 'pio-out', where: 'outsw, outsl', what: 'a frame through the data port, by the CPU' },
 ] as const satisfies readonly CopyPlace[];
@@ -38,5 +40,7 @@ export const COPY_UDP_SEGMENT = 7;
 export const COPY_ICMP_REPLY = 8;
 export const COPY_FRAGMENT = 9;
 export const COPY_APPEND = 10;
-export const COPY_PIO_IN = 11;
-export const COPY_PIO_OUT = 12;
+export const COPY_TCP_SPLIT = 11;
+export const COPY_TCP_COLLAPSE = 12;
+export const COPY_PIO_IN = 13;
+export const COPY_PIO_OUT = 14;

@@ -27,6 +27,7 @@ export const TOOLS = [
     debianPackage: 'iptables',
     neededFor: 'that rules of a real Linux restore here, and ours there',
   },
+  { name: 'curl', debianPackage: 'curl', neededFor: 'that a real client gets files over our TCP' },
   { name: 'unshare', debianPackage: 'util-linux', neededFor: 'that attach works without root' },
 ];
 

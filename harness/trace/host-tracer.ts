@@ -472,6 +472,23 @@ export class HostTracer {
       this.calls.delete(task.pid);
       this.leave();
     });
+    this.on('tcp_sendmsg', (sk, length) => {
+      this.context();
+      this.now('tcp_sendmsg', this.current, null, `${say.bytes(length)} from port ${sk.inet_num}`);
+    });
+    this.on('tcp_transmit_skb', (skb, sent) => {
+      const packet = this.identify(sent, this.packets.get(skb.id));
+      this.now('tcp_transmit_skb', packet, sent, `${say.bytes(skb.len)} of the send queue, which keeps them`);
+    });
+    this.on('inet_sock_set_state', (sk, before, after) => {
+      this.context();
+      this.now(
+        'inet_sock_set_state',
+        this.current,
+        null,
+        `port ${sk.inet_num}: ${say.state(before)} → ${say.state(after)}`,
+      );
+    });
     for (const slot of ['udp_sendmsg', 'ping_sendmsg'] as const) {
       this.on(slot, (sk, length) => this.send(slot, sk.inet_num, length));
     }

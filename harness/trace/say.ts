@@ -81,6 +81,31 @@ export function icmp(skb: sk_buff): string {
 export const icmpSent = (type: number, code: number): string =>
   `the sender is told: ${ICMP_TYPES[type] ?? `type ${type}`}, code ${code}`;
 
+const STATES = [
+  'none',
+  'ESTABLISHED',
+  'SYN_SENT',
+  'SYN_RECV',
+  'FIN_WAIT1',
+  'FIN_WAIT2',
+  'TIME_WAIT',
+  'CLOSE',
+  'CLOSE_WAIT',
+  'LAST_ACK',
+  'LISTEN',
+  'CLOSING',
+  'NEW_SYN_RECV',
+];
+/** A connection's state by the name that ss(8) and /proc give it. */
+export const state = (number: number): string => STATES[number] ?? `state ${number}`;
+
+export function tcp(skb: sk_buff): string {
+  const at = transport(skb);
+  const flags = word(skb, at + 12) & 0xff;
+  const names = ['FIN', 'SYN', 'RST', 'PSH', 'ACK', 'URG', 'ECE', 'CWR'].filter((_, bit) => (flags & (1 << bit)) !== 0);
+  return `port ${word(skb, at)} > ${word(skb, at + 2)}, ${names.join(' ')}`;
+}
+
 export function udp(skb: sk_buff): string {
   const at = transport(skb);
   return `port ${word(skb, at)} > ${word(skb, at + 2)}, ${bytes(Math.max(word(skb, at + 4) - 8, 0))}`;

@@ -25,6 +25,11 @@ export interface poll_table {
 export interface file_operations {
   /** Ready events (EPOLLIN …) now; with `table`, also joins the wait queues that announce new ones. */
   poll(file: file, table: poll_table | null): number;
+  /**
+   * close(2) of the last reference, before it is given back: -ERESTARTSYS puts the task to sleep, and it is called again
+   * (SO_LINGER).
+   */
+  linger?(file: file, task: task_struct): number;
   /** The last reference is gone. */
   release(file: file): void;
   /** Bytes read or written, or a negative errno; files without them are not read or written (-EINVAL). */

@@ -26,6 +26,7 @@ export const MSG_DONTROUTE = 0x4;
 export const MSG_CTRUNC = 0x8;
 export const MSG_TRUNC = 0x20;
 export const MSG_DONTWAIT = 0x40;
+export const MSG_EOR = 0x80;
 export const MSG_WAITALL = 0x100;
 export const MSG_CONFIRM = 0x800;
 export const MSG_ERRQUEUE = 0x2000;
@@ -96,7 +97,7 @@ export class sockopt {
   /** SO_ATTACH_FILTER and SO_GET_FILTER (struct sock_fprog). */
   filter: readonly sock_filter[] | null = null;
   optlen = -1;
-  /** IP_OPTIONS. */
+  /** A structure or a string of bytes as the program's memory would hold it (IP_OPTIONS; TCP_INFO, `value` bytes of it). */
   bytes: Uint8Array | null = null;
   /** Groups (ip_mreqn, ip_mreq_source, group_source_req): addresses int32 in host order, an index, 0 for none. */
   multiaddr = 0;
@@ -146,6 +147,8 @@ export class cmsg {
   ee_info = 0;
   ee_data = 0;
   ee_offender = 0;
+  /** TCP_INQ: bytes that wait to be read. */
+  inq = 0;
   /** PACKET_AUXDATA (struct tpacket_auxdata). */
   tp_status = 0;
   tp_len = 0;
@@ -173,6 +176,7 @@ export const CMSG_PRIORITY = 16384;
 export const CMSG_UDP_SEGMENT = 32768;
 /** SO_TIMESTAMPING with software receive stamps. */
 export const CMSG_TIMESTAMPING = 65536;
+export const CMSG_TCP_INQ = 1 << 17;
 
 /** One piece of a message (struct iovec). */
 export class iovec {
@@ -260,12 +264,19 @@ export interface proto_ops {
   readonly family: number;
   release(sock: socket): number;
   bind(sock: socket, addr: sockaddr): number;
-  connect(sock: socket, addr: sockaddr): number;
+  /** `flags`: O_NONBLOCK or 0; `task`: who sleeps (-ERESTARTSYS) until the connection is there. */
+  connect(sock: socket, addr: sockaddr, flags: number, task: task_struct): number;
   /** Fills in `addr` with the local address, or the peer's. */
   getname(sock: socket, addr: sockaddr, peer: boolean): number;
   /** Events that are ready now (EPOLLIN …); the wait queue is joined by the caller. */
   poll(sock: socket, f_flags: number): number;
   shutdown(sock: socket, how: number): number;
+  /** Connection sockets only; the others say -EOPNOTSUPP. */
+  listen?(sock: socket, backlog: number): number;
+  /** Gives `newsock` the next connection's sk: 0, a negative errno, or -ERESTARTSYS with the task asleep. */
+  accept?(sock: socket, newsock: socket, flags: number, task: task_struct): number;
+  /** SO_LINGER: what close does before it may wait; -ERESTARTSYS: it waits, and is called again. */
+  linger?(sock: socket, flags: number, task: task_struct): number;
   setsockopt(sock: socket, level: number, name: number, opt: sockopt): number;
   getsockopt(sock: socket, level: number, name: number, opt: sockopt): number;
   sendmsg(sock: socket, msg: msghdr, length: number): number;

@@ -88,6 +88,9 @@ export interface proto {
   ioctl(sk: sock, command: number): number;
   /** SO_PEEK_OFF means something to it. */
   readonly set_peek_off: boolean;
+  /** SO_KEEPALIVE and SO_RCVLOWAT, where they do something at once. */
+  readonly keepalive: ((sk: sock, on: boolean) => void) | null;
+  readonly set_rcvlowat: ((sk: sock, value: number) => void) | null;
 }
 
 const no_op = (): void => {};
@@ -113,6 +116,8 @@ export function make_proto(name: string, p: Partial<proto>): proto {
     get_port: p.get_port ?? no_connect,
     ioctl: p.ioctl ?? no_ioctl,
     set_peek_off: p.set_peek_off ?? false,
+    keepalive: p.keepalive ?? null,
+    set_rcvlowat: p.set_rcvlowat ?? null,
   };
 }
 
@@ -184,6 +189,11 @@ export class sock {
   sk_broadcast = false;
   /** SOCK_DBG, SOCK_LOCALROUTE, SOCK_KEEPOPEN, SOCK_LINGER, SOCK_URGINLINE: remembered, for those to whom they mean something. */
   sk_debug = false;
+  /** SOCK_DONE: the other side has sent its FIN. */
+  sk_done = false;
+  /** Links of the chain of listeners on a port. */
+  portaddr_next: sock | null = null;
+  portaddr_prev: sock | null = null;
   sk_localroute = false;
   sk_keepopen = false;
   sk_linger = false;
@@ -312,7 +322,7 @@ export function sock_destruct(sk: sock): void {
   sk_free_wmem(sk, 1);
 }
 
-function sk_free_wmem(sk: sock, size: number): void {
+export function sk_free_wmem(sk: sock, size: number): void {
   sk.sk_wmem_alloc -= size;
   // __sk_free: the last packet on its way may outlive the socket.
   if (sk.sk_wmem_alloc === 0) sk.sk_net.core.sockets--;

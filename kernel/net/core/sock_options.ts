@@ -145,6 +145,7 @@ export function sk_setsockopt(sk: sock, name: number, opt: sockopt): number {
       sk_dst_reset(sk);
       return 0;
     case SO_KEEPALIVE:
+      if (sk.sk_prot.keepalive !== null) sk.sk_prot.keepalive(sk, on);
       sk.sk_keepopen = on;
       return 0;
     case SO_OOBINLINE:
@@ -205,6 +206,7 @@ export function sk_setsockopt(sk: sock, name: number, opt: sockopt): number {
       return 0;
     case SO_RCVLOWAT:
       sk.sk_rcvlowat = value < 0 ? 0x7fffffff : value === 0 ? 1 : value;
+      if (sk.sk_prot.set_rcvlowat !== null) sk.sk_prot.set_rcvlowat(sk, sk.sk_rcvlowat);
       return 0;
     case SO_RCVTIMEO:
     case SO_SNDTIMEO: {

@@ -28,20 +28,23 @@ import {
   type proto_ops,
   SOCK_DGRAM,
   SOCK_RAW,
+  SOCK_STREAM,
   type sockaddr,
   type sockaddr_in,
 } from '../msg.ts';
 import { sock_graft, sock_register, type socket } from '../socket.ts';
 import { IP_PMTUDISC_DONT } from './datagram.ts';
 import { ipv4_offload_init } from './inet_offload.ts';
+import { make_stream_ops } from './inet_stream.ts';
 import { ip_recv_error } from './ip_cmsg.ts';
-import { IPPROTO_ICMP, IPPROTO_RAW, IPPROTO_UDP } from './ip_header.ts';
+import { IPPROTO_ICMP, IPPROTO_RAW, IPPROTO_TCP, IPPROTO_UDP } from './ip_header.ts';
 import { ip_mc_drop_socket } from './ip_mc.ts';
 import { ip_getsockopt, ip_setsockopt, SOL_IP } from './ip_sockglue.ts';
 import { ipv4_init } from './ipv4_init.ts';
 import { ping_init, ping_prot } from './ping.ts';
 import { raw_net_init, raw_prot } from './raw.ts';
 import { inet_addr_type, RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST } from './route.ts';
+import { tcp_init, tcp_prot, tcp_v4_sk_alloc } from './tcp_init.ts';
 import { udp_init, udp_poll, udp_prot } from './udp.ts';
 
 const IPPROTO_IP = 0;
@@ -54,6 +57,8 @@ interface inet_protosw {
   readonly protocol: number;
   readonly prot: proto;
   readonly ops: proto_ops;
+  /** Makes a sock of the protocol's own kind; null: a plain one. */
+  readonly alloc: ((net: net, family: number) => sock) | null;
 }
 
 /** inet_autobind: a socket that is to send gets a port. 0 or -EAGAIN. */
@@ -208,14 +213,16 @@ function dgram_ops(poll: (sk: sock, f_flags: number) => number): proto_ops {
 }
 
 export const inet_dgram_ops = dgram_ops(udp_poll);
+export const inet_stream_ops = make_stream_ops(dgram_ops(datagram_poll));
 /** Ping sockets, and what is like them (inet_sockraw_ops). */
 export const inet_sockraw_ops = dgram_ops(datagram_poll);
 
 /** inetsw: the first line that fits answers a socket(2). */
 const inetsw: readonly inet_protosw[] = [
-  { type: SOCK_DGRAM, protocol: IPPROTO_UDP, prot: udp_prot, ops: inet_dgram_ops },
-  { type: SOCK_DGRAM, protocol: IPPROTO_ICMP, prot: ping_prot, ops: inet_sockraw_ops },
-  { type: SOCK_RAW, protocol: IPPROTO_IP, prot: raw_prot, ops: inet_sockraw_ops },
+  { type: SOCK_STREAM, protocol: IPPROTO_TCP, prot: tcp_prot, ops: inet_stream_ops, alloc: tcp_v4_sk_alloc },
+  { type: SOCK_DGRAM, protocol: IPPROTO_UDP, prot: udp_prot, ops: inet_dgram_ops, alloc: null },
+  { type: SOCK_DGRAM, protocol: IPPROTO_ICMP, prot: ping_prot, ops: inet_sockraw_ops, alloc: null },
+  { type: SOCK_RAW, protocol: IPPROTO_IP, prot: raw_prot, ops: inet_sockraw_ops, alloc: null },
 ];
 
 /** inet_create: 0, or -EINVAL, -ESOCKTNOSUPPORT (no such type), -EPROTONOSUPPORT (not with this type). */
@@ -234,7 +241,10 @@ function inet_create(net: net, sock_: socket, protocol: number): number {
     err = -EPROTONOSUPPORT;
   }
   if (answer === null) return err;
-  const sk = new sock(net, AF_INET, sock_.type, protocol === IPPROTO_IP ? answer.protocol : protocol, answer.prot);
+  const sk =
+    answer.alloc !== null
+      ? answer.alloc(net, AF_INET)
+      : new sock(net, AF_INET, sock_.type, protocol === IPPROTO_IP ? answer.protocol : protocol, answer.prot);
   // INET_PROTOSW_REUSE
   sk.sk_reuse = answer.prot === raw_prot || answer.prot === ping_prot;
   if (net.ipv4.ip_no_pmtu_disc !== 0) sk.pmtudisc = IP_PMTUDISC_DONT;
@@ -256,6 +266,7 @@ export function inet_init(net: net): void {
   ipv4_init(net);
   ipv4_offload_init(net);
   udp_init(net);
+  tcp_init(net);
   ping_init(net);
   raw_net_init(net);
   sock_register(net, { family: AF_INET, create: inet_create });

@@ -21,9 +21,11 @@ import type { net_protocol } from './protocol.ts';
 import type { raw_hashinfo } from './raw.ts';
 import type { route_cache } from './route.ts';
 import { ipv4_mib } from './snmp.ts';
+import { netns_ipv4_tcp } from './tcp_netns.ts';
+import type { tcp_pernet } from './tcp_pernet.ts';
 import type { udp_table } from './udp_hash.ts';
 
-export class netns_ipv4 {
+export class netns_ipv4 extends netns_ipv4_tcp {
   readonly net: net;
   // net.ipv4.*, each by the name that sysctl(8) shows.
   ip_default_ttl = 64;
@@ -106,6 +108,8 @@ export class netns_ipv4 {
   rcv_opt!: ip_options;
   /** arp_tbl; set by arp_init. */
   arp!: neigh_table;
+  /** Set by tcp_init. */
+  tcp!: tcp_pernet;
   /** Set by udp_init and ping_init. */
   udp!: udp_table;
   ping!: ping_table;
@@ -133,6 +137,7 @@ export class netns_ipv4 {
   sk_redirect: ((skb: sk_buff, sk: sock) => void) | null = null;
 
   constructor(net: net) {
+    super();
     this.net = net;
   }
 

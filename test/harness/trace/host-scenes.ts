@@ -293,10 +293,11 @@ const RECEIVE: readonly Scene[] = [
     'RPS to another CPU',
     ['enqueue_to_backlog', 'net_rps_send_ipi', 'rps_trigger_softirq', 'process_backlog'],
     MINE,
-    m => void store_rps_map(m.dev, 0, '2'),
+    // Whichever queue it comes by: to the other CPU.
+    m => m.dev._rx.forEach((_, queue) => void store_rps_map(m.dev, queue, queue % 2 === 0 ? '2' : '1')),
   ),
   given('a full backlog', ['enqueue_to_backlog CPU_BACKLOG'], MINE, m => {
-    store_rps_map(m.dev, 0, '2');
+    m.dev._rx.forEach((_, queue) => void store_rps_map(m.dev, queue, '2'));
     m.host.kernel.init_net.sysctl.netdev_max_backlog = -1;
   }),
   scene('one flow in half of the backlog', ['enqueue_to_backlog CPU_BACKLOG'], () => {
