@@ -45,12 +45,20 @@ export const COST_TABLE = {
   netif_receive_skb: { ns: 60, source: 'estimate: taps, dispatch' },
   netif_rx: { ns: 50, source: 'estimate: enqueue_to_backlog' },
   ip_rcv: { ns: 90, source: 'estimate: header checks, checksum, route lookup' },
+  ip_defrag: {
+    ns: 100,
+    source: 'estimate: queue look-up by hash, its lock, insertion; a timer for the first fragment',
+  },
   ip_forward: { ns: 60, source: 'estimate' },
   ip_output: { ns: 90, source: 'estimate: header, route, neighbour' },
   arp_rcv: { ns: 100, source: 'estimate' },
   icmp_rcv: { ns: 80, source: 'estimate' },
   udp_rcv: { ns: 110, source: 'estimate: lookup, queue, accounting' },
   udp_sendmsg: { ns: 200, source: 'estimate: route, cork, allocation excluded' },
+  tcp_v4_rcv: { ns: 350, source: 'estimate: look-up, header prediction, queueing, the ACK that a segment brings' },
+  tcp_sendmsg: { ns: 200, source: 'estimate: locks, segment set-up, allocation and copy excluded' },
+  tcp_recvmsg: { ns: 150, source: 'estimate: locks, queue walk, copy excluded' },
+  tcp_transmit_skb: { ns: 250, source: 'estimate: clone, header, options, timers' },
   dev_queue_xmit: { ns: 70, source: 'estimate: qdisc enqueue and dequeue' },
   wakeup: { ns: 150, source: 'estimate: try_to_wake_up on the same CPU' },
   context_switch: { ns: 1200, source: 'estimate: schedule() with cold caches; lmbench lat_ctx gives 1–2 µs' },
@@ -69,9 +77,11 @@ export function make_costs(on: boolean): Costs {
   return JSON.parse(JSON.stringify(Object.fromEntries(costs))) as Costs;
 }
 
-/** Charges for copying `length` bytes: whole nanoseconds, rounded down. */
-export function charge_copy(kernel: Kernel, length: number): void {
+/** Charges for copying `length` bytes at a place of kernel/copies.ts: whole nanoseconds, rounded down. */
+export function charge_copy(kernel: Kernel, length: number, place: number): void {
   kernel.clock.now += (length * kernel.cost.copy_kib) >> 10;
+  const tp = kernel.trace.copy;
+  if (tp !== null) tp(place, length);
 }
 
 /** Charges for summing `length` bytes. */

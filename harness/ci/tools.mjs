@@ -19,6 +19,15 @@ export const TOOLS = [
   { name: 'ip', debianPackage: 'iproute2', neededFor: 'the real Linux at the other end (test/interop)' },
   { name: 'ping', debianPackage: 'iputils-ping', neededFor: 'that Linux gets answers to ping' },
   { name: 'arping', debianPackage: 'iputils-arping', neededFor: 'that Linux gets answers to arping' },
+  { name: 'nmap', debianPackage: 'nmap', neededFor: 'that nmap sees what it sees of a Linux host' },
+  { name: 'python3', debianPackage: 'python3', neededFor: 'that sockets of Linux hear the same errors of our host' },
+  { name: 'traceroute', debianPackage: 'traceroute', neededFor: 'that Linux finds the way through our router' },
+  {
+    name: 'iptables-legacy',
+    debianPackage: 'iptables',
+    neededFor: 'that rules of a real Linux restore here, and ours there',
+  },
+  { name: 'curl', debianPackage: 'curl', neededFor: 'that a real client gets files over our TCP' },
   { name: 'unshare', debianPackage: 'util-linux', neededFor: 'that attach works without root' },
 ];
 

@@ -21,18 +21,35 @@ import {
   TCP_CLOSE,
   TCP_ESTABLISHED,
 } from '../core/sock.ts';
-import { AF_INET, AF_UNSPEC, type proto_ops, SOCK_DGRAM, type sockaddr, type sockaddr_in } from '../msg.ts';
+import {
+  AF_INET,
+  AF_UNSPEC,
+  MSG_ERRQUEUE,
+  type proto_ops,
+  SOCK_DGRAM,
+  SOCK_RAW,
+  SOCK_STREAM,
+  type sockaddr,
+  type sockaddr_in,
+} from '../msg.ts';
 import { sock_graft, sock_register, type socket } from '../socket.ts';
+import { IP_PMTUDISC_DONT } from './datagram.ts';
 import { ipv4_offload_init } from './inet_offload.ts';
-import { IPPROTO_ICMP, IPPROTO_UDP } from './ip_header.ts';
+import { make_stream_ops } from './inet_stream.ts';
+import { ip_recv_error } from './ip_cmsg.ts';
+import { IPPROTO_ICMP, IPPROTO_RAW, IPPROTO_TCP, IPPROTO_UDP } from './ip_header.ts';
+import { ip_mc_drop_socket } from './ip_mc.ts';
 import { ip_getsockopt, ip_setsockopt, SOL_IP } from './ip_sockglue.ts';
 import { ipv4_init } from './ipv4_init.ts';
 import { ping_init, ping_prot } from './ping.ts';
+import { raw_net_init, raw_prot } from './raw.ts';
 import { inet_addr_type, RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST } from './route.ts';
+import { tcp_init, tcp_prot, tcp_v4_sk_alloc } from './tcp_init.ts';
 import { udp_init, udp_poll, udp_prot } from './udp.ts';
 
 const IPPROTO_IP = 0;
-const IPPROTO_MAX = 256;
+/** Behind IPPROTO_MPTCP: protocols above 255 are names, none that a header could hold. */
+const IPPROTO_MAX = 263;
 
 /** One line of the protocol switch (struct inet_protosw). */
 interface inet_protosw {
@@ -40,6 +57,8 @@ interface inet_protosw {
   readonly protocol: number;
   readonly prot: proto;
   readonly ops: proto_ops;
+  /** Makes a sock of the protocol's own kind; null: a plain one. */
+  readonly alloc: ((net: net, family: number) => sock) | null;
 }
 
 /** inet_autobind: a socket that is to send gets a port. 0 or -EAGAIN. */
@@ -53,13 +72,16 @@ function inet_autobind(sk: sock): number {
 /** inet_release */
 function inet_release(sock: socket): number {
   const { sk } = sock;
-  if (sk !== null) sk.sk_prot.close(sk);
+  if (sk === null) return 0;
+  if (sk.mc_list !== null) ip_mc_drop_socket(sk);
+  sk.sk_prot.close(sk);
   return 0;
 }
 
 /** __inet_bind: 0, or -EINVAL, -EAFNOSUPPORT, -EADDRNOTAVAIL, -EADDRINUSE. */
 function inet_bind(sock: socket, addr: sockaddr): number {
   const sk = sock.sk as sock;
+  if (sk.sk_prot.bind !== null) return sk.sk_prot.bind(sk, addr);
   if (addr.sa_layout === AF_UNSPEC) return -EINVAL;
   // AF_UNSPEC with the wildcard address is taken, for old programs.
   const unspec = addr.sa_family === AF_UNSPEC && addr.sa_layout === AF_INET && (addr as sockaddr_in).sin_addr === 0;
@@ -69,7 +91,7 @@ function inet_bind(sock: socket, addr: sockaddr): number {
   const address = (addr as sockaddr_in).sin_addr | 0;
   const port = (addr as sockaddr_in).sin_port & 0xffff;
   const type = inet_addr_type(net, address);
-  const nonlocal = net.ipv4.ip_nonlocal_bind !== 0 || sk.freebind;
+  const nonlocal = net.ipv4.ip_nonlocal_bind !== 0 || sk.freebind || sk.transparent;
   if (!nonlocal && address !== 0 && type !== RTN_LOCAL && type !== RTN_MULTICAST && type !== RTN_BROADCAST) {
     return -EADDRNOTAVAIL;
   }
@@ -167,6 +189,8 @@ function sock_rps_record_flow(sk: sock): void {
 /** inet_recvmsg */
 function inet_recvmsg(sock: socket, msg: Parameters<proto_ops['recvmsg']>[1], length: number): number {
   const sk = sock.sk as sock;
+  // inet_recv_error
+  if ((msg.flags & MSG_ERRQUEUE) !== 0) return ip_recv_error(sk, msg, length);
   sock_rps_record_flow(sk);
   return sk.sk_prot.recvmsg(sk, msg, length);
 }
@@ -184,17 +208,21 @@ function dgram_ops(poll: (sk: sock, f_flags: number) => number): proto_ops {
     getsockopt: inet_getsockopt,
     sendmsg: inet_sendmsg,
     recvmsg: inet_recvmsg,
+    ioctl: (sock, command) => (sock.sk as sock).sk_prot.ioctl(sock.sk as sock, command),
   };
 }
 
 export const inet_dgram_ops = dgram_ops(udp_poll);
+export const inet_stream_ops = make_stream_ops(dgram_ops(datagram_poll));
 /** Ping sockets, and what is like them (inet_sockraw_ops). */
 export const inet_sockraw_ops = dgram_ops(datagram_poll);
 
 /** inetsw: the first line that fits answers a socket(2). */
 const inetsw: readonly inet_protosw[] = [
-  { type: SOCK_DGRAM, protocol: IPPROTO_UDP, prot: udp_prot, ops: inet_dgram_ops },
-  { type: SOCK_DGRAM, protocol: IPPROTO_ICMP, prot: ping_prot, ops: inet_sockraw_ops },
+  { type: SOCK_STREAM, protocol: IPPROTO_TCP, prot: tcp_prot, ops: inet_stream_ops, alloc: tcp_v4_sk_alloc },
+  { type: SOCK_DGRAM, protocol: IPPROTO_UDP, prot: udp_prot, ops: inet_dgram_ops, alloc: null },
+  { type: SOCK_DGRAM, protocol: IPPROTO_ICMP, prot: ping_prot, ops: inet_sockraw_ops, alloc: null },
+  { type: SOCK_RAW, protocol: IPPROTO_IP, prot: raw_prot, ops: inet_sockraw_ops, alloc: null },
 ];
 
 /** inet_create: 0, or -EINVAL, -ESOCKTNOSUPPORT (no such type), -EPROTONOSUPPORT (not with this type). */
@@ -204,14 +232,28 @@ function inet_create(net: net, sock_: socket, protocol: number): number {
   let err = -ESOCKTNOSUPPORT;
   for (const line of inetsw) {
     if (line.type !== sock_.type) continue;
-    if (line.protocol === protocol || protocol === IPPROTO_IP) {
+    // A line of protocol 0 takes every other; a socket of protocol 0 takes the line's own, which must not be 0 too.
+    const fits = protocol === IPPROTO_IP ? line.protocol !== IPPROTO_IP : line.protocol === protocol;
+    if (fits || (line.protocol === IPPROTO_IP && protocol !== IPPROTO_IP)) {
       answer = line;
       break;
     }
     err = -EPROTONOSUPPORT;
   }
   if (answer === null) return err;
-  const sk = new sock(net, AF_INET, sock_.type, answer.protocol, answer.prot);
+  const sk =
+    answer.alloc !== null
+      ? answer.alloc(net, AF_INET)
+      : new sock(net, AF_INET, sock_.type, protocol === IPPROTO_IP ? answer.protocol : protocol, answer.prot);
+  // INET_PROTOSW_REUSE
+  sk.sk_reuse = answer.prot === raw_prot || answer.prot === ping_prot;
+  if (net.ipv4.ip_no_pmtu_disc !== 0) sk.pmtudisc = IP_PMTUDISC_DONT;
+  if (sock_.type === SOCK_RAW) {
+    // The protocol is the number it is known by.
+    sk.inet_num = protocol;
+    sk.inet_sport = protocol;
+    sk.hdrincl = protocol === IPPROTO_RAW;
+  }
   sock_.ops = answer.ops;
   sock_graft(sk, sock_);
   const failed = sk.sk_prot.init(sk);
@@ -224,6 +266,8 @@ export function inet_init(net: net): void {
   ipv4_init(net);
   ipv4_offload_init(net);
   udp_init(net);
+  tcp_init(net);
   ping_init(net);
+  raw_net_init(net);
   sock_register(net, { family: AF_INET, create: inet_create });
 }
