@@ -73,7 +73,7 @@ function transfer(how: Offloads, data: Uint8Array, write: number, edit?: (p: Pai
     if (skb.len > 60) received.push(Math.max(1, skb.gso_segs));
   };
   let rcvMss = 0;
-  let got = new Uint8Array();
+  let got: Uint8Array = new Uint8Array();
   let done = 0;
   p.right.kernel.exec(() =>
     spawn(p.right.kernel, 'right', function* (sys) {
@@ -165,7 +165,7 @@ test('loopback: packets stay large, there and back', () => {
   const data = bytes(400_000, 4);
   const sizes: number[] = [];
   p.left.kernel.trace.tcp_v4_rcv = (skb: sk_buff) => sizes.push(skb.len);
-  let got = new Uint8Array();
+  let got: Uint8Array = new Uint8Array();
   p.left.kernel.exec(() => {
     spawn(p.left.kernel, 'server', function* (sys) {
       const fd = yield* listen(sys, 80);
