@@ -47,3 +47,10 @@ export function allocated(work: () => void): number {
   work();
   return process.memoryUsage().heapUsed - before;
 }
+
+/** Bytes of JavaScript heap and of array buffers in use, after a collection. */
+export function heapUsed(): number {
+  gc();
+  const { heapUsed: heap, arrayBuffers } = process.memoryUsage();
+  return heap + arrayBuffers;
+}

@@ -149,12 +149,15 @@ export function tcp_fragment(sk: tcp_sock, rtx: boolean, skb: sk_buff, len: numb
   }
   if (rtx) {
     sk.tcp_rtx_queue.insert_after(skb, buff);
-    const next = skb.tsorted_next;
-    buff.tsorted_prev = skb;
-    buff.tsorted_next = next;
-    skb.tsorted_next = buff;
-    if (next !== null) next.tsorted_prev = buff;
-    else sk.tsorted_last = buff;
+    // What a SACK has covered is in that order no more.
+    if (skb.tsorted_prev !== null || sk.tsorted_first === skb) {
+      const next = skb.tsorted_next;
+      buff.tsorted_prev = skb;
+      buff.tsorted_next = next;
+      skb.tsorted_next = buff;
+      if (next !== null) next.tsorted_prev = buff;
+      else sk.tsorted_last = buff;
+    }
   } else {
     sk.sk_write_queue.insert_after(skb, buff);
   }

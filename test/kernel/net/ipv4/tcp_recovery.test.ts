@@ -78,6 +78,8 @@ describe('fast retransmit', () => {
     f.wait(0.1);
     f.inject('. 1:1(0) ack 1 win 257 <sack 1001:2001,nop,nop>');
     f.expect('. 10001:11001(1000) ack 1');
+    // Less than a millisecond after the last, it would wait for more to go with it (tcp_tso_should_defer).
+    f.wait(0.002);
     f.inject('. 1:1(0) ack 1 win 257 <sack 1001:3001,nop,nop>');
     f.expect('. 11001:12001(1000) ack 1');
   });
@@ -103,10 +105,16 @@ describe('fast retransmit', () => {
     f.write(20_000);
     f.segments();
     f.wait(0.1);
-    for (const end of [2001, 3001, 4001]) f.inject(`. 1:1(0) ack 1 win 257 <sack 1001:${end},nop,nop>`);
+    for (const end of [2001, 3001, 4001]) {
+      f.inject(`. 1:1(0) ack 1 win 257 <sack 1001:${end},nop,nop>`);
+      f.wait(0.002);
+    }
     expect(f.ranges()).toContain('1:1001(1000)');
     f.wait(0.11);
     f.inject('. 1:1(0) ack 1 win 257 <sack 1001:12001,nop,nop>');
+    expect(f.ranges()).toContain('12001:13001(1000)');
+    f.wait(0.11);
+    f.inject('. 1:1(0) ack 1 win 257 <sack 1001:13001,nop,nop>');
     expect(f.ranges()).toContain('1:1001(1000)');
     expect(f.net.ipv4.mib.TcpExtTCPLostRetransmit).toBe(1);
   });
