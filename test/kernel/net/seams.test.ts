@@ -11,9 +11,11 @@ import { br_netfilter_init } from '../../../kernel/net/bridge/br_netfilter_hooks
 import { dev_open, dev_set_mtu } from '../../../kernel/net/core/dev.ts';
 import { neigh_add } from '../../../kernel/net/core/neighbour.ts';
 import type { net_device } from '../../../kernel/net/core/netdevice.ts';
+import { SO_BINDTODEVICE, SOL_SOCKET } from '../../../kernel/net/core/sock_options.ts';
 import { inet_addr_add } from '../../../kernel/net/ipv4/devinet.ts';
+import { ip_route_add } from '../../../kernel/net/ipv4/fib.ts';
 import { in_aton } from '../../../kernel/net/ipv4/ip_header.ts';
-import { AF_INET, SOCK_DGRAM, SOCK_RAW, sockaddr_in } from '../../../kernel/net/msg.ts';
+import { AF_INET, SOCK_DGRAM, SOCK_RAW, sockaddr_in, sockopt } from '../../../kernel/net/msg.ts';
 import type { Program } from '../../../kernel/sched/task.ts';
 import type { Syscalls } from '../../../kernel/syscalls.ts';
 import { FAR, Router } from './ipv4/router.ts';
@@ -198,6 +200,29 @@ describe('tracking', () => {
     lab.wait(1);
     expect(log).toEqual([4000, 4444, 3000, 53]);
     expect(lab.table().length).toBe(1);
+    lab.finish();
+  });
+});
+
+describe('a packet of this host that is routed again', () => {
+  test('marked in mangle, of a socket that is bound to a device: it stays with its device', () => {
+    const lab = new Lab('*mangle\n-A OUTPUT -p udp -j MARK --set-mark 5\nCOMMIT\n');
+    lab.exec(() => {
+      ip_route_add(lab.net, { dst: 0, prefix_len: 0, gateway: in_aton('10.1.0.1') });
+      ip_route_add(lab.net, { dst: 0, prefix_len: 0, gateway: in_aton('192.0.2.9'), metric: 10 });
+    });
+    const by: string[] = [];
+    lab.kernel.trace.dev_hard_start_xmit = skb => by.push(skb.dev?.name ?? '');
+    lab.host.spawn('test', function* (sys: Syscalls): Program {
+      const fd = yield* sys.socket(AF_INET, SOCK_DGRAM, 0);
+      const opt = new sockopt();
+      opt.text = 'eth1';
+      expect(yield* sys.setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, opt)).toBe(0);
+      yield* sys.sendto(fd, sys.mmap(4), 4, 0, new sockaddr_in(in_aton('198.51.100.1'), 9));
+      return 0;
+    });
+    lab.wait(0.1);
+    expect(by).toEqual(['eth1']);
     lab.finish();
   });
 });
