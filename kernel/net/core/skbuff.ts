@@ -359,7 +359,8 @@ export function skb_copy(skb: sk_buff): sk_buff | null {
   return copy;
 }
 
-function copy_skb_header(to: sk_buff, from: sk_buff): void {
+/** __copy_skb_header: all that is said of the packet, but for where its headers are. */
+export function copy_skb_header(to: sk_buff, from: sk_buff): void {
   to.mac_len = from.mac_len;
   to.protocol = from.protocol;
   to.pkt_type = from.pkt_type;
@@ -384,11 +385,7 @@ function copy_skb_header(to: sk_buff, from: sk_buff): void {
   to.ignore_df = from.ignore_df;
   to.dev = from.dev;
   to.dst = from.dst;
-  // __nf_copy
-  if (from._nfct !== null) from._nfct.use++;
-  to._nfct = from._nfct;
-  to.nfctinfo = from.nfctinfo;
-  to.nf_trace = from.nf_trace;
+  nf_copy(to, from);
   to.nf_bridge = from.nf_bridge;
   to.physindev = from.physindev;
   to.physoutdev = from.physoutdev;
@@ -398,6 +395,14 @@ function copy_skb_header(to: sk_buff, from: sk_buff): void {
   to.cb3 = from.cb3;
   to.cb4 = from.cb4;
   to.cb5 = from.cb5;
+}
+
+/** nf_copy: `to`, which has no connection, is one more packet of that of `from`. */
+export function nf_copy(to: sk_buff, from: sk_buff): void {
+  if (from._nfct !== null) from._nfct.use++;
+  to._nfct = from._nfct;
+  to.nfctinfo = from.nfctinfo;
+  to.nf_trace = from.nf_trace;
 }
 
 /** skb_get: one more owner of the same sk_buff. */
