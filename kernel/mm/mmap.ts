@@ -18,7 +18,7 @@ export class mm_struct {
     this.kernel = kernel;
   }
 
-  /** mmap: the address of `length` zeroed bytes, -EINVAL, or -ENOMEM (also above the allocator's 128 KiB). */
+  /** mmap: the address of `length` zeroed bytes, -EINVAL, or -ENOMEM (also above the allocator's 4 MiB). */
   mmap(length: number): number {
     if (!(length > 0)) return -EINVAL;
     const address = this.kernel.slab.kmalloc(length);
