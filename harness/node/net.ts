@@ -148,16 +148,21 @@ export class Socket extends Duplex {
     }
     const result = yield* sys.connect(fd, sys.sockaddr(parseAddress(host), port));
     if (result < 0 && result !== -EINPROGRESS) return fail('connect', result);
-    yield* this.loop.watch(sys, fd, EPOLLOUT, function* (this: Socket): Step {
-      const error = yield* sys.getsockopt(fd, SOL_SOCKET, SO_ERROR, this.opt);
-      const errno = error < 0 ? error : -this.opt.value;
-      if (errno < 0) return fail('connect', errno);
-      yield* this.established(sys);
-      this.loop.callback(() => {
-        this.emit('connect');
-        this.emit('ready');
-      });
-    }.bind(this));
+    yield* this.loop.watch(
+      sys,
+      fd,
+      EPOLLOUT,
+      function* (this: Socket): Step {
+        const error = yield* sys.getsockopt(fd, SOL_SOCKET, SO_ERROR, this.opt);
+        const errno = error < 0 ? error : -this.opt.value;
+        if (errno < 0) return fail('connect', errno);
+        yield* this.established(sys);
+        this.loop.callback(() => {
+          this.emit('connect');
+          this.emit('ready');
+        });
+      }.bind(this),
+    );
   }
 
   /** In the task: the connection is there. */
@@ -346,7 +351,8 @@ export class Socket extends Duplex {
 
   private active(): void {
     this.idle?.clear();
-    this.idle = this.timeout > 0 && !this.destroyed ? this.run.setTimeout(() => this.emit('timeout'), this.timeout) : null;
+    this.idle =
+      this.timeout > 0 && !this.destroyed ? this.run.setTimeout(() => this.emit('timeout'), this.timeout) : null;
   }
 
   /** The simulation keeps no process alive: for callers that expect them. */

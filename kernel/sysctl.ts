@@ -1,0 +1,191 @@
+/**
+ * sysctl: the kernel's settings by name (kernel/sysctl.c, fs/proc/proc_sysctl.c). A subsystem keeps its settings as
+ * fields of an object, each under Linux's name, and registers them here with their ranges. Values are text, as in
+ * /proc/sys.
+ */
+import { EACCES, EINVAL, ENOENT } from './errno.ts';
+
+const INT_MAX = 0x7fffffff;
+const INT_MIN = -0x80000000;
+
+/** How a setting is read and written. */
+export interface ctl_entry {
+  read(): string;
+  /** 0 or a negative errno. */
+  write(text: string): number;
+}
+
+/** Kinds of settings: an integer within a range, several in a row, a word of a list. */
+export type ctl_kind =
+  | { readonly kind: 'int'; readonly min: number; readonly max: number; readonly scale: number }
+  | { readonly kind: 'vector'; readonly min: number; readonly max: number }
+  | { readonly kind: 'word'; readonly valid: (word: string) => boolean };
+
+/** proc_dointvec_minmax. `scale`: the field holds so many of the setting's units (proc_dointvec_jiffies: 250). */
+export function int(min = INT_MIN, max = INT_MAX, scale = 1): ctl_kind {
+  return { kind: 'int', min, max, scale };
+}
+
+/** A switch: 0 or 1 (proc_dou8vec_minmax with SYSCTL_ZERO and SYSCTL_ONE). */
+export const bool = int(0, 1);
+
+/** Several integers in an array, as tcp_rmem. */
+export function vector(min = INT_MIN, max = INT_MAX): ctl_kind {
+  return { kind: 'vector', min, max };
+}
+
+/** proc_dostring, with what may be written. */
+export function word(valid: (word: string) => boolean): ctl_kind {
+  return { kind: 'word', valid };
+}
+
+/** What a directory holds: the settings' names and kinds; and, beside the object's fields, what a change sets off. */
+export interface ctl_dir<T> {
+  readonly kinds: { readonly [F in keyof T]?: ctl_kind };
+  readonly changed?: (object: T, field: keyof T) => void;
+}
+
+type Fields = Record<string, unknown>;
+
+/** strtoul with base 0: a sign, decimal, 0x or a leading 0; null for anything else. */
+function parse(text: string): number | null {
+  const [, sign, digits] = /^([-+]?)(0[xX][0-9a-fA-F]+|[0-9]+)$/.exec(text) ?? [];
+  if (digits === undefined) return null;
+  const octal = /^0[0-9]/.test(digits);
+  if (octal && /[89]/.test(digits)) return null;
+  const value = octal ? Number.parseInt(digits, 8) : Number(digits);
+  return sign === '-' ? -value : value;
+}
+
+class field_entry implements ctl_entry {
+  private readonly object: Fields;
+  private readonly field: string;
+  private readonly kind: ctl_kind;
+  private readonly changed: () => void;
+
+  constructor(object: Fields, field: string, kind: ctl_kind, changed: () => void) {
+    this.object = object;
+    this.field = field;
+    this.kind = kind;
+    this.changed = changed;
+  }
+
+  read(): string {
+    const value = this.object[this.field];
+    if (this.kind.kind === 'vector') return (value as number[]).join('\t');
+    return String(this.kind.kind === 'int' ? (value as number) / this.kind.scale : value);
+  }
+
+  write(text: string): number {
+    const words = text.trim().split(/\s+/);
+    const result = this.store(words);
+    if (result === 0) this.changed();
+    return result;
+  }
+
+  private store(words: readonly string[]): number {
+    const { object, field, kind } = this;
+    if (kind.kind === 'word') {
+      if (words.length !== 1 || !kind.valid(words[0] as string)) return -EINVAL;
+      object[field] = words[0];
+      return 0;
+    }
+    const values: number[] = [];
+    for (const text of words) {
+      const value = parse(text);
+      if (value === null || value < kind.min || value > kind.max) return -EINVAL;
+      values.push(value);
+    }
+    if (kind.kind === 'int') {
+      if (values.length !== 1) return -EINVAL;
+      object[field] = (values[0] as number) * kind.scale;
+      return 0;
+    }
+    const array = object[field] as number[];
+    // As many as were given, the first ones.
+    if (values.length > array.length) return -EINVAL;
+    for (const [i, value] of values.entries()) array[i] = value;
+    return 0;
+  }
+}
+
+/** A directory whose entries come and go, as net.ipv4.conf: one below for each device. */
+interface dynamic_dir {
+  names(): string[];
+  entry(name: string, field: string): ctl_entry | null;
+  readonly fields: readonly string[];
+}
+
+export class sysctl_table {
+  private readonly entries = new Map<string, ctl_entry>();
+  private readonly dynamic = new Map<string, dynamic_dir>();
+
+  /** register_net_sysctl: `path` as `net.ipv4`. */
+  register<T extends object>(path: string, object: T, dir: ctl_dir<T>): void {
+    for (const [field, kind] of Object.entries(dir.kinds) as [string, ctl_kind][]) {
+      const changed = (): void => dir.changed?.(object, field as keyof T);
+      this.entries.set(`${path}.${field}`, new field_entry(object as Fields, field, kind, changed));
+    }
+  }
+
+  /** A single setting with code of its own. */
+  register_entry(name: string, entry: ctl_entry): void {
+    this.entries.set(name, entry);
+  }
+
+  /** `path.NAME.field` for each NAME of `names`; `find` gives the object, or null when there is none of the name. */
+  register_each<T extends object>(
+    path: string,
+    names: () => string[],
+    find: (name: string) => T | null,
+    dir: ctl_dir<T>,
+  ): void {
+    this.dynamic.set(path, {
+      names,
+      fields: Object.keys(dir.kinds),
+      entry: (name, field) => {
+        const object = find(name);
+        const kind = (dir.kinds as Record<string, ctl_kind | undefined>)[field];
+        if (object === null || kind === undefined) return null;
+        return new field_entry(object as Fields, field, kind, () => dir.changed?.(object, field as keyof T));
+      },
+    });
+  }
+
+  private find(name: string): ctl_entry | null {
+    // sysctl(8): either separator; where the first one is a slash, a dot belongs to a device's name.
+    const separator = /[./]/.exec(name)?.[0] ?? '.';
+    const parts = name.split(separator).map(part => (separator === '.' ? part.replaceAll('/', '.') : part));
+    const plain = this.entries.get(parts.join('.'));
+    if (plain !== undefined) return plain;
+    const field = parts.pop() ?? '';
+    const device = parts.pop() ?? '';
+    return this.dynamic.get(parts.join('.'))?.entry(device, field) ?? null;
+  }
+
+  /** The setting's text without a line's end, or -ENOENT. */
+  read(name: string): string | number {
+    return this.find(name)?.read() ?? -ENOENT;
+  }
+
+  /** 0, -ENOENT, -EINVAL, -EACCES. */
+  write(name: string, text: string): number {
+    return this.find(name)?.write(text) ?? -ENOENT;
+  }
+
+  /** Every name there is now, as `sysctl -a` lists them. */
+  names(): string[] {
+    const names = [...this.entries.keys()];
+    for (const [path, dir] of this.dynamic) {
+      for (const each of dir.names()) {
+        for (const field of dir.fields) names.push(`${path}.${each.replaceAll('.', '/')}.${field}`);
+      }
+    }
+    return names.sort();
+  }
+}
+
+/** A setting that can only be read. */
+export function read_only(read: () => string): ctl_entry {
+  return { read, write: () => -EACCES };
+}
