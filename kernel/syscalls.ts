@@ -12,11 +12,14 @@ import { type pollfd, sys_nanosleep, sys_poll } from './fs/select.ts';
 import type { Kernel } from './kernel.ts';
 import { type sockaddr, sockaddr_in, type sockopt, type user_msghdr } from './net/msg.ts';
 import {
+  sys_accept4,
   sys_bind,
   sys_connect,
   sys_getpeername,
   sys_getsockname,
   sys_getsockopt,
+  sys_ioctl,
+  sys_listen,
   sys_recvfrom,
   sys_recvmsg,
   sys_sendmsg,
@@ -25,7 +28,7 @@ import {
   sys_shutdown,
   sys_socket,
 } from './net/socket.ts';
-import { type Program, type syscall, TASK_RUNNING, type task_struct } from './sched/task.ts';
+import { ERESTARTSYS, type Program, type syscall, TASK_RUNNING, type task_struct } from './sched/task.ts';
 
 export const F_GETFL = 3;
 export const F_SETFL = 4;
@@ -34,6 +37,11 @@ export const RLIMIT_NOFILE = 7;
 const NR_OPEN = 1048576;
 
 function sys_close(task: task_struct, fd: number): number {
+  const open = task.files.get(fd);
+  if (open !== null && open.f_count === 1 && open.f_op.linger !== undefined) {
+    const wait = open.f_op.linger(open, task);
+    if (wait === -ERESTARTSYS) return wait;
+  }
   return task.files.close(fd);
 }
 
@@ -102,6 +110,25 @@ export class Syscalls {
 
   connect(fd: number, addr: sockaddr): syscall {
     return this.call.begin(sys_connect, fd, addr);
+  }
+
+  /** `backlog`: connections that may wait for accept, and one more. */
+  listen(fd: number, backlog: number): syscall {
+    return this.call.begin(sys_listen, fd, backlog);
+  }
+
+  /** A descriptor of the oldest connection; `addr`, when given, says whose. `flags`: SOCK_NONBLOCK or 0. */
+  accept4(fd: number, addr: sockaddr | null, flags: number): syscall {
+    return this.call.begin(sys_accept4, fd, addr, flags);
+  }
+
+  accept(fd: number, addr: sockaddr | null): syscall {
+    return this.call.begin(sys_accept4, fd, addr, 0);
+  }
+
+  /** SIOCINQ, SIOCOUTQ, SIOCATMARK: the answer is the result. */
+  ioctl(fd: number, command: number): syscall {
+    return this.call.begin(sys_ioctl, fd, command);
   }
 
   /** Bytes sent. `addr` null: to the connected peer. */

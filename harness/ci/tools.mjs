@@ -19,6 +19,7 @@ export const TOOLS = [
   { name: 'ip', debianPackage: 'iproute2', neededFor: 'the real Linux at the other end (test/interop)' },
   { name: 'ping', debianPackage: 'iputils-ping', neededFor: 'that Linux gets answers to ping' },
   { name: 'arping', debianPackage: 'iputils-arping', neededFor: 'that Linux gets answers to arping' },
+  { name: 'curl', debianPackage: 'curl', neededFor: 'that a real client gets files over our TCP' },
   { name: 'unshare', debianPackage: 'util-linux', neededFor: 'that attach works without root' },
 ];
 

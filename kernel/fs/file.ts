@@ -1,5 +1,6 @@
 /** Open files and a task's table of them (include/linux/fs.h, fs/file.c). */
 import { EBADF, EMFILE } from '../errno.ts';
+import type { task_struct } from '../sched/task.ts';
 import type { wait_queue_head } from '../sched/wait.ts';
 
 /** Flags of an open file and of its descriptor (asm-generic/fcntl.h). */
@@ -16,6 +17,11 @@ export interface poll_table {
 export interface file_operations {
   /** Ready events (EPOLLIN …) now; with `table`, also joins the wait queues that announce new ones. */
   poll(file: file, table: poll_table | null): number;
+  /**
+   * close(2) of the last reference, before it is given back: -ERESTARTSYS puts the task to sleep, and it is called again
+   * (SO_LINGER).
+   */
+  linger?(file: file, task: task_struct): number;
   /** The last reference is gone. */
   release(file: file): void;
 }

@@ -24,6 +24,7 @@ export const MSG_PEEK = 0x2;
 export const MSG_DONTROUTE = 0x4;
 export const MSG_TRUNC = 0x20;
 export const MSG_DONTWAIT = 0x40;
+export const MSG_EOR = 0x80;
 export const MSG_WAITALL = 0x100;
 export const MSG_ERRQUEUE = 0x2000;
 export const MSG_NOSIGNAL = 0x4000;
@@ -86,6 +87,8 @@ export class sockopt {
   text = '';
   /** SO_ATTACH_FILTER and SO_GET_FILTER (struct sock_fprog). */
   filter: readonly sock_filter[] | null = null;
+  /** A structure as the program's memory would hold it (TCP_INFO), `value` bytes of it. */
+  bytes: Uint8Array | null = null;
 }
 
 /**
@@ -105,6 +108,8 @@ export class cmsg {
   timestamp = 0;
   /** UDP_GRO: the length of each datagram but the last, of several that came in one. */
   gso_size = 0;
+  /** TCP_INQ: bytes that wait to be read. */
+  inq = 0;
   /** PACKET_AUXDATA (struct tpacket_auxdata). */
   tp_status = 0;
   tp_len = 0;
@@ -118,6 +123,7 @@ export const CMSG_PKTINFO = 4;
 export const CMSG_TIMESTAMP = 8;
 export const CMSG_UDP_GRO = 16;
 export const CMSG_PACKET_AUXDATA = 32;
+export const CMSG_TCP_INQ = 64;
 
 /** What a program hands to recvmsg and sendmsg (struct user_msghdr, with one buffer). Reusable. */
 export class user_msghdr {
@@ -152,12 +158,20 @@ export interface proto_ops {
   readonly family: number;
   release(sock: socket): number;
   bind(sock: socket, addr: sockaddr): number;
-  connect(sock: socket, addr: sockaddr): number;
+  /** `flags`: O_NONBLOCK or 0; `task`: who sleeps (-ERESTARTSYS) until the connection is there. */
+  connect(sock: socket, addr: sockaddr, flags: number, task: task_struct): number;
   /** Fills in `addr` with the local address, or the peer's. */
   getname(sock: socket, addr: sockaddr, peer: boolean): number;
   /** Events that are ready now (EPOLLIN …); the wait queue is joined by the caller. */
   poll(sock: socket, f_flags: number): number;
   shutdown(sock: socket, how: number): number;
+  /** Connection sockets only; the others say -EOPNOTSUPP. */
+  listen?(sock: socket, backlog: number): number;
+  /** Gives `newsock` the next connection's sk: 0, a negative errno, or -ERESTARTSYS with the task asleep. */
+  accept?(sock: socket, newsock: socket, flags: number, task: task_struct): number;
+  ioctl?(sock: socket, command: number): number;
+  /** SO_LINGER: what close does before it may wait; -ERESTARTSYS: it waits, and is called again. */
+  linger?(sock: socket, flags: number, task: task_struct): number;
   setsockopt(sock: socket, level: number, name: number, opt: sockopt): number;
   getsockopt(sock: socket, level: number, name: number, opt: sockopt): number;
   sendmsg(sock: socket, msg: msghdr, length: number): number;

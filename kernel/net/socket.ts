@@ -1,5 +1,16 @@
 /** Sockets as files, and the system calls on them (net/socket.c). */
-import { EAFNOSUPPORT, EAGAIN, EBADF, EFAULT, EINVAL, ENOTSOCK } from '../errno.ts';
+import {
+  EAFNOSUPPORT,
+  EAGAIN,
+  EBADF,
+  ECONNABORTED,
+  EFAULT,
+  EINVAL,
+  EMFILE,
+  ENOTSOCK,
+  ENOTTY,
+  EOPNOTSUPP,
+} from '../errno.ts';
 import { file, type file_operations, fput, O_NONBLOCK, O_RDWR } from '../fs/file.ts';
 import type { task_struct } from '../sched/task.ts';
 import type { net } from './core/net_namespace.ts';
@@ -24,12 +35,19 @@ import {
 /** Longest message the kernel takes in one call (MAX_RW_COUNT). */
 const MAX_RW_COUNT = 0x7ffff000;
 
+/** socket.state: what connect and accept have made of it (enum socket_state). */
+export const SS_UNCONNECTED = 1;
+export const SS_CONNECTING = 2;
+export const SS_CONNECTED = 3;
+export const SS_DISCONNECTING = 4;
+
 /** struct socket: the file's side of a socket. */
 export class socket {
   readonly type: number;
   readonly net: net;
   ops: proto_ops | null = null;
   sk: sock | null = null;
+  state = SS_UNCONNECTED;
 
   constructor(net: net, type: number) {
     this.net = net;
@@ -55,6 +73,11 @@ const socket_file_ops: file_operations = {
     // sock_poll_wait: every family waits on the same queue.
     if (table !== null) table.poll_wait(open, sk.sk_wq);
     return (sock.ops as proto_ops).poll(sock, open.f_flags);
+  },
+  linger(open, task) {
+    const sock = open.private_data as socket;
+    const { linger } = sock.ops as proto_ops;
+    return linger === undefined ? 0 : linger(sock, open.f_flags, task);
   },
   release(open) {
     const sock = open.private_data as socket;
@@ -100,7 +123,45 @@ export function sys_bind(task: task_struct, fd: number, addr: sockaddr): number 
 export function sys_connect(task: task_struct, fd: number, addr: sockaddr): number {
   const sock = sockfd_lookup(task, fd);
   if (typeof sock === 'number') return sock;
-  return (sock.ops as proto_ops).connect(sock, addr);
+  return (sock.ops as proto_ops).connect(sock, addr, task.files.get(fd)?.f_flags ?? 0, task);
+}
+
+/** __sys_listen: the queue is cut to net.core.somaxconn. */
+export function sys_listen(task: task_struct, fd: number, backlog: number): number {
+  const sock = sockfd_lookup(task, fd);
+  if (typeof sock === 'number') return sock;
+  const { ops } = sock;
+  if (ops?.listen === undefined) return -EOPNOTSUPP;
+  return ops.listen(sock, Math.min(backlog >>> 0, sock.net.sysctl.somaxconn));
+}
+
+/** __sys_accept4: a descriptor of the oldest connection that waits; `addr`, when given, gets its peer's address. */
+export function sys_accept4(task: task_struct, fd: number, addr: sockaddr | null, flags: number): number {
+  if ((flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK)) !== 0) return -EINVAL;
+  const sock = sockfd_lookup(task, fd);
+  if (typeof sock === 'number') return sock;
+  const { ops } = sock;
+  if (ops?.accept === undefined) return -EOPNOTSUPP;
+  // The descriptor comes first: a connection that found none would be lost.
+  if (!task.files.has_room()) return -EMFILE;
+  const newsock = new socket(sock.net, sock.type);
+  newsock.ops = ops;
+  const err = ops.accept(sock, newsock, task.files.get(fd)?.f_flags ?? 0, task);
+  if (err < 0) return err;
+  const open = new file(socket_file_ops, newsock, O_RDWR | ((flags & SOCK_NONBLOCK) !== 0 ? O_NONBLOCK : 0));
+  if (addr !== null && ops.getname(newsock, addr, true) < 0) {
+    fput(open);
+    return -ECONNABORTED;
+  }
+  return task.files.install(open);
+}
+
+/** sock_ioctl: the answer (SIOCINQ, SIOCOUTQ, SIOCATMARK), or a negative errno. */
+export function sys_ioctl(task: task_struct, fd: number, command: number): number {
+  const sock = sockfd_lookup(task, fd);
+  if (typeof sock === 'number') return sock === -ENOTSOCK ? -ENOTTY : sock;
+  const { ops } = sock;
+  return ops?.ioctl === undefined ? -ENOTTY : ops.ioctl(sock, command);
 }
 
 /** __sys_getsockname */

@@ -67,6 +67,9 @@ export class Tracepoints {
   ip_forward: SkbSlot = null;
   icmp_rcv: SkbSlot = null;
   udp_rcv: SkbSlot = null;
+  tcp_v4_rcv: SkbSlot = null;
+  /** A connection's state has changed (TCP_ESTABLISHED …). */
+  inet_sock_set_state: Slot<[sk: sock, oldstate: number, newstate: number]> = null;
   sock_queue_rcv_skb: Slot<[skb: sk_buff, sk: sock]> = null;
   sk_data_ready: Slot<[sk: sock]> = null;
   /** Bytes of `skb` reached a user's buffer: `recvfrom` and its kin. */
@@ -74,6 +77,11 @@ export class Tracepoints {
 
   // Transmit.
   udp_sendmsg: Slot<[sk: sock, length: number]> = null;
+  tcp_sendmsg: Slot<[sk: sock, length: number]> = null;
+  /** A segment leaves TCP: `skb` is what stays in the send queue, `sent` what goes down, the same without a queue. */
+  tcp_transmit_skb: Slot<[skb: sk_buff, sent: sk_buff]> = null;
+  /** `skb` is answered with a RST. */
+  tcp_send_reset: SkbSlot = null;
   ping_sendmsg: Slot<[sk: sock, length: number]> = null;
   icmp_send: Slot<[skb: sk_buff, type: number, code: number]> = null;
   arp_send: SkbSlot = null;

@@ -67,6 +67,8 @@ export class net {
     flow_limit_table_len: 4096,
     /** What a transmit queue gets that nobody configured. */
     default_qdisc: 'pfifo_fast',
+    /** The longest queue that listen(2) gives. */
+    somaxconn: 4096,
     rmem_default: 212992,
     rmem_max: 212992,
     wmem_default: 212992,

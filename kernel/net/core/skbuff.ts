@@ -133,6 +133,28 @@ export class sk_buff {
   gro_csum_cnt = 0;
   gro_ip_fixedid = 0;
   gro_is_flist = 0;
+  /**
+   * TCP_SKB_CB: TCP's own words, valid while it holds the packet (net/ipv4/tcp_sock.ts); sequence numbers are int32. On
+   * the way out gso_segs and gso_size say how many segments the packet stands for (tcp_gso_segs, tcp_gso_size).
+   */
+  seq = 0;
+  end_seq = 0;
+  ack_seq = 0;
+  tcp_flags = 0;
+  sacked = 0;
+  eor = 0;
+  ip_dsfield = 0;
+  /** skb_mstamp and the state of delivery when it was sent (tx.*), in µs. */
+  skb_mstamp = 0;
+  tx_first_mstamp = 0;
+  tx_delivered_mstamp = 0;
+  tx_delivered = 0;
+  tx_is_app_limited = 0;
+  /** tcp_tsorted_anchor: neighbours by the time of sending. */
+  tsorted_prev: sk_buff | null = null;
+  tsorted_next: sk_buff | null = null;
+  /** The clone that was sent last (skb_fclone_busy): still below as long as its `parent` is this packet's id and it lives. */
+  tcp_clone: sk_buff | null = null;
 
   constructor(kernel: Kernel) {
     this.kernel = kernel;
@@ -686,6 +708,18 @@ export class sk_buff_head {
     if (this.first !== null) this.first.prev = skb;
     else this.last = skb;
     this.first = skb;
+    this.qlen++;
+  }
+
+  /** __skb_queue_after: `skb` behind `before`, which hangs here. */
+  insert_after(before: sk_buff, skb: sk_buff): void {
+    assert(skb.list === null && before.list === this, 'sk_buff queued twice');
+    skb.list = this;
+    skb.prev = before;
+    skb.next = before.next;
+    if (before.next !== null) before.next.prev = skb;
+    else this.last = skb;
+    before.next = skb;
     this.qlen++;
   }
 

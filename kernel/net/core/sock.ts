@@ -68,6 +68,9 @@ export interface proto {
   rehash(sk: sock): void;
   /** Binds to a port in host order, 0 for any free one. 0 or a negative errno. */
   get_port(sk: sock, port: number): number;
+  /** SO_KEEPALIVE and SO_RCVLOWAT, where they do something at once. */
+  readonly keepalive: ((sk: sock, on: boolean) => void) | null;
+  readonly set_rcvlowat: ((sk: sock, value: number) => void) | null;
 }
 
 const no_op = (): void => {};
@@ -88,6 +91,8 @@ export function make_proto(name: string, p: Partial<proto>): proto {
     unhash: p.unhash ?? no_op,
     rehash: p.rehash ?? no_op,
     get_port: p.get_port ?? no_connect,
+    keepalive: p.keepalive ?? null,
+    set_rcvlowat: p.set_rcvlowat ?? null,
   };
 }
 
@@ -137,6 +142,9 @@ export class sock {
   sk_broadcast = false;
   /** SOCK_DBG, SOCK_LOCALROUTE, SOCK_KEEPOPEN, SOCK_LINGER: remembered, for those to whom they mean something. */
   sk_debug = false;
+  /** SOCK_URGINLINE and SOCK_DONE: urgent data stays in the stream; the other side has sent its FIN. */
+  sk_oobinline = false;
+  sk_done = false;
   sk_localroute = false;
   sk_keepopen = false;
   sk_linger = false;
@@ -244,7 +252,7 @@ export function sock_destruct(sk: sock): void {
   sk_free_wmem(sk, 1);
 }
 
-function sk_free_wmem(sk: sock, size: number): void {
+export function sk_free_wmem(sk: sock, size: number): void {
   sk.sk_wmem_alloc -= size;
   // __sk_free: the last packet on its way may outlive the socket.
   if (sk.sk_wmem_alloc === 0) sk.sk_net.core.sockets--;
@@ -439,6 +447,7 @@ export const SO_BROADCAST = 6;
 export const SO_SNDBUF = 7;
 export const SO_RCVBUF = 8;
 export const SO_KEEPALIVE = 9;
+export const SO_OOBINLINE = 10;
 export const SO_NO_CHECK = 11;
 export const SO_PRIORITY = 12;
 export const SO_LINGER = 13;
@@ -502,7 +511,11 @@ export function sk_setsockopt(sk: sock, name: number, opt: sockopt): number {
       sk_dst_reset(sk);
       return 0;
     case SO_KEEPALIVE:
+      if (sk.sk_prot.keepalive !== null) sk.sk_prot.keepalive(sk, on);
       sk.sk_keepopen = on;
+      return 0;
+    case SO_OOBINLINE:
+      sk.sk_oobinline = on;
       return 0;
     case SO_LINGER:
       // struct linger: l_onoff in `value`, l_linger in `sec`.
@@ -538,6 +551,7 @@ export function sk_setsockopt(sk: sock, name: number, opt: sockopt): number {
       return 0;
     case SO_RCVLOWAT:
       sk.sk_rcvlowat = value < 0 ? 0x7fffffff : value === 0 ? 1 : value;
+      if (sk.sk_prot.set_rcvlowat !== null) sk.sk_prot.set_rcvlowat(sk, sk.sk_rcvlowat);
       return 0;
     case SO_RCVTIMEO:
     case SO_SNDTIMEO: {
@@ -609,6 +623,9 @@ export function sk_getsockopt(sk: sock, name: number, opt: sockopt): number {
       return 0;
     case SO_KEEPALIVE:
       opt.value = Number(sk.sk_keepopen);
+      return 0;
+    case SO_OOBINLINE:
+      opt.value = Number(sk.sk_oobinline);
       return 0;
     case SO_LINGER:
       opt.value = Number(sk.sk_linger);

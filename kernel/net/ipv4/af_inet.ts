@@ -21,14 +21,24 @@ import {
   TCP_CLOSE,
   TCP_ESTABLISHED,
 } from '../core/sock.ts';
-import { AF_INET, AF_UNSPEC, type proto_ops, SOCK_DGRAM, type sockaddr, type sockaddr_in } from '../msg.ts';
+import {
+  AF_INET,
+  AF_UNSPEC,
+  type proto_ops,
+  SOCK_DGRAM,
+  SOCK_STREAM,
+  type sockaddr,
+  type sockaddr_in,
+} from '../msg.ts';
 import { sock_graft, sock_register, type socket } from '../socket.ts';
 import { ipv4_offload_init } from './inet_offload.ts';
-import { IPPROTO_ICMP, IPPROTO_UDP } from './ip_header.ts';
+import { make_stream_ops } from './inet_stream.ts';
+import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP } from './ip_header.ts';
 import { ip_getsockopt, ip_setsockopt, SOL_IP } from './ip_sockglue.ts';
 import { ipv4_init } from './ipv4_init.ts';
 import { ping_init, ping_prot } from './ping.ts';
 import { inet_addr_type, RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST } from './route.ts';
+import { tcp_init, tcp_prot, tcp_v4_sk_alloc } from './tcp_init.ts';
 import { udp_init, udp_poll, udp_prot } from './udp.ts';
 
 const IPPROTO_IP = 0;
@@ -40,6 +50,8 @@ interface inet_protosw {
   readonly protocol: number;
   readonly prot: proto;
   readonly ops: proto_ops;
+  /** Makes a sock of the protocol's own kind; null: a plain one. */
+  readonly alloc: ((net: net, family: number) => sock) | null;
 }
 
 /** inet_autobind: a socket that is to send gets a port. 0 or -EAGAIN. */
@@ -188,13 +200,15 @@ function dgram_ops(poll: (sk: sock, f_flags: number) => number): proto_ops {
 }
 
 export const inet_dgram_ops = dgram_ops(udp_poll);
+export const inet_stream_ops = make_stream_ops(dgram_ops(datagram_poll));
 /** Ping sockets, and what is like them (inet_sockraw_ops). */
 export const inet_sockraw_ops = dgram_ops(datagram_poll);
 
 /** inetsw: the first line that fits answers a socket(2). */
 const inetsw: readonly inet_protosw[] = [
-  { type: SOCK_DGRAM, protocol: IPPROTO_UDP, prot: udp_prot, ops: inet_dgram_ops },
-  { type: SOCK_DGRAM, protocol: IPPROTO_ICMP, prot: ping_prot, ops: inet_sockraw_ops },
+  { type: SOCK_STREAM, protocol: IPPROTO_TCP, prot: tcp_prot, ops: inet_stream_ops, alloc: tcp_v4_sk_alloc },
+  { type: SOCK_DGRAM, protocol: IPPROTO_UDP, prot: udp_prot, ops: inet_dgram_ops, alloc: null },
+  { type: SOCK_DGRAM, protocol: IPPROTO_ICMP, prot: ping_prot, ops: inet_sockraw_ops, alloc: null },
 ];
 
 /** inet_create: 0, or -EINVAL, -ESOCKTNOSUPPORT (no such type), -EPROTONOSUPPORT (not with this type). */
@@ -211,7 +225,10 @@ function inet_create(net: net, sock_: socket, protocol: number): number {
     err = -EPROTONOSUPPORT;
   }
   if (answer === null) return err;
-  const sk = new sock(net, AF_INET, sock_.type, answer.protocol, answer.prot);
+  const sk =
+    answer.alloc !== null
+      ? answer.alloc(net, AF_INET)
+      : new sock(net, AF_INET, sock_.type, answer.protocol, answer.prot);
   sock_.ops = answer.ops;
   sock_graft(sk, sock_);
   const failed = sk.sk_prot.init(sk);
@@ -224,6 +241,7 @@ export function inet_init(net: net): void {
   ipv4_init(net);
   ipv4_offload_init(net);
   udp_init(net);
+  tcp_init(net);
   ping_init(net);
   sock_register(net, { family: AF_INET, create: inet_create });
 }

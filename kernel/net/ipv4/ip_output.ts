@@ -23,6 +23,7 @@ import {
   skb_reset_mac_header,
   skb_reset_network_header,
 } from '../core/skbuff.ts';
+import type { sock } from '../core/sock.ts';
 import { ETH_P_IP } from '../ethernet/eth.ts';
 import { ip_neigh_gw4 } from './arp.ts';
 import { ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, icmp_send } from './icmp.ts';
@@ -115,6 +116,33 @@ export function ip_build_and_send_pkt(
   put32(ram, at + 16, daddr);
   skb.dst = rt;
   return ip_send_skb(net, skb);
+}
+
+/**
+ * ip_queue_xmit: a segment of a connection, `data` at its transport header, by the connection's route. Takes the skb.
+ *
+ * @param segs identifications it takes: the packets that it will become
+ * @returns as dst_output: 0, a negative errno, or above 0 a queue's verdict
+ */
+export function ip_queue_xmit(sk: sock, skb: sk_buff, rt: rtable, df: number, segs: number): number {
+  const at = skb_push(skb, IPHDR_LEN);
+  skb.network_header = at;
+  const { ram } = skb;
+  const { u8 } = ram;
+  u8[at] = (IPVERSION << 4) | 5;
+  u8[at + 1] = sk.tos;
+  // __ip_select_ident: a connection counts for itself.
+  put16(ram, at + 4, sk.inet_id);
+  sk.inet_id = (sk.inet_id + segs) & 0xffff;
+  put16(ram, at + 6, df);
+  u8[at + 8] = sk.uc_ttl < 0 ? rt.net.ipv4.ip_default_ttl : sk.uc_ttl;
+  u8[at + 9] = sk.sk_protocol;
+  put32(ram, at + 12, sk.inet_saddr);
+  put32(ram, at + 16, sk.inet_daddr);
+  skb.priority = sk.sk_priority;
+  skb.mark = sk.sk_mark;
+  skb.dst = rt;
+  return ip_local_out(rt.net, skb);
 }
 
 /** ip_select_ident: 0 for what nobody may fragment, as nobody need tell it from others (RFC 6864 4.1). */

@@ -14,9 +14,11 @@ import type { ping_table } from './ping.ts';
 import type { net_protocol } from './protocol.ts';
 import type { route_cache } from './route.ts';
 import { ipv4_mib } from './snmp.ts';
+import { netns_ipv4_tcp } from './tcp_netns.ts';
+import type { tcp_pernet } from './tcp_pernet.ts';
 import type { udp_table } from './udp.ts';
 
-export class netns_ipv4 {
+export class netns_ipv4 extends netns_ipv4_tcp {
   readonly net: net;
   // net.ipv4.*, each by the name that sysctl(8) shows.
   ip_default_ttl = 64;
@@ -64,6 +66,8 @@ export class netns_ipv4 {
   idents!: ip_idents;
   /** arp_tbl; set by arp_init. */
   arp!: neigh_table;
+  /** Set by tcp_init. */
+  tcp!: tcp_pernet;
   /** Set by udp_init and ping_init. */
   udp!: udp_table;
   ping!: ping_table;
@@ -78,6 +82,7 @@ export class netns_ipv4 {
   raw_local_deliver: ((skb: sk_buff, protocol: number) => boolean) | null = null;
 
   constructor(net: net) {
+    super();
     this.net = net;
   }
 

@@ -1,8 +1,10 @@
+import { tcp_mib } from './tcp_mib.ts';
+
 /**
  * The counters of /proc/net/snmp and the IpExt line of /proc/net/netstat, each under the name that `nstat` prints
  * (net/ipv4/proc.c). Plain fields: counting is an increment.
  */
-export class ipv4_mib {
+export class ipv4_mib extends tcp_mib {
   IpInReceives = 0;
   IpInHdrErrors = 0;
   IpInAddrErrors = 0;
@@ -86,11 +88,14 @@ export class ipv4_mib {
 }
 
 /** A table's line of /proc/net/snmp: the counters whose name starts with `prefix`, in Linux's order. */
-export function snmp_counters(mib: ipv4_mib, prefix: 'Ip' | 'Icmp' | 'Udp' | 'IpExt'): [name: string, value: number][] {
+export function snmp_counters(
+  mib: ipv4_mib,
+  prefix: 'Ip' | 'Icmp' | 'Tcp' | 'Udp' | 'IpExt' | 'TcpExt',
+): [name: string, value: number][] {
   const list: [string, number][] = [];
   for (const [name, value] of Object.entries(mib)) {
     if (typeof value !== 'number' || !name.startsWith(prefix)) continue;
-    if (prefix === 'Ip' && name.startsWith('IpExt')) continue;
+    if (name.startsWith(`${prefix}Ext`)) continue;
     list.push([name.slice(prefix.length), value]);
   }
   return list;

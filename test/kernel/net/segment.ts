@@ -37,6 +37,8 @@ export class Segment {
   readonly dev: net_device;
   /** Frames the host sent, oldest first; `take` empties it. */
   readonly sent: Uint8Array[] = [];
+  /** When each of them was sent, in ns; `take` empties it, too. */
+  readonly sentAt: number[] = [];
   /** Reasons of drops, in order. */
   readonly drops: string[] = [];
   /** Neighbour states, 'FROM>TO' as numbers, in order. */
@@ -55,7 +57,7 @@ export class Segment {
 
   /** A device that is up and has a link. */
   device(name: string, mac: string): net_device {
-    const { kernel, sent } = this;
+    const { kernel, sent, sentAt } = this;
     return kernel.exec(() => {
       const dev = alloc_netdev(
         kernel,
@@ -65,6 +67,7 @@ export class Segment {
           ndo_stop: () => 0,
           ndo_start_xmit(skb) {
             sent.push(skb.ram.u8.slice(skb.data, skb.tail));
+            sentAt.push(kernel.clock.now);
             consume_skb(skb);
             return NETDEV_TX_OK;
           },
@@ -114,6 +117,7 @@ export class Segment {
 
   /** What was sent since the last time, in hex. */
   take(): string[] {
+    this.sentAt.length = 0;
     return this.sent.splice(0).map(hex);
   }
 

@@ -52,7 +52,6 @@ import {
   SHUT_WR,
   SOCK_DGRAM,
   SOCK_NONBLOCK,
-  SOCK_STREAM,
   sockaddr,
   sockaddr_in,
   sockaddr_ll,
@@ -60,6 +59,8 @@ import {
 } from '../../../../kernel/net/msg.ts';
 import { F_GETFL, F_SETFL, RLIMIT_NOFILE, type Syscalls } from '../../../../kernel/syscalls.ts';
 import { LOCALHOST, socketBench } from '../bench.ts';
+
+const SOCK_SEQPACKET = 5;
 
 type Step<T> = Generator<undefined, T, undefined>;
 
@@ -239,7 +240,7 @@ describe('errors', () => {
     bench.program(function* (sys) {
       expect(yield* sys.socket(AF_INET6, SOCK_DGRAM, 0)).toBe(-EAFNOSUPPORT);
       expect(yield* sys.socket(99, SOCK_DGRAM, 0)).toBe(-EAFNOSUPPORT);
-      expect(yield* sys.socket(AF_INET, SOCK_STREAM, 0)).toBe(-ESOCKTNOSUPPORT);
+      expect(yield* sys.socket(AF_INET, SOCK_SEQPACKET, 0)).toBe(-ESOCKTNOSUPPORT);
       expect(yield* sys.socket(AF_INET, SOCK_DGRAM, 6)).toBe(-EPROTONOSUPPORT);
       expect(yield* sys.socket(AF_INET, 0x100 | SOCK_DGRAM, 0)).toBe(-EINVAL);
     });

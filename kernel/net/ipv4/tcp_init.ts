@@ -1,0 +1,107 @@
+/** TCP's socks as they begin, and the protocol's registration (net/ipv4/tcp.c: tcp_init, tcp_init_sock; tcp_ipv4.c: tcp_prot). */
+import type { net } from '../core/net_namespace.ts';
+import { make_proto, type sock } from '../core/sock.ts';
+import { SOCK_STREAM } from '../msg.ts';
+import { inet_csk_get_port } from './inet_connection_sock.ts';
+import { inet_twsk_deschedule_put } from './inet_timewait_sock.ts';
+import { IPPROTO_TCP } from './ip_header.ts';
+import { inet_add_protocol } from './protocol.ts';
+import { sk_stream_write_space, tcp_close, tcp_disconnect, tcp_done } from './tcp.ts';
+import { tcp_assign_congestion_control, tcp_cong_init } from './tcp_cong.ts';
+import { ipv4_specific, tcp_v4_connect, tcp_v4_err, tcp_v4_rcv } from './tcp_ipv4.ts';
+import { tcp_output_init } from './tcp_output.ts';
+import { tcp_pernet } from './tcp_pernet.ts';
+import { tcp_recvmsg } from './tcp_recvmsg.ts';
+import { tcp_sendmsg } from './tcp_sendmsg.ts';
+import {
+  TCP_NEW_SYN_RECV,
+  TCP_TIMEOUT_INIT,
+  tcp_jiffies,
+  type tcp_request_sock,
+  tcp_sock,
+  type tcp_timewait_sock,
+  USEC_PER_JIFFY,
+} from './tcp_sock.ts';
+import { tcp_getsockopt, tcp_set_rcvlowat, tcp_setsockopt } from './tcp_sockopt.ts';
+import { tcp_delack_timer, tcp_keepalive_timer, tcp_set_keepalive, tcp_write_timer } from './tcp_timer.ts';
+
+/** inet_unhash */
+function inet_unhash(sk: sock): void {
+  sk.sk_net.ipv4.tcp.hashinfo.unhash(sk as tcp_sock);
+}
+
+export const tcp_prot = make_proto('TCP', {
+  close: tcp_close,
+  connect: tcp_v4_connect,
+  disconnect: tcp_disconnect,
+  sendmsg: tcp_sendmsg,
+  recvmsg: tcp_recvmsg,
+  setsockopt: tcp_setsockopt,
+  getsockopt: tcp_getsockopt,
+  unhash: inet_unhash,
+  get_port: inet_csk_get_port,
+  keepalive: (sk, on) => tcp_set_keepalive(sk as tcp_sock, on),
+  set_rcvlowat: tcp_set_rcvlowat,
+});
+
+/** sk_alloc and tcp_init_sock: a sock of `family`, closed. */
+export function tcp_sk_alloc(net: net, family: number): tcp_sock {
+  const sk = new tcp_sock(
+    net,
+    family,
+    SOCK_STREAM,
+    IPPROTO_TCP,
+    tcp_prot,
+    tcp_write_timer,
+    tcp_delack_timer,
+    tcp_keepalive_timer,
+  );
+  const { ipv4 } = net;
+  const now = tcp_jiffies(net.kernel);
+  sk.icsk_rto = TCP_TIMEOUT_INIT;
+  sk.icsk_rto_min = Math.ceil(ipv4.tcp_rto_min_us / USEC_PER_JIFFY);
+  sk.icsk_rto_max = ipv4.tcp_rto_max_ms;
+  sk.mdev_us = TCP_TIMEOUT_INIT * USEC_PER_JIFFY;
+  sk.rtt_min_t0 = now;
+  sk.rtt_min_t1 = now;
+  sk.rtt_min_t2 = now;
+  sk.reordering = ipv4.tcp_reordering;
+  sk.rate_app_limited = 1;
+  sk.sk_write_space = sk_stream_write_space;
+  sk.sk_sndbuf = ipv4.tcp_wmem[1] as number;
+  sk.sk_rcvbuf = ipv4.tcp_rmem[1] as number;
+  ipv4.tcp_sockets_allocated++;
+  return sk;
+}
+
+/** tcp_v4_init_sock: a sock for socket(2). */
+export function tcp_v4_sk_alloc(net: net, family: number): tcp_sock {
+  const sk = tcp_sk_alloc(net, family);
+  sk.icsk_af_ops = ipv4_specific;
+  tcp_assign_congestion_control(sk);
+  return sk;
+}
+
+/** tcp_init and tcp_v4_init */
+export function tcp_init(net: net): void {
+  net.ipv4.tcp = new tcp_pernet(net);
+  tcp_cong_init(net);
+  tcp_output_init(net);
+  inet_add_protocol(net, { handler: tcp_v4_rcv, err_handler: tcp_v4_err }, IPPROTO_TCP);
+  net.pernet_exit.push(() => tcp_sk_exit(net));
+}
+
+/** tcp_sk_exit: the net goes down, and whatever would only end by itself ends now. */
+function tcp_sk_exit(net: net): void {
+  for (const entry of net.ipv4.tcp.hashinfo.ehash.all()) {
+    if (entry.sk_state === TCP_NEW_SYN_RECV) {
+      (entry as tcp_request_sock).rsk_timer.del();
+      net.ipv4.tcp.hashinfo.ehash.remove(entry);
+    } else if (entry instanceof tcp_sock) {
+      // Those that a program still has are the program's to close.
+      if (entry.sk_dead) tcp_done(entry);
+    } else {
+      inet_twsk_deschedule_put(entry as tcp_timewait_sock);
+    }
+  }
+}

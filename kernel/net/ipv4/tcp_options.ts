@@ -1,0 +1,228 @@
+/** TCP's options in a header: read (net/ipv4/tcp_input.c: tcp_parse_options) and written (tcp_output.c: tcp_options_write). */
+import type { Ram } from '../../arch.ts';
+import type { net } from '../core/net_namespace.ts';
+import type { sk_buff } from '../core/skbuff.ts';
+import { get16, get32, put16, put32 } from './ip_header.ts';
+import {
+  MAX_TCP_OPTION_SPACE,
+  TCP_HLEN,
+  TCP_MAX_WSCALE,
+  TCP_NUM_SACKS,
+  TCPHDR_SYN,
+  TCPOLEN_MSS,
+  TCPOLEN_MSS_ALIGNED,
+  TCPOLEN_SACK_BASE_ALIGNED,
+  TCPOLEN_SACK_PERBLOCK,
+  TCPOLEN_SACK_PERM,
+  TCPOLEN_SACKPERM_ALIGNED,
+  TCPOLEN_TIMESTAMP,
+  TCPOLEN_TSTAMP_ALIGNED,
+  TCPOLEN_WINDOW,
+  TCPOLEN_WSCALE_ALIGNED,
+  TCPOPT_EOL,
+  TCPOPT_MSS,
+  TCPOPT_NOP,
+  TCPOPT_SACK,
+  TCPOPT_SACK_PERM,
+  TCPOPT_TIMESTAMP,
+  TCPOPT_WINDOW,
+  tcp_flag_byte,
+  tcp_hdrlen,
+  type tcp_options_received,
+  type tcp_sock,
+} from './tcp_sock.ts';
+
+/** The word that two NOPs and a timestamp's head make (RFC 7323 appendix A). */
+const TSTAMP_WORD = (TCPOPT_NOP << 24) | (TCPOPT_NOP << 16) | (TCPOPT_TIMESTAMP << 8) | TCPOLEN_TIMESTAMP;
+
+/**
+ * tcp_parse_options: what the header at transport_header says. Values that were known before stay where a segment says
+ * nothing. With SACK blocks skb.sacked is the offset of that option from the header.
+ *
+ * @param estab 1 for a synchronised connection: SYN's options do not count, and those that were not agreed on neither
+ */
+export function tcp_parse_options(_net: net, skb: sk_buff, opt: tcp_options_received, estab: number): void {
+  const { ram } = skb;
+  const { u8 } = ram;
+  const th = skb.transport_header;
+  const syn = (tcp_flag_byte(skb) & TCPHDR_SYN) !== 0;
+  const end = th + tcp_hdrlen(skb);
+  const { ipv4 } = _net;
+  let at = th + TCP_HLEN;
+  opt.saw_tstamp = 0;
+  while (at < end) {
+    const kind = u8[at] as number;
+    if (kind === TCPOPT_EOL) return;
+    if (kind === TCPOPT_NOP) {
+      at++;
+      continue;
+    }
+    if (at + 2 > end) return;
+    const size = u8[at + 1] as number;
+    // "Silly options", and those that are cut off.
+    if (size < 2 || at + size > end) return;
+    switch (kind) {
+      case TCPOPT_MSS:
+        if (size === TCPOLEN_MSS && syn && estab === 0) {
+          let mss = get16(ram, at + 2);
+          if (mss !== 0) {
+            if (opt.user_mss !== 0 && opt.user_mss < mss) mss = opt.user_mss;
+            opt.mss_clamp = mss;
+          }
+        }
+        break;
+      case TCPOPT_WINDOW:
+        if (size === TCPOLEN_WINDOW && syn && estab === 0 && ipv4.tcp_window_scaling !== 0) {
+          opt.wscale_ok = 1;
+          // RFC 7323 2.3: more counts as 14.
+          opt.snd_wscale = Math.min(u8[at + 2] as number, TCP_MAX_WSCALE);
+        }
+        break;
+      case TCPOPT_TIMESTAMP:
+        if (
+          size === TCPOLEN_TIMESTAMP &&
+          ((estab !== 0 && opt.tstamp_ok !== 0) || (estab === 0 && ipv4.tcp_timestamps !== 0))
+        ) {
+          opt.saw_tstamp = 1;
+          opt.rcv_tsval = get32(ram, at + 2) | 0;
+          opt.rcv_tsecr = get32(ram, at + 6) | 0;
+        }
+        break;
+      case TCPOPT_SACK_PERM:
+        if (size === TCPOLEN_SACK_PERM && syn && estab === 0 && ipv4.tcp_sack !== 0) {
+          opt.sack_ok = 1;
+          // tcp_sack_reset
+          opt.dsack = 0;
+          opt.num_sacks = 0;
+        }
+        break;
+      case TCPOPT_SACK:
+        if (size >= 2 + TCPOLEN_SACK_PERBLOCK && (size - 2) % TCPOLEN_SACK_PERBLOCK === 0 && opt.sack_ok !== 0) {
+          skb.sacked = at - th;
+        }
+        break;
+      default:
+        break;
+    }
+    at += size;
+  }
+}
+
+/** tcp_fast_parse_options: the common header first. False: no options at all. */
+export function tcp_fast_parse_options(net: net, skb: sk_buff, tp: tcp_sock): boolean {
+  const opt = tp.rx_opt;
+  const length = tcp_hdrlen(skb);
+  if (length === TCP_HLEN) {
+    opt.saw_tstamp = 0;
+    return false;
+  }
+  if (opt.tstamp_ok !== 0 && length === TCP_HLEN + TCPOLEN_TSTAMP_ALIGNED && tcp_parse_aligned_timestamp(tp, skb)) {
+    return true;
+  }
+  tcp_parse_options(net, skb, opt, 1);
+  if (opt.saw_tstamp !== 0 && opt.rcv_tsecr !== 0) opt.rcv_tsecr = (opt.rcv_tsecr - tp.tsoffset) | 0;
+  return true;
+}
+
+/** tcp_parse_aligned_timestamp: the header that carries nothing but a timestamp. */
+export function tcp_parse_aligned_timestamp(tp: tcp_sock, skb: sk_buff): boolean {
+  const { ram } = skb;
+  const at = skb.transport_header + TCP_HLEN;
+  if ((get32(ram, at) | 0) !== TSTAMP_WORD) return false;
+  const opt = tp.rx_opt;
+  opt.saw_tstamp = 1;
+  opt.rcv_tsval = get32(ram, at + 4) | 0;
+  const ecr = get32(ram, at + 8) | 0;
+  opt.rcv_tsecr = ecr === 0 ? 0 : (ecr - tp.tsoffset) | 0;
+  return true;
+}
+
+// ---- write ----------------------------------------------------------------------------------------------------------
+
+export const OPTION_SACK_ADVERTISE = 1;
+export const OPTION_TS = 2;
+export const OPTION_WSCALE = 8;
+
+/** struct tcp_out_options: what the header in hand is to carry. One for all, as a context is atomic. */
+export class tcp_out_options {
+  options = 0;
+  mss = 0;
+  ws = 0;
+  num_sack_blocks = 0;
+  tsval = 0;
+  tsecr = 0;
+}
+
+/** tcp_options_write: in Linux's order and padding, at `at`. */
+export function tcp_options_write(ram: Ram, at: number, tp: tcp_sock | null, opts: tcp_out_options): void {
+  let { options } = opts;
+  if (opts.mss !== 0) {
+    put32(ram, at, (TCPOPT_MSS << 24) | (TCPOLEN_MSS << 16) | opts.mss);
+    at += TCPOLEN_MSS_ALIGNED;
+  }
+  if ((options & OPTION_TS) !== 0) {
+    if ((options & OPTION_SACK_ADVERTISE) !== 0) {
+      // SACK-permitted takes the place of the NOPs.
+      put32(
+        ram,
+        at,
+        (TCPOPT_SACK_PERM << 24) | (TCPOLEN_SACK_PERM << 16) | (TCPOPT_TIMESTAMP << 8) | TCPOLEN_TIMESTAMP,
+      );
+      options &= ~OPTION_SACK_ADVERTISE;
+    } else {
+      put32(ram, at, TSTAMP_WORD);
+    }
+    put32(ram, at + 4, opts.tsval);
+    put32(ram, at + 8, opts.tsecr);
+    at += TCPOLEN_TSTAMP_ALIGNED;
+  }
+  if ((options & OPTION_SACK_ADVERTISE) !== 0) {
+    put32(ram, at, (TCPOPT_NOP << 24) | (TCPOPT_NOP << 16) | (TCPOPT_SACK_PERM << 8) | TCPOLEN_SACK_PERM);
+    at += TCPOLEN_SACKPERM_ALIGNED;
+  }
+  if ((options & OPTION_WSCALE) !== 0) {
+    put32(ram, at, (TCPOPT_NOP << 24) | (TCPOPT_WINDOW << 16) | (TCPOLEN_WINDOW << 8) | opts.ws);
+    at += TCPOLEN_WSCALE_ALIGNED;
+  }
+  const blocks = opts.num_sack_blocks;
+  if (blocks !== 0 && tp !== null) {
+    put16(ram, at, (TCPOPT_NOP << 8) | TCPOPT_NOP);
+    put16(ram, at + 2, (TCPOPT_SACK << 8) | (2 + blocks * TCPOLEN_SACK_PERBLOCK));
+    at += TCPOLEN_SACK_BASE_ALIGNED;
+    // The D-SACK, where there is one, lies in front of the others (RFC 2883 4).
+    const from = tp.rx_opt.dsack !== 0 ? 0 : 2;
+    for (let i = 0; i < blocks * 2; i++) {
+      put32(ram, at, tp.sacks[from + i] as number);
+      at += 4;
+    }
+    tp.rx_opt.dsack = 0;
+  }
+}
+
+/** tcp_established_options: fills `opts`; bytes of options. */
+export function tcp_established_options(
+  tp: tcp_sock,
+  skb: sk_buff | null,
+  now_ts: number,
+  opts: tcp_out_options,
+): number {
+  let size = 0;
+  opts.options = 0;
+  opts.mss = 0;
+  opts.num_sack_blocks = 0;
+  const { rx_opt } = tp;
+  if (rx_opt.tstamp_ok !== 0) {
+    opts.options = OPTION_TS;
+    opts.tsval = skb !== null ? (now_ts + tp.tsoffset) | 0 : 0;
+    opts.tsecr = rx_opt.ts_recent;
+    size += TCPOLEN_TSTAMP_ALIGNED;
+  }
+  const eff_sacks = rx_opt.num_sacks + rx_opt.dsack;
+  if (eff_sacks !== 0) {
+    const remaining = MAX_TCP_OPTION_SPACE - size;
+    if (remaining < TCPOLEN_SACK_BASE_ALIGNED + TCPOLEN_SACK_PERBLOCK) return size;
+    opts.num_sack_blocks = Math.min(eff_sacks, (remaining - TCPOLEN_SACK_BASE_ALIGNED) >> 3, TCP_NUM_SACKS);
+    size += TCPOLEN_SACK_BASE_ALIGNED + opts.num_sack_blocks * TCPOLEN_SACK_PERBLOCK;
+  }
+  return size;
+}
