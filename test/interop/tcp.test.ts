@@ -128,3 +128,47 @@ interop(
     },
   },
 );
+
+for (const [name, impairments] of [
+  ['1 % of the frames lost, 1 % doubled', { loss: 0.01, duplicate: 0.01 }],
+  ['5 % lost, 2 % doubled, 1 % corrupt', { loss: 0.05, duplicate: 0.02, corrupt: 0.01 }],
+] as const) {
+  interop(
+    `${name}: curl gets a file and puts one, equal`,
+    async lab => {
+      const target = join(lab.folder, 'got');
+      const got = await lab.run('curl', ['-sS', '-o', target, `http://${OURS}/file`], 60_000);
+      expect(got.status).toBe(0);
+      expect((await lab.run('sha256sum', [target])).stdout.slice(0, 64)).toBe(hash(file));
+      const source = join(lab.folder, 'source');
+      writeFileSync(source, file);
+      const put = await lab.run('curl', ['-sS', '-T', source, '-w', '%{http_code}', `http://${OURS}/lossy`], 60_000);
+      expect(put).toMatchObject({ status: 0, stdout: '204' });
+      expect(received.get('/lossy')).toBe(hash(file));
+      received.delete('/lossy');
+    },
+    { setup: server, impairments, lossy: true, timeoutMs: 150_000 },
+  );
+}
+
+interop(
+  '1000 connections of Linux in turn: all served, and none is left behind',
+  async lab => {
+    const script = `
+      const net = require('net'); let done = 0;
+      const next = i => {
+        if (i === 1000) { console.log('done ' + done); return; }
+        let got = '';
+        const s = net.connect(7, '${OURS}', () => s.write('x' + i));
+        s.on('data', d => { got += d; if (got === 'x' + i) s.end(); });
+        s.on('close', () => { if (got === 'x' + i) done++; next(i + 1); });
+        s.on('error', e => console.log(e.code));
+      };
+      next(0);`;
+    expect((await lab.run(process.execPath, ['-e', script], 40_000)).stdout).toContain('done 1000');
+    const { ipv4 } = lab.host.kernel.init_net;
+    expect(ipv4.mib.TcpPassiveOpens).toBe(1000);
+    expect([ipv4.mib.TcpCurrEstab, ipv4.tcp_orphan_count, ipv4.tcp.hashinfo.ehash.count]).toEqual([0, 0, 0]);
+  },
+  { setup: host => void host.kernel.exec(() => spawn(host.kernel, 'echo', tcpEcho({ port: 7 }))) },
+);

@@ -10,6 +10,7 @@ import {
   jiffies_to_usecs,
   type rate_sample,
   tcp_jiffies,
+  tcp_mstamp_refresh,
   tcp_rtx_queue_head,
   type tcp_sock,
   tcp_time_stamp_ms,
@@ -160,6 +161,7 @@ export function tcp_ack_update_rtt(
 /** tcp_synack_rtt_meas: the handshake is the first sample, unless the SYN/ACK was retransmitted. */
 export function tcp_synack_rtt_meas(sk: tcp_sock, snt_synack: number, retransmitted: boolean): void {
   let rtt_us = -1;
+  tcp_mstamp_refresh(sk);
   if (!retransmitted && snt_synack !== 0) rtt_us = Math.max(0, sk.tcp_mstamp - snt_synack);
   tcp_ack_update_rtt(sk, FLAG_SYN_ACKED, rtt_us, -1, rtt_us, sk.sk_net.ipv4.tcp_rs);
 }
