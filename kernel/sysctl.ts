@@ -4,6 +4,7 @@
  * /proc/sys.
  */
 import { EACCES, EINVAL, ENOENT } from './errno.ts';
+import { HZ } from './time/timer.ts';
 
 const INT_MAX = 0x7fffffff;
 const INT_MIN = -0x80000000;
@@ -15,33 +16,41 @@ export interface ctl_entry {
   write(text: string): number;
 }
 
-/** Kinds of settings: an integer within a range, several in a row, a word of a list. */
-export type ctl_kind =
-  | { readonly kind: 'int'; readonly min: number; readonly max: number; readonly scale: number }
-  | { readonly kind: 'vector'; readonly min: number; readonly max: number }
-  | { readonly kind: 'word'; readonly valid: (word: string) => boolean };
+/** Kinds of settings: an integer within a range, or several in a row. */
+export interface ctl_kind {
+  readonly kind: 'int' | 'vector';
+  readonly min: number;
+  readonly max: number;
+  /** The field holds so many of the setting's units. */
+  readonly scale: number;
+}
 
 /** proc_dointvec_minmax. `scale`: the field holds so many of the setting's units (proc_dointvec_jiffies: 250). */
 export function int(min = INT_MIN, max = INT_MAX, scale = 1): ctl_kind {
   return { kind: 'int', min, max, scale };
 }
 
-/** A switch: 0 or 1 (proc_dou8vec_minmax with SYSCTL_ZERO and SYSCTL_ONE). */
+/** A switch: 0 or 1 (proc_dou8vec_minmax with SYSCTL_ZERO and SYSCTL_ONE); and a byte, which most switches are. */
 export const bool = int(0, 1);
+export const u8 = int(0, 255);
+export const u32 = int(0, 0xffffffff);
+/** Seconds that Linux keeps in jiffies, of which an int holds so many (proc_dointvec_jiffies). */
+export const seconds = int(Math.ceil(INT_MIN / HZ), Math.floor(INT_MAX / HZ));
+/** The same, where the field is in jiffies; in milliseconds (proc_dointvec_ms_jiffies); in USER_HZ (proc_dointvec_userhz_jiffies). */
+export const jiffies = int(seconds.min, seconds.max, HZ);
+export const ms_jiffies = int(0, INT_MAX, HZ / 1000);
+export const userhz_jiffies = int(0, INT_MAX / (HZ / 100), HZ / 100);
 
 /** Several integers in an array, as tcp_rmem. */
 export function vector(min = INT_MIN, max = INT_MAX): ctl_kind {
-  return { kind: 'vector', min, max };
-}
-
-/** proc_dostring, with what may be written. */
-export function word(valid: (word: string) => boolean): ctl_kind {
-  return { kind: 'word', valid };
+  return { kind: 'vector', min, max, scale: 1 };
 }
 
 /** What a directory holds: the settings' names and kinds; and, beside the object's fields, what a change sets off. */
 export interface ctl_dir<T> {
   readonly kinds: { readonly [F in keyof T]?: ctl_kind };
+  /** Settings that show a field under another name, in other units. */
+  readonly views?: { readonly [name: string]: { readonly field: keyof T; readonly kind: ctl_kind } };
   readonly changed?: (object: T, field: keyof T) => void;
 }
 
@@ -73,7 +82,7 @@ class field_entry implements ctl_entry {
   read(): string {
     const value = this.object[this.field];
     if (this.kind.kind === 'vector') return (value as number[]).join('\t');
-    return String(this.kind.kind === 'int' ? (value as number) / this.kind.scale : value);
+    return String(Math.trunc((value as number) / this.kind.scale));
   }
 
   write(text: string): number {
@@ -85,11 +94,6 @@ class field_entry implements ctl_entry {
 
   private store(words: readonly string[]): number {
     const { object, field, kind } = this;
-    if (kind.kind === 'word') {
-      if (words.length !== 1 || !kind.valid(words[0] as string)) return -EINVAL;
-      object[field] = words[0];
-      return 0;
-    }
     const values: number[] = [];
     for (const text of words) {
       const value = parse(text);
@@ -109,6 +113,25 @@ class field_entry implements ctl_entry {
   }
 }
 
+interface setting<T> {
+  readonly field: keyof T;
+  readonly kind: ctl_kind;
+}
+
+/** A directory's settings by name. */
+function settings_of<T>(dir: ctl_dir<T>): Map<string, setting<T>> {
+  const settings = new Map<string, setting<T>>();
+  for (const [name, kind] of Object.entries(dir.kinds) as [string, ctl_kind][]) {
+    settings.set(name, { field: name as keyof T, kind });
+  }
+  for (const [name, view] of Object.entries(dir.views ?? {})) settings.set(name, view);
+  return settings;
+}
+
+function entry_of<T extends object>(object: T, dir: ctl_dir<T>, field: keyof T, kind: ctl_kind): ctl_entry {
+  return new field_entry(object as Fields, String(field), kind, () => dir.changed?.(object, field));
+}
+
 /** A directory whose entries come and go, as net.ipv4.conf: one below for each device. */
 interface dynamic_dir {
   names(): string[];
@@ -122,10 +145,8 @@ export class sysctl_table {
 
   /** register_net_sysctl: `path` as `net.ipv4`. */
   register<T extends object>(path: string, object: T, dir: ctl_dir<T>): void {
-    for (const [field, kind] of Object.entries(dir.kinds) as [string, ctl_kind][]) {
-      const changed = (): void => dir.changed?.(object, field as keyof T);
-      this.entries.set(`${path}.${field}`, new field_entry(object as Fields, field, kind, changed));
-    }
+    for (const [name, { field, kind }] of settings_of(dir))
+      this.entries.set(`${path}.${name}`, entry_of(object, dir, field, kind));
   }
 
   /** A single setting with code of its own. */
@@ -140,14 +161,14 @@ export class sysctl_table {
     find: (name: string) => T | null,
     dir: ctl_dir<T>,
   ): void {
+    const settings = settings_of(dir);
     this.dynamic.set(path, {
       names,
-      fields: Object.keys(dir.kinds),
-      entry: (name, field) => {
+      fields: [...settings.keys()],
+      entry: (name, setting) => {
         const object = find(name);
-        const kind = (dir.kinds as Record<string, ctl_kind | undefined>)[field];
-        if (object === null || kind === undefined) return null;
-        return new field_entry(object as Fields, field, kind, () => dir.changed?.(object, field as keyof T));
+        const what = settings.get(setting);
+        return object === null || what === undefined ? null : entry_of(object, dir, what.field, what.kind);
       },
     });
   }

@@ -5,7 +5,7 @@
 import { EHOSTUNREACH, ENOBUFS } from '../../errno.ts';
 import { NET_XMIT_CN } from '../core/dev.ts';
 import { type dst_entry, dst_mtu } from '../core/dst.ts';
-import { SKB_GSO_TCP_ECN, SKB_GSO_TCPV4 } from '../core/gro.ts';
+import { SKB_GSO_TCP_ECN, SKB_GSO_TCPV4 } from '../core/gso.ts';
 import type { net } from '../core/net_namespace.ts';
 import {
   alloc_skb,
