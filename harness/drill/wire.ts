@@ -28,8 +28,6 @@ export class DrillWire {
   private readonly hostMac: string;
   private frames = 0;
   private sent: SentPacket[] = [];
-  /** Told of each packet as it is sent, beside `take`. */
-  onPacket: ((packet: SentPacket) => void) | null = null;
 
   constructor(world: World, card: Plugged) {
     this.world = world;
@@ -55,6 +53,16 @@ export class DrillWire {
     return sent;
   }
 
+  /** Packets that `take` would give. */
+  get waiting(): number {
+    return this.sent.length;
+  }
+
+  /** The oldest of them. */
+  shift(): SentPacket | undefined {
+    return this.sent.shift();
+  }
+
   private send(frame: Uint8Array): void {
     this.source.send(frame, 0, frame.length, FCS_GOOD, ++this.frames, this.world.sim.time);
     this.cable.refresh();
@@ -73,9 +81,7 @@ export class DrillWire {
           ? 40 + (((payload[4] as number) << 8) | (payload[5] as number))
           : 0;
     if (length === 0) return;
-    const packet = { time, bytes: payload.slice(0, length) };
-    this.sent.push(packet);
-    this.onPacket?.(packet);
+    this.sent.push({ time, bytes: payload.slice(0, length) });
   }
 
   /** Every address but the host's own is at this end; to a probe for one's own address (RFC 5227) nobody answers. */
