@@ -17,6 +17,8 @@ export type Work = (sys: Syscalls) => Generator<undefined, void, undefined>;
 export type Watcher = (sys: Syscalls, events: number) => Generator<undefined, void, undefined>;
 
 const EVENTS = 64;
+const RLIMIT_NOFILE = 7;
+const DESCRIPTORS = 65536;
 export const BUFFER = 65536;
 
 /** Readable while there is work: an eventfd that JavaScript writes to. */
@@ -41,7 +43,7 @@ export class EventLoop {
   readonly host: Host;
   /** User memory of the task, BUFFER bytes. */
   buffer = 0;
-  private readonly callbacks: (() => void)[];
+  private readonly calls: (fn: () => void) => void;
   private readonly queue: Work[] = [];
   private readonly watchers = new Map<number, Watcher>();
   private readonly bell = new Doorbell();
@@ -49,16 +51,16 @@ export class EventLoop {
   private inside = false;
   private readonly event = new epoll_event();
 
-  /** @param callbacks where calls into JavaScript are left for whoever runs the simulation */
-  constructor(host: Host, callbacks: (() => void)[]) {
+  /** @param calls takes calls into JavaScript, for whoever runs the simulation */
+  constructor(host: Host, calls: (fn: () => void) => void) {
     this.host = host;
-    this.callbacks = callbacks;
+    this.calls = calls;
     host.spawn('node', sys => this.main(sys));
   }
 
   /** Leaves a call into JavaScript. */
   callback(fn: () => void): void {
-    this.callbacks.push(fn);
+    this.calls(fn);
   }
 
   /** Leaves work for the task. */
@@ -70,6 +72,7 @@ export class EventLoop {
   }
 
   private *main(sys: Syscalls): Program {
+    check('setrlimit', yield* sys.setrlimit(RLIMIT_NOFILE, DESCRIPTORS));
     this.buffer = check('mmap', sys.mmap(BUFFER));
     this.epfd = check('epoll_create1', yield* sys.epoll_create1(0));
     const bell = check('eventfd', sys.task.files.install(this.bell.file));

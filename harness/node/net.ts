@@ -4,10 +4,11 @@
  */
 import { EventEmitter } from 'node:events';
 import { Duplex } from 'node:stream';
-import { EAGAIN, EINPROGRESS, errno_name } from '../../kernel/errno.ts';
+import { EADDRINUSE, EAGAIN, EINPROGRESS, EMFILE, EPIPE, errno_name } from '../../kernel/errno.ts';
 import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT } from '../../kernel/fs/eventpoll.ts';
-import { inet_ntoa } from '../../kernel/lib/inet.ts';
+import { in_aton, inet_ntoa } from '../../kernel/lib/inet.ts';
 import { SO_ERROR, SO_KEEPALIVE, SO_LINGER, SO_REUSEADDR, SOL_SOCKET } from '../../kernel/net/core/sock.ts';
+import { SOL_TCP, TCP_KEEPIDLE, TCP_NODELAY } from '../../kernel/net/ipv4/tcp_sockopt.ts';
 import {
   AF_INET,
   MSG_NOSIGNAL,
@@ -23,9 +24,6 @@ import { address as parseAddress } from '../user/user.ts';
 import { BUFFER, type EventLoop } from './loop.ts';
 import type { NodeRun, SimTimer } from './run.ts';
 
-const SOL_TCP = 6;
-const TCP_NODELAY = 1;
-const TCP_KEEPIDLE = 4;
 const BACKLOG = 511;
 
 /** As Node's: what failed, with its code and whom it was about. */
@@ -38,8 +36,8 @@ export class NetError extends Error {
 
   constructor(syscall: string, errno: number, address?: string, port?: number) {
     const code = errno_name(errno);
-    const where = address === undefined ? '' : ` ${address}:${port}`;
-    super(`${syscall} ${code}${where}`);
+    const where = address === undefined ? '' : ` ${address}${port === undefined ? '' : `:${port}`}`;
+    super(`${syscall} ${code}${errno === -EADDRINUSE ? ': address already in use' : ''}${where}`);
     this.code = code;
     this.errno = errno;
     this.syscall = syscall;
@@ -63,6 +61,18 @@ export interface ConnectOptions {
   readonly allowHalfOpen?: boolean;
 }
 
+export interface ListenOptions {
+  readonly port?: number;
+  readonly host?: string;
+  readonly backlog?: number;
+}
+
+export interface ServerOptions {
+  readonly allowHalfOpen?: boolean;
+  /** TCP_NODELAY for every connection. */
+  readonly noDelay?: boolean;
+}
+
 interface Writing {
   readonly data: Uint8Array;
   at: number;
@@ -73,6 +83,18 @@ type Step = Generator<undefined, void, undefined>;
 
 function endpoint(name: sockaddr_in): AddressInfo {
   return { address: inet_ntoa(name.sin_addr), family: 'IPv4', port: name.sin_port };
+}
+
+/** There is no name service: an address it must be. */
+class NameError extends Error {
+  readonly code = 'ENOTFOUND';
+  readonly syscall = 'getaddrinfo';
+  readonly hostname: string;
+
+  constructor(hostname: string) {
+    super(`getaddrinfo ENOTFOUND ${hostname}`);
+    this.hostname = hostname;
+  }
 }
 
 /** A TCP socket of a host as `net.Socket`. */
@@ -91,12 +113,15 @@ export class Socket extends Duplex {
   private readonly loop: EventLoop;
   private fd = -1;
   private wanted = 0;
+  /** There is nothing more to read. */
+  private ended = false;
   private writing: Writing | null = null;
   private idle: SimTimer | null = null;
   private readonly opt = new sockopt();
 
   constructor(run: NodeRun, host: Host, options: { readonly allowHalfOpen?: boolean } = {}) {
-    super({ allowHalfOpen: options.allowHalfOpen ?? false, emitClose: true, autoDestroy: true });
+    // 'close' comes when the descriptor is closed, and says whether it was for an error.
+    super({ allowHalfOpen: options.allowHalfOpen ?? false, emitClose: false, autoDestroy: true });
     this.run = run;
     this.loop = run.loop(host);
   }
@@ -127,12 +152,15 @@ export class Socket extends Duplex {
     const done = typeof hostOrListener === 'function' ? hostOrListener : listener;
     if (done !== undefined) this.once('connect', done);
     this.connecting = true;
-    this.loop.post(sys => this.open(sys, given, host === 'localhost' ? '127.0.0.1' : host));
+    const address = host === 'localhost' ? '127.0.0.1' : host;
+    if (Number.isNaN(in_aton(address))) this.fail(new NameError(host));
+    else this.loop.post(sys => this.open(sys, given, address));
     return this;
   }
 
   /** In the task: socket, bind and connect. */
   private *open(sys: Syscalls, options: ConnectOptions, host: string): Step {
+    if (this.destroyed) return;
     const { port, localAddress, localPort } = options;
     const fail = (call: string, errno: number): void => {
       this.connecting = false;
@@ -155,18 +183,23 @@ export class Socket extends Duplex {
       function* (this: Socket): Step {
         const error = yield* sys.getsockopt(fd, SOL_SOCKET, SO_ERROR, this.opt);
         const errno = error < 0 ? error : -this.opt.value;
-        if (errno < 0) return fail('connect', errno);
-        yield* this.established(sys);
+        if (errno < 0) {
+          yield* this.loop.unwatch(sys, fd);
+          return fail('connect', errno);
+        }
+        yield* this.names(sys);
         this.loop.callback(() => {
+          this.active();
           this.emit('connect');
           this.emit('ready');
         });
+        yield* this.begin(sys);
       }.bind(this),
     );
   }
 
-  /** In the task: the connection is there. */
-  private *established(sys: Syscalls): Step {
+  /** In the task: whose connection it is. */
+  private *names(sys: Syscalls): Step {
     const name = new sockaddr_in();
     if ((yield* sys.getsockname(this.fd, name)) === 0) {
       this.localAddress = inet_ntoa(name.sin_addr);
@@ -177,31 +210,39 @@ export class Socket extends Duplex {
       this.remotePort = name.sin_port;
     }
     this.connecting = false;
-    yield* this.loop.watch(sys, this.fd, 0, this.ready);
+  }
+
+  /** In the task: data may come and go. */
+  private *begin(sys: Syscalls): Step {
     this.wanted = EPOLLIN;
     if (this.writing !== null) yield* this.push_out(sys);
     yield* this.listen(sys);
   }
 
   /** For a server: the socket of a connection that was accepted, in the task. */
-  *adopt(sys: Syscalls, fd: number): Step {
+  *adopt(sys: Syscalls, fd: number, server: Server, noDelay: boolean): Step {
     this.fd = fd;
-    yield* this.established(sys);
+    if (noDelay) yield* this.option(sys, SOL_TCP, TCP_NODELAY, 1);
+    yield* this.names(sys);
+    this.loop.callback(() => server.emit('connection', this));
+    yield* this.begin(sys);
   }
 
   private readonly ready = (sys: Syscalls, events: number): Step => this.handle(sys, events);
 
   private *handle(sys: Syscalls, events: number): Step {
-    if ((events & EPOLLOUT) !== 0 && this.writing !== null) yield* this.push_out(sys);
-    if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) !== 0 && this.fd >= 0) yield* this.pull_in(sys);
+    const broken = (events & (EPOLLERR | EPOLLHUP)) !== 0;
+    if ((broken || (events & EPOLLOUT) !== 0) && this.writing !== null) yield* this.push_out(sys);
+    if ((broken || (events & EPOLLIN) !== 0) && (this.wanted & EPOLLIN) !== 0) yield* this.pull_in(sys);
     yield* this.listen(sys);
   }
 
-  /** Tells epoll what is wanted now. */
+  /** Tells epoll what is wanted now. Where nothing is, it must not hear of errors and ends either, which never pass. */
   private *listen(sys: Syscalls): Step {
     if (this.fd < 0 || this.connecting) return;
     const wanted = (this.wanted & EPOLLIN) | (this.writing !== null ? EPOLLOUT : 0);
-    yield* this.loop.watch(sys, this.fd, wanted, this.ready);
+    if (wanted === 0) yield* this.loop.unwatch(sys, this.fd);
+    else yield* this.loop.watch(sys, this.fd, wanted, this.ready);
   }
 
   private *pull_in(sys: Syscalls): Step {
@@ -210,15 +251,20 @@ export class Socket extends Duplex {
     if (n === -EAGAIN) return;
     if (n < 0) {
       this.wanted = 0;
-      return this.fail(new NetError('read', n, this.remoteAddress, this.remotePort));
+      this.ended = true;
+      return this.fail(new NetError('read', n));
     }
     // Reading goes on when the stream asks for more.
     this.wanted = 0;
+    this.ended = n === 0;
     const data = n === 0 ? null : Buffer.from(sys.kernel.ram.u8.slice(buffer, buffer + n));
     this.bytesRead += n;
     this.loop.callback(() => {
+      if (this.destroyed) return;
       this.active();
       this.push(data);
+      // An end is seen by who reads; who does not is to see it too, as net.Socket has it.
+      if (data === null && this.readableLength === 0) this.read(0);
     });
   }
 
@@ -232,7 +278,7 @@ export class Socket extends Duplex {
       if (n === -EAGAIN) return;
       if (n < 0) {
         this.writing = null;
-        const error = new NetError('write', n, this.remoteAddress, this.remotePort);
+        const error = new NetError('write', n);
         this.loop.callback(() => writing.done(error));
         return;
       }
@@ -251,7 +297,7 @@ export class Socket extends Duplex {
   }
 
   override _read(): void {
-    if ((this.wanted & EPOLLIN) !== 0) return;
+    if ((this.wanted & EPOLLIN) !== 0 || this.ended) return;
     this.wanted |= EPOLLIN;
     this.loop.post(sys => this.listen(sys));
   }
@@ -262,11 +308,15 @@ export class Socket extends Duplex {
     this.loop.post(
       function* (this: Socket, sys: Syscalls): Step {
         if (this.writing === null) return;
-        if (this.fd < 0) return done(new NetError('write', -32));
+        if (this.fd < 0) return this.loop.callback(() => done(new NetError('write', -EPIPE)));
         yield* this.push_out(sys);
         yield* this.listen(sys);
       }.bind(this),
     );
+  }
+
+  override _writev(chunks: readonly { readonly chunk: Uint8Array }[], done: (error?: Error | null) => void): void {
+    this._write(Buffer.concat(chunks.map(({ chunk }) => chunk)), 'buffer', done);
   }
 
   override _final(done: (error?: Error | null) => void): void {
@@ -295,7 +345,10 @@ export class Socket extends Duplex {
           yield* this.loop.unwatch(sys, fd);
           yield* sys.close(fd);
         }
-        this.loop.callback(() => done(error));
+        this.loop.callback(() => {
+          done(error);
+          this.loop.callback(() => this.emit('close', error !== null));
+        });
       }.bind(this),
     );
   }
@@ -372,33 +425,37 @@ export class Server extends EventEmitter {
   private readonly host: Host;
   private readonly loop: EventLoop;
   private readonly allowHalfOpen: boolean;
+  private readonly noDelay: boolean;
   private readonly sockets = new Set<Socket>();
   private fd = -1;
   private at: AddressInfo | null = null;
   private closing = false;
+  private starved = false;
 
-  constructor(
-    run: NodeRun,
-    host: Host,
-    options: { readonly allowHalfOpen?: boolean } = {},
-    listener?: (socket: Socket) => void,
-  ) {
+  constructor(run: NodeRun, host: Host, options: ServerOptions = {}, listener?: (socket: Socket) => void) {
     super();
     this.run = run;
     this.host = host;
     this.loop = run.loop(host);
     this.allowHalfOpen = options.allowHalfOpen ?? false;
+    this.noDelay = options.noDelay ?? false;
     if (listener !== undefined) this.on('connection', listener);
   }
 
-  /** Port 0: any free one; `address` then tells. */
-  listen(port = 0, address = '0.0.0.0', listener?: () => void): this {
+  /** As net.Server: `(port, host, backlog, listener)` or `(options, listener)`. Port 0: any free one; `address` then tells. */
+  listen(at: number | ListenOptions = 0, ...rest: (string | number | (() => void) | undefined)[]): this {
+    const given = typeof at === 'number' ? { port: at } : at;
+    const listener = rest.find(each => typeof each === 'function');
     if (listener !== undefined) this.once('listening', listener);
-    this.loop.post(sys => this.open(sys, port, address));
+    const host = rest.find(each => typeof each === 'string') ?? given.host ?? '0.0.0.0';
+    const backlog = rest.find(each => typeof each === 'number') ?? given.backlog ?? BACKLOG;
+    const address = host === 'localhost' ? '127.0.0.1' : host;
+    if (Number.isNaN(in_aton(address))) this.loop.callback(() => this.emit('error', new NameError(host)));
+    else this.loop.post(sys => this.open(sys, given.port ?? 0, address, backlog));
     return this;
   }
 
-  private *open(sys: Syscalls, port: number, address: string): Step {
+  private *open(sys: Syscalls, port: number, address: string, backlog: number): Step {
     const fail = (call: string, errno: number): void =>
       this.loop.callback(() => this.emit('error', new NetError(call, errno, address, port)));
     const fd = yield* sys.socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
@@ -407,7 +464,7 @@ export class Server extends EventEmitter {
     opt.value = 1;
     yield* sys.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, opt);
     const bound = yield* sys.bind(fd, sys.sockaddr(parseAddress(address), port));
-    const result = bound < 0 ? bound : yield* sys.listen(fd, BACKLOG);
+    const result = bound < 0 ? bound : yield* sys.listen(fd, backlog);
     if (result < 0) {
       yield* sys.close(fd);
       return fail('listen', result);
@@ -417,25 +474,38 @@ export class Server extends EventEmitter {
     this.fd = fd;
     this.at = endpoint(name);
     this.listening = true;
-    yield* this.loop.watch(sys, fd, EPOLLIN, () => this.accept(sys));
+    yield* this.resume(sys);
     this.loop.callback(() => this.emit('listening'));
   }
 
   private *accept(sys: Syscalls): Step {
     for (;;) {
+      if (this.fd < 0) return;
       const fd = yield* sys.accept4(this.fd, null, SOCK_NONBLOCK);
+      // No descriptor left: until one is given back, there is no use in being told of connections.
+      if (fd === -EMFILE) {
+        this.starved = true;
+        yield* this.loop.unwatch(sys, this.fd);
+      }
       // Nothing more, or a connection that was reset before it was taken.
       if (fd < 0) return;
       const socket = new Socket(this.run, this.host, { allowHalfOpen: this.allowHalfOpen });
       this.sockets.add(socket);
       socket.once('close', () => {
         this.sockets.delete(socket);
+        if (this.starved) this.loop.post(sys => this.resume(sys));
         this.closed();
       });
-      yield* socket.adopt(sys, fd);
-      this.loop.callback(() => this.emit('connection', socket));
+      yield* socket.adopt(sys, fd, this, this.noDelay);
     }
   }
+
+  private *resume(sys: Syscalls): Step {
+    this.starved = false;
+    if (this.fd >= 0) yield* this.loop.watch(sys, this.fd, EPOLLIN, this.acceptable);
+  }
+
+  private readonly acceptable = (sys: Syscalls): Step => this.accept(sys);
 
   address(): AddressInfo | null {
     return this.at;
@@ -447,13 +517,18 @@ export class Server extends EventEmitter {
 
   /** No more connections; 'close' when those there are have ended. */
   close(listener?: (error?: Error) => void): this {
+    if (!this.listening) {
+      const error = Object.assign(new Error('Server is not running.'), { code: 'ERR_SERVER_NOT_RUNNING' });
+      if (listener !== undefined) this.loop.callback(() => listener(error));
+      return this;
+    }
     if (listener !== undefined) this.once('close', listener);
     this.closing = true;
+    this.listening = false;
     this.loop.post(
       function* (this: Server, sys: Syscalls): Step {
         const { fd } = this;
         this.fd = -1;
-        this.listening = false;
         if (fd >= 0) {
           yield* this.loop.unwatch(sys, fd);
           yield* sys.close(fd);
@@ -490,8 +565,10 @@ export class Net {
     this.host = host;
   }
 
-  createServer(options?: { readonly allowHalfOpen?: boolean }, listener?: (socket: Socket) => void): Server {
-    return new Server(this.run, this.host, options, listener);
+  createServer(options?: ServerOptions | ((socket: Socket) => void), listener?: (socket: Socket) => void): Server {
+    return typeof options === 'function'
+      ? new Server(this.run, this.host, {}, options)
+      : new Server(this.run, this.host, options, listener);
   }
 
   connect(options: ConnectOptions, listener?: () => void): Socket {

@@ -10,11 +10,15 @@ import { EventLoop } from './loop.ts';
 
 /** Turns of Node's event loop without news after which JavaScript counts as idle. */
 const QUIET_TURNS = 2;
+/** The simulation's time 0, unless told otherwise. */
+const EPOCH = Date.UTC(2026, 0, 1);
+/** So much simulated time may a program take, in ms, unless told otherwise. */
+const LIMIT_MS = 3_600_000;
 
-/** A promise-based program waits for something that will never happen. */
+/** A promise-based program waits for something that does not happen. */
 export class Deadlock extends Error {
-  constructor(time: number) {
-    super(`at ${time} ns nothing is left to happen, and the program still waits`);
+  constructor(time: number, why: string) {
+    super(`at ${time} ns ${why}, and the program still waits`);
     this.name = 'Deadlock';
   }
 }
@@ -24,28 +28,38 @@ export class SimTimer {
   private readonly run: NodeRun;
   private readonly event: ClockEvent;
   private readonly ms: number;
+  private cleared = false;
 
   constructor(run: NodeRun, fn: () => void, ms: number, repeat: boolean) {
     this.run = run;
-    this.ms = Math.max(ms, 1);
+    // As Node: less than a millisecond, or no number, is one.
+    this.ms = ms >= 1 && ms <= 0x7fffffff ? Math.trunc(ms) : 1;
     this.event = run.world.sim.event('timer', () => {
       if (repeat) this.arm();
-      run.callbacks.push(fn);
+      run.call(() => {
+        if (!this.cleared) fn();
+      });
     });
     this.arm();
   }
 
   private arm(): void {
     const { sim } = this.run.world;
-    sim.schedule(this.event, sim.time + Math.round(this.ms * 1e6));
+    sim.schedule(this.event, sim.time + this.ms * 1e6);
   }
 
   clear(): void {
+    this.cleared = true;
     this.run.world.sim.cancel(this.event);
   }
 
+  close(): this {
+    this.clear();
+    return this;
+  }
+
   refresh(): this {
-    this.arm();
+    if (!this.cleared) this.arm();
     return this;
   }
 
@@ -57,31 +71,68 @@ export class SimTimer {
   unref(): this {
     return this;
   }
+
+  hasRef(): boolean {
+    return false;
+  }
 }
+
+export interface NodeRunOptions {
+  /** What the simulation's time 0 is, in ms since 1970. Default: the beginning of 2026. */
+  readonly epoch?: number;
+  /**
+   * Somebody else moves the simulation, in step with real time (a TAP): callbacks run in the next turn of Node's event
+   * loop, and a run is not the same every time.
+   */
+  readonly live?: boolean;
+}
+
+/** What a patched global was before. */
+type Restore = () => void;
 
 export class NodeRun {
   readonly world: World;
+  readonly live: boolean;
+  private readonly epoch: number;
   /** Calls into JavaScript that the simulation left. */
-  readonly callbacks: (() => void)[] = [];
+  private readonly callbacks: (() => void)[] = [];
   private readonly loops = new Map<Host, EventLoop>();
 
-  constructor(world: World) {
+  constructor(world: World, options: NodeRunOptions = {}) {
     this.world = world;
+    this.epoch = options.epoch ?? EPOCH;
+    this.live = options.live ?? false;
   }
 
   /** The host's task for sockets of JavaScript programs; made when first asked for. */
   loop(host: Host): EventLoop {
     let loop = this.loops.get(host);
     if (loop === undefined) {
-      loop = new EventLoop(host, this.callbacks);
+      loop = new EventLoop(host, fn => this.call(fn));
       this.loops.set(host, loop);
     }
     return loop;
   }
 
+  /** Leaves a call for when the simulation stands still. */
+  call(fn: () => void): void {
+    this.callbacks.push(fn);
+    if (this.live && this.callbacks.length === 1) setImmediate(() => this.serve());
+  }
+
+  /** What there is now; what that leaves comes in the next turn. */
+  private serve(): void {
+    for (const fn of this.callbacks.splice(0)) fn();
+  }
+
   /** Simulated time in ms, for what would call `performance.now`. */
   now(): number {
     return this.world.sim.time / 1e6;
+  }
+
+  /** Simulated time as a date. */
+  date(): Date {
+    return new Date(this.epoch + Math.floor(this.now()));
   }
 
   setTimeout(fn: () => void, ms = 0): SimTimer {
@@ -98,10 +149,21 @@ export class NodeRun {
   }
 
   /**
-   * Runs the world until `program` settles, and gives what it gives.
-   * @throws Deadlock when nothing is left to happen; what the program throws
+   * Runs the world until `program` settles, and gives what it gives. A function is called first, with `setTimeout`,
+   * `setInterval`, `Date` and `performance.now` of all JavaScript on simulated time until it has settled.
+   *
+   * @param limitMs - simulated time that it may take
+   * @throws Deadlock when nothing is left to happen or the time is up; what the program throws
    */
-  async until<T>(program: Promise<T>): Promise<T> {
+  async until<T>(program: Promise<T> | (() => Promise<T>), limitMs = LIMIT_MS): Promise<T> {
+    if (typeof program === 'function') {
+      const restore = this.install();
+      try {
+        return await this.until(program(), limitMs);
+      } finally {
+        restore();
+      }
+    }
     let settled = false;
     const watched = program.finally(() => {
       settled = true;
@@ -109,16 +171,20 @@ export class NodeRun {
     // Whoever awaits `watched` below hears of a failure; until then nobody must call it unhandled.
     watched.catch(() => {});
     const { sim } = this.world;
+    const limit = sim.time + limitMs * 1e6;
     for (;;) {
       await this.drain();
       if (settled) return watched;
-      while (this.callbacks.length === 0) if (!sim.step()) throw new Deadlock(sim.time);
+      while (this.callbacks.length === 0) {
+        if (sim.next() > limit) throw new Deadlock(sim.time, `${limitMs} ms are over`);
+        if (!sim.step()) throw new Deadlock(sim.time, 'nothing is left to happen');
+      }
     }
   }
 
   /** Runs the world for `ms` of simulated time. */
   async for(ms: number): Promise<void> {
-    await this.until(this.sleep(ms));
+    await this.until(this.sleep(ms), ms + 1);
   }
 
   /** Serves the callbacks, and lets JavaScript go on until it has nothing more to do. */
@@ -127,9 +193,52 @@ export class NodeRun {
       while (this.callbacks.length > 0) {
         quiet = 0;
         (this.callbacks.shift() as () => void)();
-        await Promise.resolve();
+        // What it put off (an 'error' event, say) comes before the next one, as between two callbacks of libuv's.
+        await new Promise<void>(resolve => process.nextTick(resolve));
       }
       await new Promise<void>(resolve => setImmediate(resolve));
     }
+  }
+
+  /** Puts JavaScript's clocks on simulated time. Returns what undoes it. */
+  private install(): Restore {
+    const { performance } = globalThis;
+    const saved = {
+      setTimeout: globalThis.setTimeout,
+      clearTimeout: globalThis.clearTimeout,
+      setInterval: globalThis.setInterval,
+      clearInterval: globalThis.clearInterval,
+      Date: globalThis.Date,
+    };
+    const { now } = performance;
+    const run = this;
+    type Fn = (...args: unknown[]) => void;
+    const clear = (timer: unknown): void => {
+      if (timer instanceof SimTimer) timer.clear();
+      else saved.clearTimeout(timer as NodeJS.Timeout);
+    };
+    class SimDate extends saved.Date {
+      constructor(...args: []) {
+        // With arguments, a date is a date.
+        if (args.length === 0) super(run.epoch + Math.floor(run.now()));
+        else super(...args);
+      }
+
+      static override now(): number {
+        return run.epoch + Math.floor(run.now());
+      }
+    }
+    Object.assign(globalThis, {
+      setTimeout: (fn: Fn, ms?: number, ...args: unknown[]) => run.setTimeout(() => fn(...args), ms),
+      setInterval: (fn: Fn, ms?: number, ...args: unknown[]) => run.setInterval(() => fn(...args), ms),
+      clearTimeout: clear,
+      clearInterval: clear,
+      Date: SimDate,
+    });
+    performance.now = () => run.now();
+    return () => {
+      Object.assign(globalThis, saved);
+      performance.now = now;
+    };
   }
 }

@@ -30,6 +30,8 @@ const UP: readonly [slot: keyof Tracepoints & SkbSlots, layer: Layer, text: (skb
   ['ip_forward', 'ip', say.forward],
   ['icmp_rcv', 'transport', say.icmp],
   ['udp_rcv', 'transport', say.udp],
+  ['tcp_v4_rcv', 'transport', say.tcp],
+  ['tcp_send_reset', 'transport', () => 'answered with a RST'],
 ];
 
 /** The same downwards. What a context allocates after one of the first kind belongs to that packet (fragments). */

@@ -81,6 +81,13 @@ export function icmp(skb: sk_buff): string {
 export const icmpSent = (type: number, code: number): string =>
   `the sender is told: ${ICMP_TYPES[type] ?? `type ${type}`}, code ${code}`;
 
+export function tcp(skb: sk_buff): string {
+  const at = transport(skb);
+  const flags = word(skb, at + 12) & 0xff;
+  const names = ['FIN', 'SYN', 'RST', 'PSH', 'ACK', 'URG', 'ECE', 'CWR'].filter((_, bit) => (flags & (1 << bit)) !== 0);
+  return `port ${word(skb, at)} > ${word(skb, at + 2)}, ${names.join(' ')}`;
+}
+
 export function udp(skb: sk_buff): string {
   const at = transport(skb);
   return `port ${word(skb, at)} > ${word(skb, at + 2)}, ${bytes(Math.max(word(skb, at + 4) - 8, 0))}`;

@@ -43,12 +43,14 @@ export interface bind_owner extends sock_common {
   bind_prev: bind_owner | null;
 }
 
-const NODE_WORDS = 5;
+/** A power of two, so that a node is in one cache line. */
+const NODE_WORDS = 8;
 const N_NEXT = 0;
 const N_HASH = 1;
 const N_DADDR = 2;
 const N_RCV_SADDR = 3;
 const N_PORTS = 4;
+const N_DEVICE = 5;
 const EHASH_MIN = 256;
 
 export class inet_ehash {
@@ -80,9 +82,8 @@ export class inet_ehash {
     while (at !== 0) {
       const n = at * NODE_WORDS;
       if (nodes[n + N_PORTS] === ports && nodes[n + N_DADDR] === faddr && nodes[n + N_RCV_SADDR] === laddr) {
-        const entry = this.entries[at] as sock_common;
-        const bound = entry.sk_bound_dev_if;
-        if (bound === 0 || bound === dif) return entry;
+        const bound = nodes[n + N_DEVICE] as number;
+        if (bound === 0 || bound === dif) return this.entries[at] as sock_common;
       }
       at = nodes[n + N_NEXT] as number;
     }
@@ -91,7 +92,8 @@ export class inet_ehash {
 
   /** Puts an entry in, in front of others with the same key. */
   insert(entry: sock_common): void {
-    if (this.count > this.mask) this.grow();
+    // At most half full: most look-ups see one node.
+    if (this.count * 2 > this.mask) this.grow();
     let at = this.free;
     if (at !== 0) this.free = this.nodes[at * NODE_WORDS + N_NEXT] as number;
     else at = this.used++;
@@ -106,6 +108,7 @@ export class inet_ehash {
     nodes[n + N_DADDR] = entry.inet_daddr;
     nodes[n + N_RCV_SADDR] = entry.inet_rcv_saddr;
     nodes[n + N_PORTS] = ports;
+    nodes[n + N_DEVICE] = entry.sk_bound_dev_if;
     buckets[bucket] = at;
     this.entries[at] = entry;
     entry.ehash_slot = at;

@@ -272,7 +272,9 @@ export function tcp_tsopt_ecr_before(tp: tcp_sock, stamp: number): boolean {
 /** tcp_packet_delayed: what came late was not the retransmission. */
 function tcp_packet_delayed(sk: tcp_sock): boolean {
   if (sk.retrans_stamp !== 0) return tcp_tsopt_ecr_before(sk, sk.retrans_stamp);
-  // Nothing was retransmitted yet.
+  // Nothing was retransmitted yet: but for two places that forget the time of what was. One is the end of a recovery
+  // without SACK (tcp_is_non_sack_preventing_reopen), the other a SYN that is acknowledged.
+  if (!tcp_is_sack(sk) && !before(sk.snd_una, sk.high_seq)) return false;
   return sk.sk_state !== TCP_SYN_SENT;
 }
 

@@ -30,6 +30,13 @@ function inet_unhash(sk: sock): void {
   sk.sk_net.ipv4.tcp.hashinfo.unhash(sk as tcp_sock);
 }
 
+/** SO_BINDTODEVICE on a socket that is in the table of connections. */
+function inet_rehash(sk_: sock): void {
+  const sk = sk_ as tcp_sock;
+  const { ehash } = sk.sk_net.ipv4.tcp.hashinfo;
+  if (ehash.remove(sk)) ehash.insert(sk);
+}
+
 export const tcp_prot = make_proto('TCP', {
   close: tcp_close,
   connect: tcp_v4_connect,
@@ -39,6 +46,7 @@ export const tcp_prot = make_proto('TCP', {
   setsockopt: tcp_setsockopt,
   getsockopt: tcp_getsockopt,
   unhash: inet_unhash,
+  rehash: inet_rehash,
   get_port: inet_csk_get_port,
   keepalive: (sk, on) => tcp_set_keepalive(sk as tcp_sock, on),
   set_rcvlowat: tcp_set_rcvlowat,

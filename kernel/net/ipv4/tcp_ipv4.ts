@@ -167,7 +167,11 @@ export function tcp_v4_rcv(skb: sk_buff): number {
   if (tp !== null) tp(skb);
   const net = kernel.init_net;
   const { mib } = net.ipv4;
-  if (skb.pkt_type !== PACKET_HOST) return drop(skb, SKB_DROP_REASON.NOT_SPECIFIED);
+  if (skb.pkt_type !== PACKET_HOST) {
+    // RFC 9293 MUST-57: a segment is for one host. Linux has no name for this drop; these say what is wrong.
+    const unicast = (skb.dst as rtable).rt_type === RTN_LOCAL;
+    return drop(skb, unicast ? SKB_DROP_REASON.UNICAST_IN_L2_MULTICAST : SKB_DROP_REASON.INVALID_PROTO);
+  }
   mib.TcpInSegs++;
   if (!pskb_may_pull(skb, TCP_HLEN)) return drop(skb, SKB_DROP_REASON.PKT_TOO_SMALL);
   const doff = ((ram.u8[skb.transport_header + 12] as number) >> 4) * 4;
@@ -261,7 +265,7 @@ function tcp_v4_do_rcv(sk: tcp_sock, skb: sk_buff): number {
 /** tcp_v4_do_rcv for a listener: a SYN, or an ACK that may be the answer to a cookie. */
 function tcp_v4_rcv_listen(sk: tcp_sock, skb: sk_buff): number {
   const child = (skb.tcp_flags & TCPHDR_SYN) === 0 ? cookie_v4_check(sk, skb) : sk;
-  if (child === null) return drop(skb, SKB_DROP_REASON.NOT_SPECIFIED);
+  if (child === null) return drop(skb, SKB_DROP_REASON.TCP_LISTEN_OVERFLOW);
   let reason: number;
   if (child !== sk) reason = tcp_child_process(sk, child, skb);
   else reason = tcp_rcv_state_process(sk, skb);
@@ -330,7 +334,7 @@ function tcp_v4_rcv_timewait(net: net, tw: tcp_timewait_sock, skb: sk_buff): num
       inet_twsk_deschedule_put(tw);
       break;
   }
-  return drop(skb, skb.cb0 !== 0 ? skb.cb0 : SKB_DROP_REASON.NOT_SPECIFIED);
+  return drop(skb, skb.cb0 !== 0 ? skb.cb0 : SKB_DROP_REASON.CONSUMED);
 }
 
 // ---- answers without a sock -----------------------------------------------------------------------------------------

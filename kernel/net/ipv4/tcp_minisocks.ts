@@ -249,7 +249,8 @@ export function tcp_check_req(sk: tcp_sock, skb: sk_buff, req: tcp_request_sock)
   let paws_reject = false;
   let tsecr_reject = false;
   opt.saw_tstamp = 0;
-  skb.cb0 = SKB_DROP_REASON.NOT_SPECIFIED;
+  // What it says has been taken note of.
+  skb.cb0 = SKB_DROP_REASON.CONSUMED;
   if (tcp_hdrlen(skb) > TCP_HLEN) {
     tcp_parse_options(net, skb, opt, 0);
     if (opt.saw_tstamp !== 0) {
@@ -303,7 +304,10 @@ export function tcp_check_req(sk: tcp_sock, skb: sk_buff, req: tcp_request_sock)
     if (inet_csk_reqsk_queue_drop(sk, req)) mib.TcpExtEmbryonicRsts++;
     return null;
   }
-  if ((flags & TCPHDR_ACK) === 0) return null;
+  if ((flags & TCPHDR_ACK) === 0) {
+    skb.cb0 = SKB_DROP_REASON.TCP_FLAGS;
+    return null;
+  }
 
   // TCP_DEFER_ACCEPT: the third segment alone is none.
   if (req.num_timeout < sk.defer_accept && skb.end_seq === ((req.rcv_isn + 1) | 0)) {

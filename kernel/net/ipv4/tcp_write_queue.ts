@@ -417,7 +417,6 @@ export function tcp_write_queue_purge(sk: tcp_sock): void {
   sk.tsorted_last = null;
   tcp_clear_all_retrans_hints(sk);
   sk.highest_sack = null;
-  sk.sacked_hint = null;
   sk.packets_out = 0;
   sk.icsk_backoff = 0;
 }
@@ -467,7 +466,6 @@ function tcp_collapse_retrans(sk: tcp_sock, to: sk_buff, skb: sk_buff): void {
   to.sacked |= skb.sacked & TCPCB_EVER_RETRANS;
   to.eor = skb.eor;
   if (sk.retransmit_skb_hint === skb) sk.retransmit_skb_hint = to;
-  if (sk.sacked_hint === skb) sk.sacked_hint = to;
   tcp_adjust_pcount(sk, skb, skb.gso_segs);
   tcp_rtx_queue_unlink_and_free(sk, skb);
 }

@@ -136,6 +136,8 @@ export function tcpSink(segment: Segment): Delivered[] {
   const { kernel, net } = segment;
   const scratch = kernel.slab.kmalloc(65536 * 2);
   net.pernet_exit.push(() => void kernel.slab.put(scratch));
+  // In the place of the host's own TCP, which would answer.
+  net.ipv4.protos[6] = null;
   inet_add_protocol(
     net,
     {

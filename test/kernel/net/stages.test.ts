@@ -101,14 +101,15 @@ describe('a packet that passes everything', () => {
     const events = run(frames, (_host, dev) => {
       dev.gro_flush_timeout = 100_000;
     });
-    expect(stagesOf(events, 1).slice(-8)).toEqual([
+    expect(stagesOf(events, 1).slice(-9)).toEqual([
       'napi_gro_receive',
       'napi_gro_complete',
       'netif_receive_skb',
       'ip_rcv',
       'ip_rcv_finish',
       'ip_local_deliver',
-      'icmp_send',
+      'tcp_v4_rcv',
+      'tcp_send_reset',
       'kfree_skb_reason',
     ]);
     for (const packet of [2, 3, 4]) {

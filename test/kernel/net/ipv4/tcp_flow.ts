@@ -1,0 +1,111 @@
+/** An established connection between the peer of tcp_peer.ts and a program of the host's, for tests of data. */
+import { expect } from 'vitest';
+import type { tcp_sock } from '../../../../kernel/net/ipv4/tcp_sock.ts';
+import {
+  AF_INET,
+  MSG_OOB,
+  SHUT_WR,
+  SOCK_NONBLOCK,
+  SOCK_STREAM,
+  sockaddr_in,
+  sockopt,
+} from '../../../../kernel/net/msg.ts';
+import {
+  type socket,
+  sys_accept4,
+  sys_bind,
+  sys_listen,
+  sys_recvfrom,
+  sys_sendto,
+  sys_setsockopt,
+  sys_shutdown,
+  sys_socket,
+} from '../../../../kernel/net/socket.ts';
+import type { task_struct } from '../../../../kernel/sched/task.ts';
+import { type SentSegment, TcpPeer } from './tcp_peer.ts';
+
+const sys_close = (task: task_struct, fd: number): number => task.files.close(fd);
+
+export interface FlowOptions {
+  /** Options of the peer's SYN. */
+  readonly options?: string;
+  /** s between SYN/ACK and its ACK. */
+  readonly rtt?: number;
+  readonly win?: number;
+  readonly sysctl?: Record<string, number | string>;
+  readonly ecn?: boolean;
+}
+
+/** The host has accepted the peer's connection; MSS 1000, SACK, window scale 7, unless told otherwise. */
+export class TcpFlow extends TcpPeer {
+  readonly fd: number;
+  readonly sk: tcp_sock;
+  private readonly memoryAt: number;
+
+  constructor(options: FlowOptions = {}) {
+    super();
+    Object.assign(this.net.ipv4, options.sysctl ?? {});
+    const listener = this.call(sys_socket, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    expect(this.call(sys_bind, listener, new sockaddr_in(0, 8080))).toBe(0);
+    expect(this.call(sys_listen, listener, 5)).toBe(0);
+    const opts = options.options ?? 'mss 1000,sackOK,nop,nop,nop,wscale 7';
+    this.inject(`${options.ecn === true ? 'SEW' : 'S'} 0:0(0) win 32792 <${opts}>`);
+    expect(this.segments().length).toBe(1);
+    this.wait(options.rtt ?? 0);
+    const ts = opts.includes('TS') ? ' <nop,nop,TS val 101 ecr 0>' : '';
+    this.inject(`. 1:1(0) ack 1 win ${options.win ?? (opts.includes('wscale') ? 257 : 32792)}${ts}`);
+    this.fd = this.call(sys_accept4, listener, null, SOCK_NONBLOCK);
+    expect(this.fd).toBeGreaterThan(0);
+    expect(this.call(sys_close, listener)).toBe(0);
+    this.expect();
+    const find = (task: task_struct): number => {
+      const file = task.files.get(this.fd)?.private_data as socket | undefined;
+      this.found = file?.sk as tcp_sock;
+      return 0;
+    };
+    this.call(find);
+    this.sk = this.found as tcp_sock;
+    this.memoryAt = this.memory(100_000);
+  }
+
+  private found: tcp_sock | null = null;
+
+  write(length: number, flags = 0): number {
+    return this.call(sys_sendto, this.fd, this.memoryAt, length, flags, null);
+  }
+
+  writeUrgent(length: number): number {
+    return this.write(length, MSG_OOB);
+  }
+
+  read(length = 100_000): number {
+    return this.call(sys_recvfrom, this.fd, this.memoryAt, length, 0, null);
+  }
+
+  set(level: number, name: number, value: number): void {
+    const opt = new sockopt();
+    opt.value = value;
+    expect(this.call(sys_setsockopt, this.fd, level, name, opt)).toBe(0);
+  }
+
+  close(): void {
+    expect(this.call(sys_close, this.fd)).toBe(0);
+  }
+
+  shutdown(): void {
+    expect(this.call(sys_shutdown, this.fd, SHUT_WR)).toBe(0);
+  }
+
+  /** 'seq:end' of what was sent since the last look, in order; with '@ms' since `from` when that is given. */
+  ranges(from?: number): string[] {
+    return this.segments().map(s => {
+      const range = s.text.split(' ')[1] as string;
+      return from === undefined ? range : `${range}@${Math.round(s.time - from)}`;
+    });
+  }
+
+  /** ms of each segment since `from`. */
+  times(segments: readonly SentSegment[], from: number): number[] {
+    return segments.map(({ time }) => Math.round(time - from));
+  }
+}
