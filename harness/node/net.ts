@@ -347,7 +347,8 @@ export class Socket extends Duplex {
         }
         this.loop.callback(() => {
           done(error);
-          this.loop.callback(() => this.emit('close', error !== null));
+          // Behind 'error', and whoever waits for that.
+          setImmediate(() => this.emit('close', error !== null));
         });
       }.bind(this),
     );

@@ -15,6 +15,11 @@ const EPOCH = Date.UTC(2026, 0, 1);
 /** So much simulated time may a program take, in ms, unless told otherwise. */
 const LIMIT_MS = 3_600_000;
 
+/** The next turn of Node's event loop: all that is due by then has run. */
+function turn(): Promise<void> {
+  return new Promise(resolve => setImmediate(resolve));
+}
+
 /** A promise-based program waits for something that does not happen. */
 export class Deadlock extends Error {
   constructor(time: number, why: string) {
@@ -193,10 +198,10 @@ export class NodeRun {
       while (this.callbacks.length > 0) {
         quiet = 0;
         (this.callbacks.shift() as () => void)();
-        // What it put off (an 'error' event, say) comes before the next one, as between two callbacks of libuv's.
-        await new Promise<void>(resolve => process.nextTick(resolve));
+        // What it put off comes before the next one, as between two callbacks of libuv's.
+        await turn();
       }
-      await new Promise<void>(resolve => setImmediate(resolve));
+      await turn();
     }
   }
 

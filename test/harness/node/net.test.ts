@@ -3,9 +3,8 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { pipeline } from 'node:stream/promises';
 import { expect, test } from 'vitest';
-import type { Host, Plugged } from '../../../harness/machine/host.ts';
 import { World } from '../../../harness/machine/world.ts';
-import { Net, type NetError, type Socket } from '../../../harness/node/net.ts';
+import type { NetError, Socket } from '../../../harness/node/net.ts';
 import { Deadlock, NodeRun } from '../../../harness/node/run.ts';
 import type { Impairments } from '../../../harness/wire/impair.ts';
 import { inPair, type NodePair } from './pair.ts';
@@ -139,7 +138,7 @@ test('server.close: listens no more, ends when the last connection has', () =>
     const server = pair.b.createServer(peer => peers.push(peer.resume())).listen(80);
     await once(server, 'listening');
     const socket = pair.a.connect({ host: B, port: 80 });
-    await once(socket, 'connect');
+    await once(server, 'connection');
     let closed = false;
     server.close(() => {
       closed = true;

@@ -31,10 +31,7 @@ const B = '10.1.0.2';
 const mac = (last: number): Uint8Array => Uint8Array.of(2, 0, 0, 0, 0, last);
 
 /** Runs `body` with its clocks on simulated time, then looks for what was left behind. Gives the run's hash. */
-async function pairOf(
-  body: (pair: NodePair) => Promise<void>,
-  options: PairOptions = {},
-): Promise<string | undefined> {
+async function pairOf(body: (pair: NodePair) => Promise<void>, options: PairOptions = {}): Promise<string | undefined> {
   const { impairments, seed = 1, hash = false, neighbours = false } = options;
   const world = new World({ seed, hash, memory: 160 * 1024 * 1024 });
   const add = (name: string, last: number): Host =>
