@@ -34,6 +34,8 @@ export function int(min = INT_MIN, max = INT_MAX, scale = 1): ctl_kind {
 export const bool = int(0, 1);
 export const u8 = int(0, 255);
 export const u32 = int(0, 0xffffffff);
+/** proc_doulongvec_minmax, as far as a number is exact. */
+export const ulong = int(0, Number.MAX_SAFE_INTEGER);
 /** Seconds that Linux keeps in jiffies, of which an int holds so many (proc_dointvec_jiffies). */
 export const seconds = int(Math.ceil(INT_MIN / HZ), Math.floor(INT_MAX / HZ));
 /** The same, where the field is in jiffies; in milliseconds (proc_dointvec_ms_jiffies); in USER_HZ (proc_dointvec_userhz_jiffies). */
@@ -56,9 +58,9 @@ export interface ctl_dir<T> {
 
 type Fields = Record<string, unknown>;
 
-/** strtoul with base 0: a sign, decimal, 0x or a leading 0; null for anything else. */
-function parse(text: string): number | null {
-  const [, sign, digits] = /^([-+]?)(0[xX][0-9a-fA-F]+|[0-9]+)$/.exec(text) ?? [];
+/** strtoul_lenient with base 0: a minus, decimal, 0x or a leading 0; null for anything else. */
+export function proc_get_long(text: string): number | null {
+  const [, sign, digits] = /^(-?)(0[xX][0-9a-fA-F]+|[0-9]+)$/.exec(text) ?? [];
   if (digits === undefined) return null;
   const octal = /^0[0-9]/.test(digits);
   if (octal && /[89]/.test(digits)) return null;
@@ -92,23 +94,17 @@ class field_entry implements ctl_entry {
     return result;
   }
 
+  /** As many as were given, the first ones; those before a bad one are stored. More than there is room for are ignored. */
   private store(words: readonly string[]): number {
     const { object, field, kind } = this;
-    const values: number[] = [];
-    for (const text of words) {
-      const value = parse(text);
+    const array = kind.kind === 'vector' ? (object[field] as number[]) : null;
+    const count = array === null ? 1 : Math.min(words.length, array.length);
+    for (let i = 0; i < count; i++) {
+      const value = proc_get_long(words[i] as string);
       if (value === null || value < kind.min || value > kind.max) return -EINVAL;
-      values.push(value);
+      if (array === null) object[field] = value * kind.scale;
+      else array[i] = value * kind.scale;
     }
-    if (kind.kind === 'int') {
-      if (values.length !== 1) return -EINVAL;
-      object[field] = (values[0] as number) * kind.scale;
-      return 0;
-    }
-    const array = object[field] as number[];
-    // As many as were given, the first ones.
-    if (values.length > array.length) return -EINVAL;
-    for (const [i, value] of values.entries()) array[i] = value;
     return 0;
   }
 }
@@ -187,6 +183,11 @@ export class sysctl_table {
   /** The setting's text without a line's end, or -ENOENT. */
   read(name: string): string | number {
     return this.find(name)?.read() ?? -ENOENT;
+  }
+
+  /** Is there one of the name? */
+  has(name: string): boolean {
+    return this.find(name) !== null;
   }
 
   /** 0, -ENOENT, -EINVAL, -EACCES. */

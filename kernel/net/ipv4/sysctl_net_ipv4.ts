@@ -7,11 +7,13 @@ import {
   int,
   jiffies,
   ms_jiffies,
+  proc_get_long,
   read_only,
   seconds,
   type sysctl_table,
   u8,
   u32,
+  ulong,
   userhz_jiffies,
   vector,
 } from '../../sysctl.ts';
@@ -52,9 +54,9 @@ const ipv4_net_table: ctl_dir<netns_ipv4> = {
     tcp_backlog_ack_defer: bool,
     tcp_base_mss: any,
     tcp_challenge_ack_limit: any,
-    tcp_comp_sack_delay_ns: natural,
+    tcp_comp_sack_delay_ns: ulong,
     tcp_comp_sack_nr: u8,
-    tcp_comp_sack_slack_ns: natural,
+    tcp_comp_sack_slack_ns: ulong,
     tcp_dsack: u8,
     tcp_early_retrans: int(0, 4),
     tcp_ecn: int(0, 2),
@@ -178,7 +180,10 @@ const neigh_table_dir: ctl_dir<neigh_parms> = {
 
 /** The text of `words` numbers, each in a range; null: something else. */
 function numbers(text: string, words: number, min: number, max: number): number[] | null {
-  const values = text.trim().split(/\s+/).map(Number);
+  const values = text
+    .trim()
+    .split(/\s+/)
+    .map(word => proc_get_long(word) ?? Number.NaN);
   const good =
     values.length === words && values.every(value => Number.isInteger(value) && value >= min && value <= max);
   return good ? values : null;
