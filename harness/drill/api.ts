@@ -255,6 +255,8 @@ export class DrillHost {
       let ready = false;
       this.leader = this.host.spawn('drill', function* (sys): Program {
         yield* sys.setrlimit(RLIMIT_NOFILE, DESCRIPTORS);
+        // 0, 1 and 2 are taken, as in every program.
+        for (let fd = 0; fd <= 2; fd++) yield* sys.epoll_create1(0);
         ready = true;
         // Threads come and go; the process stays.
         for (;;) yield* sys.nanosleep(Number.MAX_SAFE_INTEGER);
