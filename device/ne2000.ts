@@ -180,7 +180,7 @@ export class Ne2000 implements Station, FrameSink, Timed {
     );
     this.filter = new AddressFilter();
     this.tally = new Tally(regs, this.interrupts);
-    this.port = new RemotePort(this.ring, regs, makeProm(options.eeprom), this.interrupts, this.reporter);
+    this.port = new RemotePort(this.ring, regs, makeProm(options.eeprom), this.interrupts, this.reporter, this.trace);
     this.port.released = page => this.writeBnry(page);
     this.receiver = new Receiver8390(
       this.ring,

@@ -163,6 +163,7 @@ export class Receiver {
       this.drop(id, 'filtered');
       return;
     }
+    if (trace.rx_filter !== null) trace.rx_filter(id, match);
     if (match !== TO_STATION) status |= PHY;
     if (match === TO_MULTICAST) status |= FRAME_MULTICAST;
     else if (match === TO_BROADCAST) status |= FRAME_BROADCAST;

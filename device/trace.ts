@@ -36,6 +36,8 @@ type Slot<A extends unknown[], R = void> = ((...args: A) => R) | null;
 export class NicTrace {
   /** The last bit of a frame arrived. */
   frame_arrived: Slot<[id: number, length: number]>;
+  /** The address filter lets the frame in; `match` as in AddressFilter.match: station, multicast, broadcast or promiscuous. */
+  rx_filter: Slot<[id: number, match: number]>;
   /** The frame is in packet memory, its header on page `page`. */
   rx_stored: Slot<[id: number, page: number, length: number]>;
   /** `length` bytes were written to host memory at I/O address `address`, for descriptor `index` of `queue`. */
@@ -49,6 +51,10 @@ export class NicTrace {
   tx_start: Slot<[id: number, length: number]>;
   /** The last bit has left. */
   tx_done: Slot<[id: number, length: number]>;
+  /** NE2000: the host begins to read bytes of the frame by remote DMA, from `address` of packet memory on. */
+  remote_read: Slot<[id: number, address: number, length: number]>;
+  /** NE2000: the host begins to write bytes to `address` of packet memory by remote DMA. */
+  remote_write: Slot<[address: number, length: number]>;
   tx_dropped: Slot<[id: number, reason: TxDropReason]>;
   /** The interrupt pin changed. */
   irq: Slot<[level: boolean]>;
@@ -57,6 +63,7 @@ export class NicTrace {
 
   constructor() {
     this.frame_arrived = null;
+    this.rx_filter = null;
     this.rx_stored = null;
     this.rx_dma = null;
     this.rx_done = null;
@@ -65,6 +72,8 @@ export class NicTrace {
     this.tx_start = null;
     this.tx_done = null;
     this.tx_dropped = null;
+    this.remote_read = null;
+    this.remote_write = null;
     this.irq = null;
     this.message = null;
   }

@@ -45,6 +45,10 @@ export const COST_TABLE = {
   netif_receive_skb: { ns: 60, source: 'estimate: taps, dispatch' },
   netif_rx: { ns: 50, source: 'estimate: enqueue_to_backlog' },
   ip_rcv: { ns: 90, source: 'estimate: header checks, checksum, route lookup' },
+  ip_defrag: {
+    ns: 100,
+    source: 'estimate: queue look-up by hash, its lock, insertion; a timer for the first fragment',
+  },
   ip_forward: { ns: 60, source: 'estimate' },
   ip_output: { ns: 90, source: 'estimate: header, route, neighbour' },
   arp_rcv: { ns: 100, source: 'estimate' },
@@ -73,9 +77,11 @@ export function make_costs(on: boolean): Costs {
   return JSON.parse(JSON.stringify(Object.fromEntries(costs))) as Costs;
 }
 
-/** Charges for copying `length` bytes: whole nanoseconds, rounded down. */
-export function charge_copy(kernel: Kernel, length: number): void {
+/** Charges for copying `length` bytes at a place of kernel/copies.ts: whole nanoseconds, rounded down. */
+export function charge_copy(kernel: Kernel, length: number, place: number): void {
   kernel.clock.now += (length * kernel.cost.copy_kib) >> 10;
+  const tp = kernel.trace.copy;
+  if (tp !== null) tp(place, length);
 }
 
 /** Charges for summing `length` bytes. */

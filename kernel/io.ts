@@ -1,5 +1,6 @@
 /** Register access (asm/io.h): what `ioremap` or `pci_iomap` returned, and the accessors. */
 import type { BusWindow } from './arch.ts';
+import { COPY_PIO_IN, COPY_PIO_OUT } from './copies.ts';
 import type { Kernel } from './kernel.ts';
 
 /** A mapped register window. The kernel charges for each access; the machine's bus does the rest. */
@@ -77,9 +78,16 @@ export function outl(io: iomem, offset: number, value: number): void {
   io.window.write(offset, 32, value);
 }
 
+/** Each access has its price already; that it is a copy is told to who listens. */
+function tell_copy(kernel: Kernel, length: number, place: number): void {
+  const tp = kernel.trace.copy;
+  if (tp !== null) tp(place, length);
+}
+
 /** insw: `count` reads of 16 bits from one port into RAM at `address`. */
 export function insw(io: iomem, offset: number, address: number, count: number): void {
   const { u8 } = io.kernel.ram;
+  tell_copy(io.kernel, 2 * count, COPY_PIO_IN);
   for (let at = address, end = address + 2 * count; at < end; at += 2) {
     const value = inw(io, offset);
     u8[at] = value;
@@ -90,6 +98,7 @@ export function insw(io: iomem, offset: number, address: number, count: number):
 /** outsw: `count` writes of 16 bits from RAM at `address` to one port. */
 export function outsw(io: iomem, offset: number, address: number, count: number): void {
   const { u8 } = io.kernel.ram;
+  tell_copy(io.kernel, 2 * count, COPY_PIO_OUT);
   for (let at = address, end = address + 2 * count; at < end; at += 2) {
     outw(io, offset, (u8[at] as number) | ((u8[at + 1] as number) << 8));
   }
@@ -98,6 +107,7 @@ export function outsw(io: iomem, offset: number, address: number, count: number)
 /** insl: as insw, 32 bits. */
 export function insl(io: iomem, offset: number, address: number, count: number): void {
   const { u8 } = io.kernel.ram;
+  tell_copy(io.kernel, 4 * count, COPY_PIO_IN);
   for (let at = address, end = address + 4 * count; at < end; at += 4) {
     const value = inl(io, offset);
     u8[at] = value;
@@ -110,6 +120,7 @@ export function insl(io: iomem, offset: number, address: number, count: number):
 /** outsl: as outsw, 32 bits. */
 export function outsl(io: iomem, offset: number, address: number, count: number): void {
   const { u8 } = io.kernel.ram;
+  tell_copy(io.kernel, 4 * count, COPY_PIO_OUT);
   for (let at = address, end = address + 4 * count; at < end; at += 4) {
     const low = (u8[at] as number) | ((u8[at + 1] as number) << 8);
     outl(io, offset, (low | ((u8[at + 2] as number) << 16) | ((u8[at + 3] as number) << 24)) >>> 0);

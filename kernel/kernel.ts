@@ -13,6 +13,7 @@ import { flush_backlog } from './net/core/rps.ts';
 import { skb_pool } from './net/core/skbuff.ts';
 import { sysctl_core_init } from './net/core/sysctl_net_core.ts';
 import { inet_init } from './net/ipv4/af_inet.ts';
+import { netfilter_init } from './net/netfilter/init.ts';
 import { packet_init } from './net/packet/af_packet.ts';
 import { type pci_dev, pci_scan } from './pci.ts';
 import { Scheduler } from './sched/core.ts';
@@ -57,6 +58,8 @@ export class Kernel {
   readonly skbs: skb_pool;
   /** The key of flow hashes (net/core/flow_dissector.c: hashrnd). */
   readonly hashrnd: hsiphash_key;
+  /** netdev_rss_key: made when the first card asks. */
+  netdev_rss_key: Uint8Array | null = null;
   readonly init_net: net;
   /** Settings by name (sysctl). */
   readonly sysctl = new sysctl_table();
@@ -94,6 +97,7 @@ export class Kernel {
     net_dev_init(this);
     packet_init(this.init_net);
     inet_init(this.init_net);
+    netfilter_init(this.init_net);
     vlan_init(this.init_net);
     br_init(this.init_net);
     this.pci_devices = pci_scan(this);

@@ -46,6 +46,9 @@ export class pci_dev implements device {
   readonly irq: number;
   readonly resources: resource[] = [];
   driver: pci_driver | null = null;
+  /** Vectors that pci_alloc_irq_vectors gave, and whether they are messages. */
+  irq_vectors = 0;
+  msix_enabled = false;
   /** pci_set_drvdata */
   drvdata: unknown = null;
 
@@ -87,6 +90,8 @@ export function pci_register_driver(kernel: Kernel, driver: pci_driver): number 
     const id = driver.id_table.find(entry => entry.vendor === pdev.vendor && entry.device === pdev.device);
     if (id === undefined) continue;
     const result = driver.probe(pdev, id);
+    const tp = kernel.trace.pci_probe;
+    if (tp !== null) tp(driver.name, pdev.name, result);
     if (result === 0) {
       pdev.driver = driver;
       bound++;
@@ -110,6 +115,9 @@ export function pci_unregister_driver(kernel: Kernel, driver: pci_driver): void 
 }
 
 function check_leaks(pdev: pci_dev): void {
+  if (pdev.irq_vectors !== 0) {
+    pdev.kernel.arch.report('irq', `${pdev.name}: ${pdev.irq_vectors} interrupt vectors not freed by the driver`);
+  }
   for (const region of pdev.coherent) {
     pdev.kernel.arch.report('dma', `${pdev.name}: coherent block of ${region.size} bytes not freed by the driver`);
   }

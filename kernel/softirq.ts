@@ -82,6 +82,8 @@ export function softirq_slice(cpu: Cpu): void {
     const goes_on =
       clock.now - cpu.softirq_started_at < MAX_SOFTIRQ_TIME_NS && --cpu.softirq_restarts > 0 && !need_resched(cpu);
     if (goes_on) return;
+    const tp = kernel.trace.wakeup_softirqd;
+    if (tp !== null) tp(cpu.id);
     wakeup_softirqd(cpu);
     cpu.softirq_deferred = true;
   }

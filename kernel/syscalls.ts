@@ -5,12 +5,12 @@
  * Buffers are addresses in memory the task got from `mmap`; addresses, options and event arrays are objects that the
  * program uses again and again, so that a call allocates nothing.
  */
-import { EBADF, EINVAL, EMFILE } from './errno.ts';
+import { EBADF, EINVAL, EMFILE, ENOTTY } from './errno.ts';
 import { type epoll_event, sys_epoll_create1, sys_epoll_ctl, sys_epoll_wait } from './fs/eventpoll.ts';
-import { O_NONBLOCK } from './fs/file.ts';
-import { type pollfd, sys_nanosleep, sys_poll } from './fs/select.ts';
+import { FIONBIO, O_NONBLOCK } from './fs/file.ts';
+import { type fd_set, type pollfd, sys_nanosleep, sys_poll, sys_ppoll, sys_select } from './fs/select.ts';
 import type { Kernel } from './kernel.ts';
-import { type sockaddr, sockaddr_in, type sockopt, type user_msghdr } from './net/msg.ts';
+import { type iovec, type mmsghdr, type sockaddr, sockaddr_in, type sockopt, type user_msghdr } from './net/msg.ts';
 import {
   sys_accept4,
   sys_bind,
@@ -18,10 +18,11 @@ import {
   sys_getpeername,
   sys_getsockname,
   sys_getsockopt,
-  sys_ioctl,
   sys_listen,
   sys_recvfrom,
+  sys_recvmmsg,
   sys_recvmsg,
+  sys_sendmmsg,
   sys_sendmsg,
   sys_sendto,
   sys_setsockopt,
@@ -35,6 +36,8 @@ export const F_SETFL = 4;
 export const RLIMIT_NOFILE = 7;
 /** fs.nr_open: the most descriptors a task can be allowed. */
 const NR_OPEN = 1048576;
+/** Pieces of one read or write. */
+const UIO_MAXIOV = 1024;
 
 function sys_close(task: task_struct, fd: number): number {
   const open = task.files.get(fd);
@@ -66,6 +69,55 @@ function sys_fcntl(task: task_struct, fd: number, command: number, arg: number):
     default:
       return -EINVAL;
   }
+}
+
+/** The header of the running read or write: a slice is atomic. */
+function rw_header(task: task_struct, base: number, length: number, iov: readonly iovec[] | null): user_msghdr {
+  const hdr = task.kernel.init_net.core.rw;
+  hdr.base = base;
+  hdr.length = length;
+  hdr.iov = iov;
+  return hdr;
+}
+
+function sys_read(task: task_struct, fd: number, buf: number, length: number): number {
+  const open = task.files.get(fd);
+  if (open === null) return -EBADF;
+  return open.f_op.read?.(open, task, rw_header(task, buf, length, null)) ?? -EINVAL;
+}
+
+function sys_write(task: task_struct, fd: number, buf: number, length: number): number {
+  const open = task.files.get(fd);
+  if (open === null) return -EBADF;
+  return open.f_op.write?.(open, task, rw_header(task, buf, length, null)) ?? -EINVAL;
+}
+
+function sys_readv(task: task_struct, fd: number, iov: readonly iovec[]): number {
+  const open = task.files.get(fd);
+  if (open === null) return -EBADF;
+  if (iov.length > UIO_MAXIOV) return -EINVAL;
+  return open.f_op.read?.(open, task, rw_header(task, 0, 0, iov)) ?? -EINVAL;
+}
+
+function sys_writev(task: task_struct, fd: number, iov: readonly iovec[]): number {
+  const open = task.files.get(fd);
+  if (open === null) return -EBADF;
+  if (iov.length > UIO_MAXIOV) return -EINVAL;
+  return open.f_op.write?.(open, task, rw_header(task, 0, 0, iov)) ?? -EINVAL;
+}
+
+/** ioctl: FIONBIO by `arg.value`; FIONREAD and TIOCOUTQ answer there. 0 or a negative errno. */
+function sys_ioctl(task: task_struct, fd: number, command: number, arg: sockopt): number {
+  const open = task.files.get(fd);
+  if (open === null) return -EBADF;
+  if (command === FIONBIO) {
+    open.f_flags = arg.value !== 0 ? open.f_flags | O_NONBLOCK : open.f_flags & ~O_NONBLOCK;
+    return 0;
+  }
+  const result = open.f_op.ioctl?.(open, command) ?? -ENOTTY;
+  if (result < 0) return result;
+  arg.value = result;
+  return 0;
 }
 
 function sys_getpid(task: task_struct): number {
@@ -126,11 +178,6 @@ export class Syscalls {
     return this.call.begin(sys_accept4, fd, addr, 0);
   }
 
-  /** SIOCINQ, SIOCOUTQ, SIOCATMARK: the answer is the result. */
-  ioctl(fd: number, command: number): syscall {
-    return this.call.begin(sys_ioctl, fd, command);
-  }
-
   /** Bytes sent. `addr` null: to the connected peer. */
   sendto(fd: number, buf: number, length: number, flags: number, addr: sockaddr | null): syscall {
     return this.call.begin(sys_sendto, fd, buf, length, flags, addr);
@@ -156,6 +203,37 @@ export class Syscalls {
 
   sendmsg(fd: number, hdr: user_msghdr, flags: number): syscall {
     return this.call.begin(sys_sendmsg, fd, hdr, flags);
+  }
+
+  /** How many of the first `vlen` messages were sent, each with its length. */
+  sendmmsg(fd: number, messages: readonly mmsghdr[], vlen: number, flags: number): syscall {
+    return this.call.begin(sys_sendmmsg, fd, messages, vlen, flags);
+  }
+
+  /** How many messages came, at most `vlen`; `timeout` in ns, negative: none, is looked at after each. */
+  recvmmsg(fd: number, messages: readonly mmsghdr[], vlen: number, flags: number, timeout = -1): syscall {
+    return this.call.begin(sys_recvmmsg, fd, messages, vlen, flags, timeout);
+  }
+
+  read(fd: number, buf: number, length: number): syscall {
+    return this.call.begin(sys_read, fd, buf, length);
+  }
+
+  write(fd: number, buf: number, length: number): syscall {
+    return this.call.begin(sys_write, fd, buf, length);
+  }
+
+  readv(fd: number, iov: readonly iovec[]): syscall {
+    return this.call.begin(sys_readv, fd, iov);
+  }
+
+  writev(fd: number, iov: readonly iovec[]): syscall {
+    return this.call.begin(sys_writev, fd, iov);
+  }
+
+  /** FIONREAD, TIOCOUTQ (the answer in `arg.value`), FIONBIO. */
+  ioctl(fd: number, command: number, arg: sockopt): syscall {
+    return this.call.begin(sys_ioctl, fd, command, arg);
   }
 
   getsockname(fd: number, addr: sockaddr): syscall {
@@ -195,6 +273,22 @@ export class Syscalls {
   /** How many of the first `nfds` have events; 0 after `timeout_ms` (negative: never). */
   poll(fds: pollfd[], nfds: number, timeout_ms: number): syscall {
     return this.call.begin(sys_poll, fds, nfds, timeout_ms);
+  }
+
+  /** As poll, with a timeout in ns. */
+  ppoll(fds: pollfd[], nfds: number, timeout_ns: number): syscall {
+    return this.call.begin(sys_ppoll, fds, nfds, timeout_ns);
+  }
+
+  /** How many descriptors below `nfds` are ready; the sets then hold those. `timeout_ns` negative: for ever. */
+  select(
+    nfds: number,
+    readfds: fd_set | null,
+    writefds: fd_set | null,
+    exceptfds: fd_set | null,
+    timeout_ns: number,
+  ): syscall {
+    return this.call.begin(sys_select, nfds, readfds, writefds, exceptfds, timeout_ns);
   }
 
   epoll_create1(flags: number): syscall {

@@ -38,22 +38,18 @@ export const u32 = int(0, 0xffffffff);
 export const ulong = int(0, Number.MAX_SAFE_INTEGER);
 /** Seconds that Linux keeps in jiffies, of which an int holds so many (proc_dointvec_jiffies). */
 export const seconds = int(Math.ceil(INT_MIN / HZ), Math.floor(INT_MAX / HZ));
-/** The same, where the field is in jiffies; in milliseconds (proc_dointvec_ms_jiffies); in USER_HZ (proc_dointvec_userhz_jiffies). */
+/** The same, where the field is in jiffies; and in milliseconds (proc_dointvec_ms_jiffies). */
 export const jiffies = int(seconds.min, seconds.max, HZ);
 export const ms_jiffies = int(0, INT_MAX, HZ / 1000);
-export const userhz_jiffies = int(0, INT_MAX / (HZ / 100), HZ / 100);
 
 /** Several integers in an array, as tcp_rmem. */
 export function vector(min = INT_MIN, max = INT_MAX): ctl_kind {
   return { kind: 'vector', min, max, scale: 1 };
 }
 
-/** What a directory holds: the settings' names and kinds; and, beside the object's fields, what a change sets off. */
+/** What a directory holds: the settings' names, which are its object's fields, and their kinds. */
 export interface ctl_dir<T> {
   readonly kinds: { readonly [F in keyof T]?: ctl_kind };
-  /** Settings that show a field under another name, in other units. */
-  readonly views?: { readonly [name: string]: { readonly field: keyof T; readonly kind: ctl_kind } };
-  readonly changed?: (object: T, field: keyof T) => void;
 }
 
 type Fields = Record<string, unknown>;
@@ -72,13 +68,11 @@ class field_entry implements ctl_entry {
   private readonly object: Fields;
   private readonly field: string;
   private readonly kind: ctl_kind;
-  private readonly changed: () => void;
 
-  constructor(object: Fields, field: string, kind: ctl_kind, changed: () => void) {
+  constructor(object: Fields, field: string, kind: ctl_kind) {
     this.object = object;
     this.field = field;
     this.kind = kind;
-    this.changed = changed;
   }
 
   read(): string {
@@ -89,9 +83,7 @@ class field_entry implements ctl_entry {
 
   write(text: string): number {
     const words = text.trim().split(/\s+/);
-    const result = this.store(words);
-    if (result === 0) this.changed();
-    return result;
+    return this.store(words);
   }
 
   /** As many as were given, the first ones; those before a bad one are stored. More than there is room for are ignored. */
@@ -109,30 +101,28 @@ class field_entry implements ctl_entry {
   }
 }
 
-interface setting<T> {
-  readonly field: keyof T;
-  readonly kind: ctl_kind;
-}
-
-/** A directory's settings by name. */
-function settings_of<T>(dir: ctl_dir<T>): Map<string, setting<T>> {
-  const settings = new Map<string, setting<T>>();
-  for (const [name, kind] of Object.entries(dir.kinds) as [string, ctl_kind][]) {
-    settings.set(name, { field: name as keyof T, kind });
-  }
-  for (const [name, view] of Object.entries(dir.views ?? {})) settings.set(name, view);
-  return settings;
-}
-
-function entry_of<T extends object>(object: T, dir: ctl_dir<T>, field: keyof T, kind: ctl_kind): ctl_entry {
-  return new field_entry(object as Fields, String(field), kind, () => dir.changed?.(object, field));
-}
-
-/** A directory whose entries come and go, as net.ipv4.conf: one below for each device. */
-interface dynamic_dir {
+/** A directory whose entries come and go, as net.ipv4.conf: integers, below each device's name. */
+export interface dynamic_dir {
   names(): string[];
-  entry(name: string, field: string): ctl_entry | null;
-  readonly fields: readonly string[];
+  /** The settings and their ranges. */
+  readonly kinds: Readonly<Record<string, ctl_kind>>;
+  /** The value, or -ENOENT: there is no such name, or it lacks the setting. */
+  get(name: string, setting: string): number;
+  /** 0 or a negative errno; what is given is within the range. */
+  set(name: string, setting: string, value: number): number;
+}
+
+function dynamic_entry(dir: dynamic_dir, name: string, setting: string): ctl_entry | null {
+  const kind = Object.hasOwn(dir.kinds, setting) ? dir.kinds[setting] : undefined;
+  if (kind === undefined || !dir.names().includes(name) || dir.get(name, setting) === -ENOENT) return null;
+  return {
+    read: () => String(Math.trunc(dir.get(name, setting))),
+    write(text) {
+      const value = proc_get_long(text.trim().split(/\s+/)[0] as string);
+      if (value === null || value < kind.min || value > kind.max) return -EINVAL;
+      return dir.set(name, setting, value);
+    },
+  };
 }
 
 export class sysctl_table {
@@ -141,8 +131,14 @@ export class sysctl_table {
 
   /** register_net_sysctl: `path` as `net.ipv4`. */
   register<T extends object>(path: string, object: T, dir: ctl_dir<T>): void {
-    for (const [name, { field, kind }] of settings_of(dir))
-      this.entries.set(`${path}.${name}`, entry_of(object, dir, field, kind));
+    for (const [field, kind] of Object.entries(dir.kinds) as [string, ctl_kind][]) {
+      this.entries.set(`${path}.${field}`, new field_entry(object as Fields, field, kind));
+    }
+  }
+
+  /** A field under a name of its own. */
+  register_field<T extends object>(name: string, object: T, field: keyof T & string, kind: ctl_kind): void {
+    this.entries.set(name, new field_entry(object as Fields, field, kind));
   }
 
   /** A single setting with code of its own. */
@@ -150,23 +146,9 @@ export class sysctl_table {
     this.entries.set(name, entry);
   }
 
-  /** `path.NAME.field` for each NAME of `names`; `find` gives the object, or null when there is none of the name. */
-  register_each<T extends object>(
-    path: string,
-    names: () => string[],
-    find: (name: string) => T | null,
-    dir: ctl_dir<T>,
-  ): void {
-    const settings = settings_of(dir);
-    this.dynamic.set(path, {
-      names,
-      fields: [...settings.keys()],
-      entry: (name, setting) => {
-        const object = find(name);
-        const what = settings.get(setting);
-        return object === null || what === undefined ? null : entry_of(object, dir, what.field, what.kind);
-      },
-    });
+  /** `path.NAME.setting` for each NAME of `dir.names()`, whose number changes. */
+  register_each(path: string, dir: dynamic_dir): void {
+    this.dynamic.set(path, dir);
   }
 
   private find(name: string): ctl_entry | null {
@@ -175,9 +157,10 @@ export class sysctl_table {
     const parts = name.split(separator).map(part => (separator === '.' ? part.replaceAll('/', '.') : part));
     const plain = this.entries.get(parts.join('.'));
     if (plain !== undefined) return plain;
-    const field = parts.pop() ?? '';
+    const setting = parts.pop() ?? '';
     const device = parts.pop() ?? '';
-    return this.dynamic.get(parts.join('.'))?.entry(device, field) ?? null;
+    const dir = this.dynamic.get(parts.join('.'));
+    return dir === undefined ? null : dynamic_entry(dir, device, setting);
   }
 
   /** The setting's text without a line's end, or -ENOENT. */
@@ -200,7 +183,9 @@ export class sysctl_table {
     const names = [...this.entries.keys()];
     for (const [path, dir] of this.dynamic) {
       for (const each of dir.names()) {
-        for (const field of dir.fields) names.push(`${path}.${each.replaceAll('.', '/')}.${field}`);
+        for (const setting of Object.keys(dir.kinds)) {
+          if (dir.get(each, setting) !== -ENOENT) names.push(`${path}.${each.replaceAll('.', '/')}.${setting}`);
+        }
       }
     }
     return names.sort();

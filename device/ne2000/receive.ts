@@ -104,6 +104,7 @@ export class Receiver8390 {
       stats.add(FILT, 1);
       return this.drop(id, 'filtered');
     }
+    if (trace.rx_filter !== null) trace.rx_filter(id, match);
     if (match === TO_MULTICAST && this.remoteControl) this.control(multicastIndex(bytes, at));
     let status = match === TO_STATION ? 0 : S_PHY;
     if (fcs !== FCS_GOOD && fcsOf(bytes, at, length) !== fcs) {

@@ -3,6 +3,7 @@ import type { PageRing } from '../packet-memory.ts';
 import { NE2000, PROM_BYTES, RD_READ, RD_SEND, RD_WRITE } from '../regs/ne2000.ts';
 import { PAGE_SIZE } from '../regs/nic.ts';
 import type { Reporter } from '../reporter.ts';
+import type { NicTrace } from '../trace.ts';
 
 const IDLE = 0;
 const PAGE_SHIFT = 8;
@@ -31,18 +32,27 @@ export class RemotePort {
   private readonly prom: Uint8Array;
   private readonly causes: CauseSink;
   private readonly reporter: Reporter;
+  private readonly trace: NicTrace;
   /** Card addresses of packet memory, and the index in the memory array of card address 0. */
   private readonly first: number;
   private readonly end: number;
   private readonly bias: number;
 
-  constructor(ring: PageRing, regs: Uint8Array, prom: Uint8Array, causes: CauseSink, reporter: Reporter) {
+  constructor(
+    ring: PageRing,
+    regs: Uint8Array,
+    prom: Uint8Array,
+    causes: CauseSink,
+    reporter: Reporter,
+    trace: NicTrace,
+  ) {
     this.ring = ring;
     this.bytes = ring.bytes;
     this.regs = regs;
     this.prom = prom;
     this.causes = causes;
     this.reporter = reporter;
+    this.trace = trace;
     this.first = ring.firstPage << PAGE_SHIFT;
     this.end = ring.endPage << PAGE_SHIFT;
     this.bias = ring.base - this.first;
@@ -64,6 +74,10 @@ export class RemotePort {
   begin(command: number): void {
     if (command === RD_SEND) this.loadPacket();
     this.command = command;
+    const { trace, address } = this;
+    if (trace.remote_read !== null && command === RD_READ)
+      trace.remote_read(this.ring.frameId[address >> PAGE_SHIFT] ?? 0, address, this.count);
+    if (trace.remote_write !== null && command === RD_WRITE) trace.remote_write(address, this.count);
     if (this.count === 0) this.complete();
     else this.measure();
   }

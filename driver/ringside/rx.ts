@@ -9,16 +9,22 @@ import {
   dma_unmap_single,
 } from '../../kernel/include/dma-mapping.ts';
 import { eth_type_trans } from '../../kernel/include/etherdevice.ts';
-import { napi_gro_receive, netif_rx } from '../../kernel/include/netdevice.ts';
+import { __vlan_hwaccel_put_tag, ETH_P_8021Q } from '../../kernel/include/if_vlan.ts';
+import { NETIF_F_RXHASH, napi_gro_receive, netdev_rx_drop, netif_rx } from '../../kernel/include/netdevice.ts';
 import {
+  CHECKSUM_UNNECESSARY,
+  COPY_COPYBREAK,
   consume_skb,
   netdev_alloc_skb_ip_align,
+  SKB_DROP_REASON,
   type sk_buff,
   skb_put,
   skb_put_data,
+  skb_record_rx_queue,
+  skb_set_hash,
 } from '../../kernel/include/skbuff.ts';
 import { writel } from '../lib/io.ts';
-import { COPYBREAK, RX_BUFFER_WRITE, type ring, type ringside_adapter } from './ringside.ts';
+import { COPYBREAK, type q_vector, RX_BUFFER_WRITE, type ring, type ringside_adapter } from './ringside.ts';
 
 const { bytes: RXD_SIZE } = RXD;
 const STATUS = RXD.STATUS.offset;
@@ -26,15 +32,23 @@ const LEN = RXD.LEN.offset;
 const DD = RXD.STATUS.DD.mask;
 /** How long the card may go without new buffers when memory ran out. */
 const REFILL_RETRY_NS = 20_000_000;
+const { VP, HTYPE, IPC, IPE, L4C, L4E } = RXD.STATUS;
+const CSUM_WRONG = IPE.mask | L4E.mask;
+/** Values of HTYPE: the hash is of a TCP or UDP flow with its ports. */
+const HASHED_PORTS = (1 << 2) | (1 << 3) | (1 << 5) | (1 << 6);
+/** What the card may have found out or done beyond storing the frame. */
+const OFFLOADED = VP.mask | HTYPE.mask | IPC.mask | L4C.mask;
 const ERRORS = RXD.STATUS.CRC.mask | RXD.STATUS.ALN.mask | RXD.STATUS.TRUNC.mask;
 
 /** Gives the card every buffer it may have. False: memory ran out, some descriptors stay empty for now. */
-export function alloc_rx_buffers(adapter: ringside_adapter, rx: ring): boolean {
+export function alloc_rx_buffers(q: q_vector, rx: ring): boolean {
+  const { adapter } = q;
   const start = rx.next_to_use;
   let complete = true;
   for (let free = rx.unused(); free > 0; free--) {
     const i = rx.next_to_use;
     if (rx.skb[i] === null && !fill(adapter, rx, i)) {
+      q.alloc_rx_failed++;
       complete = false;
       break;
     }
@@ -45,7 +59,7 @@ export function alloc_rx_buffers(adapter: ringside_adapter, rx: ring): boolean {
     rx.next_to_use = (i + 1) & (rx.count - 1);
   }
   // The descriptors are written before the doorbell: coherent stores and posted writes keep their order.
-  if (rx.next_to_use !== start) writel(adapter.io, NIC.RDT, rx.next_to_use);
+  if (rx.next_to_use !== start) writel(adapter.io, NIC.RDT, rx.next_to_use, q.index);
   return complete;
 }
 
@@ -63,8 +77,9 @@ function fill(adapter: ringside_adapter, rx: ring, i: number): boolean {
 }
 
 /** Passes up to `budget` received frames on to the stack; the number of frames passed or thrown away. */
-export function clean_rx_irq(adapter: ringside_adapter, rx: ring, budget: number): number {
-  const { netdev, napi } = adapter;
+export function clean_rx_irq(q: q_vector, rx: ring, budget: number): number {
+  const { adapter, napi } = q;
+  const { netdev } = adapter;
   const { region } = rx;
   let work = 0;
   while (work < budget) {
@@ -84,16 +99,38 @@ export function clean_rx_irq(adapter: ringside_adapter, rx: ring, budget: number
     }
     const skb = length <= COPYBREAK ? copy_frame(adapter, rx, i, length) : take_frame(adapter, rx, i, length);
     if (skb === null) {
-      stats.rx_dropped++;
+      netdev_rx_drop(netdev, (rx.skb[i] as sk_buff).data, SKB_DROP_REASON.NOMEM);
       continue;
     }
     stats.rx_packets++;
     stats.rx_bytes += length;
+    q.rx_packets++;
+    q.rx_bytes += length;
     skb.protocol = eth_type_trans(skb, netdev);
+    skb_record_rx_queue(skb, q.index);
+    if ((status & OFFLOADED) !== 0) take_offloads(q, rx, at, status, skb);
     if (adapter.use_napi) napi_gro_receive(napi, skb);
     else netif_rx(skb);
   }
   return work;
+}
+
+/** What the card has found out about a frame: checksums, its flow's hash, the tag that it took out. */
+function take_offloads(q: q_vector, rx: ring, at: number, status: number, skb: sk_buff): void {
+  if ((status & CSUM_WRONG) !== 0) {
+    // The stack looks for itself, and counts.
+    q.rx_csum_errors++;
+  } else if ((status & L4C.mask) !== 0) {
+    skb.ip_summed = CHECKSUM_UNNECESSARY;
+    q.rx_csum_good++;
+  }
+  const type = (status & HTYPE.mask) >>> HTYPE.lsb;
+  if (type !== 0 && (q.adapter.netdev.features & NETIF_F_RXHASH) !== 0) {
+    skb_set_hash(skb, rx.region.ld32(at + RXD.ADDR_HI.offset), ((HASHED_PORTS >>> type) & 1) !== 0);
+  }
+  if ((status & VP.mask) !== 0) {
+    __vlan_hwaccel_put_tag(skb, ETH_P_8021Q, rx.region.ld32(at + LEN) >>> 16);
+  }
 }
 
 /** A small frame: into a small skb; the buffer stays mapped and is given to the card again. */
@@ -101,7 +138,7 @@ function copy_frame(adapter: ringside_adapter, rx: ring, i: number, length: numb
   const skb = netdev_alloc_skb_ip_align(adapter.netdev, length);
   if (skb === null) return null;
   dma_sync_single_for_cpu(adapter.pdev, rx.dma[i] as number, length, DMA_FROM_DEVICE);
-  skb_put_data(skb, (rx.skb[i] as sk_buff).data, length);
+  skb_put_data(skb, (rx.skb[i] as sk_buff).data, length, COPY_COPYBREAK);
   return skb;
 }
 
@@ -115,9 +152,9 @@ function take_frame(adapter: ringside_adapter, rx: ring, i: number, length: numb
 }
 
 /** Gives buffers back in batches. Where memory ran out and the card may starve, tries again a little later. */
-export function refill_rx(adapter: ringside_adapter, rx: ring): void {
+export function refill_rx(q: q_vector, rx: ring): void {
   if (rx.unused() < RX_BUFFER_WRITE) return;
-  if (!alloc_rx_buffers(adapter, rx)) adapter.refill_timer.mod_ns(adapter.pdev.kernel.clock.now + REFILL_RETRY_NS);
+  if (!alloc_rx_buffers(q, rx)) q.refill_timer.mod_ns(q.adapter.pdev.kernel.clock.now + REFILL_RETRY_NS);
 }
 
 /** Unmaps and frees every buffer. The card must be stopped. */

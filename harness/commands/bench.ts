@@ -3,9 +3,12 @@ import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { benchCardAccess, benchCardDrain } from '../bench/card.ts';
 import { benchNicProgrammed, benchNicRegisters, benchNicRings } from '../bench/nic.ts';
+import { benchForward } from '../bench/route.ts';
 import type { Result } from '../bench/runner.ts';
 import { benchRx } from '../bench/rx.ts';
+import { benchSockets } from '../bench/sockets.ts';
 import { benchTap, benchTapProblem } from '../bench/tap.ts';
+import { benchTrace } from '../bench/trace.ts';
 import { benchTx } from '../bench/tx.ts';
 import { benchUdp } from '../bench/udp.ts';
 import { UsageError } from '../cli/errors.ts';
@@ -35,13 +38,28 @@ const benches: readonly Bench[] = [
     run: runs => benchCardDrain(60, runs),
   },
   { name: 'card1514', what: 'the same with 1514-byte frames', run: runs => benchCardDrain(1514, runs) },
+  {
+    name: 'forward',
+    what: 'forwarding, 64-byte frames: 1 to 100,000 routes, 1 and 1,000 next hops',
+    run: benchForward,
+  },
   { name: 'rx', what: 'UDP, 64-byte frames: 1 and 64 flows, GRO on and off, 0 and 8 taps', run: runs => benchRx(runs) },
+  {
+    name: 'trace',
+    what: 'tracing off and on against tracepoints cut out of the sources',
+    run: runs => benchTrace(runs),
+  },
   { name: 'tx64', what: 'UDP, 64-byte payloads, sendto to wire', run: runs => benchTx(64, runs) },
   { name: 'tx1472', what: 'UDP, 1472-byte payloads, sendto to wire', run: runs => benchTx(1472, runs) },
   {
     name: 'tx1472-gso',
     what: 'the same, 32 datagrams in a call (UDP_SEGMENT), software GSO',
     run: runs => benchTx(1472, runs, 32),
+  },
+  {
+    name: 'sockets',
+    what: 'UDP, 64-byte frames, wire to recvfrom, with 1, 1,000 and 100,000 sockets',
+    run: benchSockets,
   },
   {
     name: 'tap64',

@@ -108,6 +108,11 @@ const SKIPPED: ReadonlySet<string> = new Set([
   'ip_rcv_finish',
   'sk_data_ready',
   'napi_complete_done',
+  'rx_filter',
+  'validate_xmit_skb',
+  'dma_map_single',
+  'dma_sync_single_for_cpu',
+  'dma_unmap_single',
 ]);
 
 function isShown({ stage, text }: TraceEvent): boolean {

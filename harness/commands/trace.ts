@@ -11,7 +11,10 @@ import type { FrameFilter } from '../filter/filter.ts';
 import { DEFAULT_RATE } from '../machine/host.ts';
 import { formatMac, parseMac } from '../packet/address.ts';
 import { describeFrame } from '../packet/describe.ts';
+import { formatCounters } from '../trace/counters.ts';
 import type { TraceEvent } from '../trace/event.ts';
+import { Kinship, Surroundings } from '../trace/journey.ts';
+import { LANES_HEADING, LaneLines } from '../trace/lanes.ts';
 import { COLUMNS, JourneyLines, paint, wantsColor } from '../trace/lines.ts';
 import { HOST_NAME, originOf, type ReplayConfig, type ReplayResult, replay, type SentFrame } from '../trace/replay.ts';
 import { formatCounts } from '../trace/status.ts';
@@ -31,6 +34,12 @@ export interface TraceOptions {
   readonly hash?: boolean;
   readonly limit?: number;
   readonly filter?: FrameFilter;
+  /** Only this packet and its kin. */
+  readonly packet?: number;
+  readonly drops?: boolean;
+  readonly lanes?: boolean;
+  readonly counters?: boolean;
+  readonly boot?: boolean;
 }
 
 const RATE_UNITS: Readonly<Record<string, number>> = { '': 1, k: 1e3, m: 1e6, g: 1e9 };
@@ -60,6 +69,7 @@ function parsePeer(text: string): string {
 }
 
 const HIDDEN = Infinity;
+const NONE: readonly TraceEvent[] = [];
 
 /**
  * Lets pass what belongs to the first `limit` packets from the wire, and what lies between them; with a filter, to
@@ -89,13 +99,48 @@ class Selection {
     return this.roots.size;
   }
 
-  passes(event: TraceEvent): boolean {
+  pick(event: TraceEvent): readonly TraceEvent[] {
+    return this.passes(event) ? [event] : NONE;
+  }
+
+  private passes(event: TraceEvent): boolean {
     const { packet, parent } = event;
     if (packet === 0) return this.filter === undefined && this.roots.size <= this.limit;
     const place = this.parents.get(packet) ?? this.place(packet, parent);
     this.parents.set(packet, place);
     return place !== HIDDEN && place <= this.limit;
   }
+}
+
+/** Lets pass one packet, what it came of and what came of it, and the interrupts and polls that it came out of. */
+class KinSelection {
+  private readonly kin: ReadonlySet<number>;
+  private readonly surroundings = new Surroundings();
+
+  constructor(kin: ReadonlySet<number>) {
+    this.kin = kin;
+  }
+
+  pick(event: TraceEvent): readonly TraceEvent[] {
+    if (event.packet === 0) return this.surroundings.around(event);
+    if (this.kin.has(event.packet)) return [...this.surroundings.before(event), event];
+    this.surroundings.foreign(event);
+    return NONE;
+  }
+}
+
+/**
+ * The kin of a packet: known at the end of a run only, so there is a run for it. It is the same run, as every one with
+ * the same capture, options and seed.
+ */
+function kinOf(capture: Capture, config: ReplayConfig, packet: number): ReadonlySet<number> {
+  const kinship = new Kinship();
+  const onEvents = (events: readonly TraceEvent[]): void => {
+    for (const event of events) kinship.note(event);
+  };
+  replay(capture, { ...config, hash: false, onEvents });
+  if (!kinship.has(packet)) throw new UsageError(`--packet ${packet}: there is no such packet in this run`);
+  return kinship.kinOf(packet);
 }
 
 /** The journeys go to `print` as the run goes on; the summary is the caller's. */
@@ -106,16 +151,6 @@ export function runTrace(
   print: (text: string) => void,
 ): ReplayResult {
   const origin = originOf(capture);
-  const lines = new JourneyLines({ color, origin });
-  const selection = new Selection(options.limit ?? Infinity, options.filter);
-  const onEvents = (events: readonly TraceEvent[]): void => {
-    const shown = events.filter(event => selection.passes(event));
-    if (shown.length === 0) return;
-    const texts = options.json
-      ? shown.map(event => JSON.stringify({ ...event, time: event.time - origin }))
-      : lines.format(shown);
-    if (texts.length > 0) print(`${texts.join('\n')}\n`);
-  };
   const config: ReplayConfig = {
     host: options.as,
     ...(options.peer === undefined ? {} : { peer: options.peer }),
@@ -124,10 +159,22 @@ export function runTrace(
     memory: options.memory * 1024,
     costs: options.costs ?? false,
     hash: options.hash ?? false,
-    onEvents,
-    onFrame: (packet, frame) => selection.frame(packet, frame),
+    boot: options.boot ?? false,
   };
-  return replay(capture, config);
+  const lines = options.lanes === true ? new LaneLines({ color, origin }) : new JourneyLines({ color, origin });
+  const byLimit = new Selection(options.limit ?? Infinity, options.filter);
+  const selection = options.packet === undefined ? byLimit : new KinSelection(kinOf(capture, config, options.packet));
+  const onEvents = (events: readonly TraceEvent[]): void => {
+    if (options.counters === true) return;
+    const picked = events.flatMap(event => selection.pick(event));
+    const shown = options.drops === true ? picked.filter(({ drop }) => drop !== '') : picked;
+    if (shown.length === 0) return;
+    const texts = options.json
+      ? shown.map(event => JSON.stringify({ ...event, time: event.time - origin }))
+      : lines.format(shown).filter(line => line !== '' || options.drops !== true);
+    if (texts.length > 0) print(`${texts.join('\n')}\n`);
+  };
+  return replay(capture, { ...config, onEvents, onFrame: (packet, frame) => byLimit.frame(packet, frame) });
 }
 
 /** What we sent, as a capture. */
@@ -172,6 +219,7 @@ export function summaryLines(result: ReplayResult, options: TraceOptions, color:
     ...(result.unusable > 0 ? [`${result.unusable} of the file not usable: cut short`] : []),
   ];
   return [
+    ...(options.counters === true ? ['', heading('Stages'), ...formatCounters(result.counters)] : []),
     '',
     heading(`What we sent (${sent.length}; = as in the capture, ≠ not in the capture)`),
     ...shown.map(mark),
@@ -217,6 +265,7 @@ function summaryObject(result: ReplayResult, options: TraceOptions): object {
       cardDrops,
       kernelDrops: status.drops,
       cardCounters: status.cards[0]?.counters ?? {},
+      counters: result.counters,
       findings,
       violations,
       duration: result.duration,
@@ -240,9 +289,17 @@ With --filter, the journeys of those packets that came from the wire and match a
 they cause; --limit counts them. All frames are fed and the run is the same. The list of what we sent and the summary
 stay whole. The expressions are those of tcpdump (pcap-filter(7)), but names of hosts and networks are not looked up.
 
-With --json, one object a line: {time, sequence, host, cpu, stage, layer, packet, parent, skb, text, drop}; time in ns
-since the capture's first frame, cpu -1 where none ran, packet, parent and skb 0 for none, drop '' unless the packet
-ends there, with SKB_DROP_REASON's name or the card's. The last line is {"summary": {…}}.
+With --packet, one packet (its number as printed), what it came of and what came of it: clones, fragments, segments,
+answers; and the interrupts and polls that it came out of. With --drops, only the ends of packets that were dropped:
+reason and stage. With --lanes, one column for each layer instead of what happens. With --boot, what comes before the
+first packet, at negative times. With --counters, nothing but figures for each stage: for long runs. Every stage, with
+its source and test, is in docs/packet-path.md.
+
+With --json, one object a line: {time, sequence, host, cpu, stage, layer, packet, parent, skb, text, length, drop,
+where, location}; time in ns since the capture's first frame, cpu -1 where none ran, layer the lane; packet, parent and
+skb 0 for none; length in bytes without FCS; drop '' unless the packet ends there, with SKB_DROP_REASON's name or the
+card's, where the stage that it ended in, location the function (or the card's slot). The last line is
+{"summary": {…}}; its "counters" are a list of {host, stage, lane, section, seen, bytes, dropped, drops: {reason: n}}.
 
 Exit status: 0; 1 when a detector found a leak or a misuse; 2 when used wrongly.
 
@@ -271,6 +328,11 @@ export const registerTrace: RegisterCommand = (program: Command) => {
       "print the journeys of the packets that match only: tcpdump's expressions",
       parseFilter,
     )
+    .option('--packet <id>', 'print the journey of this packet and its kin only', parseCount)
+    .option('--drops', 'print dropped packets only: where and why')
+    .option('--lanes', 'print lanes: one column for each layer')
+    .option('--counters', 'print counters for each stage instead of journeys')
+    .option('--boot', 'print what comes before the first packet, too: probe, rings, interrupt, poll')
     .option('--hash', 'print the run hash: the same for the same file, options and seed')
     .option('--json', 'print JSON lines instead of text')
     .addHelpText('after', HELP)
@@ -285,7 +347,8 @@ export const registerTrace: RegisterCommand = (program: Command) => {
       if (options.json !== true) {
         const to = options.peer === undefined ? '' : ` from ${options.peer}`;
         print(`${file}: ${capture.frames.length} frames; we are ${options.as.ip} (${options.as.mac})${to}\n`);
-        print(`${paint(color, '2', COLUMNS)}\n`);
+        if (options.counters !== true)
+          print(`${paint(color, '2', options.lanes === true ? LANES_HEADING : COLUMNS)}\n`);
       }
       const result = runTrace(capture, options, color, print);
       if (options.out !== undefined) writeOutput(options.out, sentCapture(capture, result, options));

@@ -84,8 +84,7 @@ export const registerVectors: RegisterCommand = (program: Command) => {
         }
       }
       if (options.list === true) return;
-      if (json) process.stdout.write(`${JSON.stringify({ passed, failed })}\n`);
-      (json ? process.stderr : process.stdout).write(`${passed} passed, ${failed} failed\n`);
+      process.stdout.write(json ? `${JSON.stringify({ passed, failed })}\n` : `${passed} passed, ${failed} failed\n`);
       if (failed > 0) process.exitCode = 1;
     });
 };

@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { datasheet } from './datasheet.ts';
 import { ne2000Manual } from './ne2000.ts';
+import { packetPath } from './packet-path.ts';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
@@ -14,6 +15,7 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 export const DOCUMENTS: Readonly<Record<string, () => string>> = {
   'docs/datasheet.md': datasheet,
   'docs/ne2000.md': ne2000Manual,
+  'docs/packet-path.md': packetPath,
 };
 
 function onDisk(path: string): string | null {

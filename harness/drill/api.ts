@@ -13,6 +13,7 @@
 import { EFAULT, EINVAL, ENOTSOCK, errno_name } from '../../kernel/errno.ts';
 import { epoll_event } from '../../kernel/fs/eventpoll.ts';
 import { pollfd } from '../../kernel/fs/select.ts';
+import type { Kernel } from '../../kernel/kernel.ts';
 import { in_aton, inet_ntoa } from '../../kernel/lib/inet.ts';
 import { KMALLOC_MAX_SIZE } from '../../kernel/mm/slab.ts';
 import { dev_set_mtu, netif_carrier_ok } from '../../kernel/net/core/dev.ts';
@@ -25,6 +26,10 @@ import type { Program, task_struct } from '../../kernel/sched/task.ts';
 import type { Syscalls } from '../../kernel/syscalls.ts';
 import type { Host, Plugged } from '../machine/host.ts';
 import { World } from '../machine/world.ts';
+import { type CommandResult, ip } from '../shell/ip.ts';
+import { iptables } from '../shell/iptables.ts';
+import { sysctl } from '../shell/sysctl.ts';
+import { TcError, tc } from '../shell/tc.ts';
 import { PcapngWriter } from '../wire/pcap/write.ts';
 import { type ControlMessage, encodeControl } from './control.ts';
 import { decodeOption, encodeOption, optionName } from './options.ts';
@@ -459,11 +464,12 @@ export class DrillHost {
     });
   }
 
-  /** SIOCINQ, SIOCOUTQ, SIOCOUTQNSD, SIOCATMARK: result 0, the answer is the value. */
-  ioctl(fd: number, request: number): Operation<number> {
+  /** SIOCINQ, SIOCOUTQ, SIOCOUTQNSD, SIOCATMARK: the answer is the value; FIONBIO takes `value`. */
+  ioctl(fd: number, request: number, value = 0): Operation<number> {
+    const arg = new sockopt();
+    arg.value = integer('value', value);
     return this.call('ioctl', function* (sys) {
-      const answer = yield* sys.ioctl(fd, request);
-      return answer < 0 ? [answer] : [0, answer];
+      return [yield* sys.ioctl(fd, request, arg), arg.value];
     });
   }
 
@@ -567,6 +573,41 @@ export class DrillHost {
     };
     const result = this.host.exec(() => ip_route_add(this.host.kernel.init_net, config));
     if (result < 0) throw new Error(`route ${route.destination}: ${errno_name(result)}`);
+  }
+
+  /**
+   * A command line of `ip` (route, rule, neigh, addr, link), `tc` (qdisc), `sysctl` or `iptables`, with iproute2's and the
+   * others' own output and messages. The device is eth0. @throws Error for any other command
+   */
+  command(line: string): { readonly status: number; readonly stdout: string; readonly stderr: string } {
+    this.open();
+    const [program = '', ...words] = line.trim().split(/\s+/);
+    const { kernel } = this.host;
+    const result = this.shell(program, words, kernel);
+    this.serve();
+    return result;
+  }
+
+  private shell(program: string, words: readonly string[], kernel: Kernel): CommandResult {
+    switch (program) {
+      case 'ip':
+        return ip(kernel, words);
+      case 'iptables':
+        return iptables(kernel, words);
+      case 'sysctl':
+        return sysctl(kernel, words);
+      case 'tc':
+        try {
+          const { output, error } = this.host.exec(() => tc(kernel.init_net.devices, words.join(' ')));
+          const failed = error === 0 ? '' : `RTNETLINK answers: ${errno_name(error)}\n`;
+          return { status: error === 0 ? 0 : 2, stdout: output, stderr: failed };
+        } catch (error) {
+          if (!(error instanceof TcError)) throw error;
+          return { status: 1, stdout: '', stderr: `${error.message}\n` };
+        }
+      default:
+        throw new Error(`command "${program}": ip, tc, sysctl or iptables expected`);
+    }
   }
 
   /** Every counter under the name that nstat prints: TcpRetransSegs, TcpExtTCPTimeouts, IpInReceives … */

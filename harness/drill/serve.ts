@@ -150,7 +150,7 @@ const CALLS: Readonly<Record<string, (host: DrillHost, a: Arguments) => Operatio
   close: (host, a) => host.close(a.number()),
   dup: (host, a) => host.dup(a.number()),
   fcntl: (host, a) => host.fcntl(a.number(), a.number(), a.number(0)),
-  ioctl: (host, a) => host.ioctl(a.number(), a.number()),
+  ioctl: (host, a) => host.ioctl(a.number(), a.number(), a.number(0)),
   getsockopt: (host, a) => host.getsockopt(a.number(), a.number(), a.number(), a.number(512)),
   setsockopt: (host, a) => host.setsockopt(a.number(), a.number(), a.number(), a.pointer()),
   poll: (host, a) => host.poll(a.polls(), a.number()),
@@ -173,6 +173,7 @@ const OTHERS: Readonly<Record<string, (host: DrillHost, a: Arguments) => unknown
     return a.more ? host.sysctl(name, a.text()) : host.sysctl(name);
   },
   route: (host, a) => host.route(a.object() as unknown as Parameters<DrillHost['route']>[0]),
+  command: (host, a) => host.command(a.text()),
   counters: host => host.counters(),
   log: host => host.log(),
   pcap: host => host.pcap(),

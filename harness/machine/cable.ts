@@ -14,6 +14,8 @@ interface Part {
 
 export class Cable {
   readonly link: Link | null;
+  /** A sender queue at one end: what it will send is known, since no host has a say in it. */
+  source: Part | null = null;
   private readonly sim: Sim;
   private readonly parts: Part[] = [];
   private readonly events: ClockEvent[] = [];
@@ -41,8 +43,28 @@ export class Cable {
       this.sim.cancel(other.events[i] as ClockEvent);
       this.add(part, (other.events[i] as ClockEvent).name);
     });
+    this.source ??= other.source;
     other.parts.length = 0;
     other.events.length = 0;
+  }
+
+  /**
+   * Brings the wire up to a context's local time `now`, which may be ahead of the simulation's: what the sender queue
+   * has sent by then and what has arrived by then. (What another host's card will send by then is not known yet: that
+   * host may still change it.)
+   */
+  bringUp(now: number): void {
+    const { link, source } = this;
+    if (link === null) return;
+    if (source !== null) {
+      const horizon = now - link.latencyNs;
+      for (let at = source.deadline; at <= horizon; at = source.deadline) {
+        source.advance(at);
+        // It is in the middle of that already.
+        if (source.deadline <= at) break;
+      }
+    }
+    link.advance(now);
   }
 
   /** After anything that may have moved a deadline: arms the events anew. */

@@ -1,7 +1,7 @@
 /** What a host's programs see, and what it has counted at the end, into the run hash. */
 import { epoll_event } from '../../kernel/fs/eventpoll.ts';
-import { pollfd } from '../../kernel/fs/select.ts';
-import { cmsg, sockaddr_in, sockaddr_ll, sockopt, user_msghdr } from '../../kernel/net/msg.ts';
+import { fd_set, pollfd } from '../../kernel/fs/select.ts';
+import { cmsg, mmsghdr, sockaddr_in, sockaddr_ll, sockopt, user_msghdr } from '../../kernel/net/msg.ts';
 import type { task_struct } from '../../kernel/sched/task.ts';
 import type { ProgramObserver } from '../../kernel/trace/observer.ts';
 import type { RunHash } from '../sim/runhash.ts';
@@ -50,6 +50,13 @@ export class HashedPrograms implements ProgramObserver {
     } else if (it instanceof sockopt) {
       hash.note('sockopt', it.value, it.sec, it.usec);
       hash.text(it.text);
+      hash.note('address', it.address, it.ifindex, it.optlen, it.list.length);
+      if (it.bytes !== null) hash.data(it.bytes, 0, it.bytes.length);
+    } else if (it instanceof fd_set) {
+      for (const word of it.words()) hash.note('fd_set', word);
+    } else if (it instanceof mmsghdr) {
+      hash.note('mmsghdr', it.len);
+      this.object(it.hdr, it.len);
     } else if (it instanceof user_msghdr) {
       hash.note('msghdr', it.flags);
       if (it.name !== null) this.object(it.name, result);
@@ -57,6 +64,11 @@ export class HashedPrograms implements ProgramObserver {
     } else if (it instanceof cmsg) {
       hash.note('cmsg', it.present, it.ttl, it.tos, it.timestamp);
       hash.note('pktinfo', it.ipi_ifindex, it.ipi_spec_dst, it.ipi_addr);
+      hash.note('cmsg', it.mark, it.priority, it.dropcount, it.gso_size);
+      hash.note('orig', it.orig_addr, it.orig_port, it.frag_size);
+      hash.note('ee', it.ee_errno, it.ee_origin, it.ee_type, it.ee_code);
+      hash.note('ee_info', it.ee_info, it.ee_data, it.ee_offender);
+      hash.data(it.opt, 0, it.opt_len);
     }
   }
 }

@@ -125,8 +125,7 @@ export class CardSlot implements PciFunction, IrqLine {
 
   private bringUp(): void {
     const { now } = this.sim;
-    const { link } = this.cable;
-    if (link !== null) link.advance(now);
+    this.cable.bringUp(now);
     this.card.advance(now);
   }
 

@@ -65,6 +65,9 @@ export class World {
   violationCount = 0;
   /** Frames as they leave a sender: wire number, then as LinkObserver. For captures and traces. */
   onFrame: ((wire: number, ...frame: Parameters<LinkObserver>) => void) | null = null;
+  /** For a tracer: a host is about to boot; a wire was made. */
+  onHost: ((host: Host) => void) | null = null;
+  onLink: ((link: Link, wire: number) => void) | null = null;
   private readonly checks: boolean;
   private finished = false;
 
@@ -86,6 +89,7 @@ export class World {
       host.observe(new HashedPrograms(host, hash));
     }
     if (this.checks) watchDescriptors(host);
+    if (this.onHost !== null) this.onHost(host);
     host.boot();
     return host;
   }
@@ -124,6 +128,7 @@ export class World {
     card.slot.wire = this.end(link, 0, config, card.nic, cable);
     cable.adopt(card.slot.cable);
     cable.add(source, 'source');
+    cable.source = source;
     card.slot.cable = cable;
     cable.refresh();
     return { source, cable };
@@ -133,7 +138,8 @@ export class World {
     const memory = { bytes: this.arena.u8, base: this.arena.alloc(LINK_MEMORY), size: LINK_MEMORY };
     const link = new Link(latencyNs === undefined ? { memory } : { memory, latencyNs });
     const wire = this.cables.length;
-    if (this.hash !== null) this.observe(link, wire);
+    if (this.hash !== null || this.onFrame !== null) this.observe(link, wire);
+    if (this.onLink !== null) this.onLink(link, wire);
     const cable = new Cable(this.sim, link, `wire${wire}`);
     this.cables.push(cable);
     return { link, cable };

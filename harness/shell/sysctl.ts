@@ -1,12 +1,7 @@
 /** `sysctl` as procps 4 has it: reads and writes a host's settings, with its output and its complaints. */
 import { EACCES, ENOENT } from '../../kernel/errno.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
-
-export interface SysctlResult {
-  readonly status: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
+import type { CommandResult } from './ip-words.ts';
 
 interface Flags {
   all: boolean;
@@ -125,7 +120,7 @@ function path(name: string): string {
 }
 
 /** Runs `sysctl ARGS` on a host. */
-export function sysctl(kernel: Kernel, args: readonly string[]): SysctlResult {
+export function sysctl(kernel: Kernel, args: readonly string[]): CommandResult {
   const flags: Flags = {
     all: false,
     values: false,
@@ -136,7 +131,7 @@ export function sysctl(kernel: Kernel, args: readonly string[]): SysctlResult {
     write: false,
     pattern: null,
   };
-  const usage = (message: string): SysctlResult => ({ status: 1, stdout: '', stderr: `${message}${USAGE}` });
+  const usage = (message: string): CommandResult => ({ status: 1, stdout: '', stderr: `${message}${USAGE}` });
   const words: string[] = [];
   for (let i = 0; i < args.length; i++) {
     const arg = args[i] as string;

@@ -1,11 +1,14 @@
 /** What a trace consists of: one event for each stage that a packet passes, on any host, in any card, on any wire. */
 
-/** Where a stage belongs, from the bottom up. `sched` and `irq` are what happens around packets. */
+/** Where a stage belongs: its lane, from the bottom up. `sched` and `irq` are what happens around packets. */
 export type Layer =
   | 'wire'
   | 'card'
+  | 'dma'
   | 'irq'
+  | 'softirq'
   | 'driver'
+  | 'gro'
   | 'core'
   | 'tap'
   | 'qdisc'
@@ -36,8 +39,13 @@ export interface TraceEvent {
   readonly skb: number;
   /** What happened, in a few words. On a wire: the frame, as tcpdump would describe it. */
   readonly text: string;
+  /** Bytes of the packet at this stage, without FCS; 0 where there is no packet. */
+  readonly length: number;
   /** Why the packet went no further: SKB_DROP_REASON without its prefix, or the card's reason; '' otherwise. */
   readonly drop: string;
+  /** With `drop`: the stage in which it ended (a name of stages.ts), and the function, as Linux's kfree_skb `location`. */
+  readonly where: string;
+  readonly location: string;
 }
 
 /**

@@ -9,7 +9,8 @@ export interface Journey {
 }
 
 /** A packet's clean-up after it was sent: an interrupt's only for that is not worth telling. */
-const isAfterwards = ({ stage, text }: TraceEvent): boolean => stage === 'consume_skb' && text.startsWith('sent');
+const isAfterwards = ({ stage, text }: TraceEvent): boolean =>
+  stage === 'dma_unmap_single' || (stage === 'consume_skb' && text.startsWith('sent'));
 
 /** An interrupt begins: what the CPU did before it has nothing to do with it. */
 const isBeginning = ({ stage, text }: TraceEvent): boolean => stage === 'irq' && text.includes('asserted');
@@ -24,42 +25,99 @@ interface Between {
   told: boolean;
 }
 
-/**
- * `events` in order. Address resolution on the way is told by one line for each frame on the wire. Interrupts and
- * polls are kept where a packet of the journey comes out of them.
- */
+/** Interrupts and polls between the stages of some packets: kept where one of these packets comes out of them. */
+export class Surroundings {
+  private readonly hosts = new Map<string, Between>();
+
+  private of(host: string): Between {
+    let between = this.hosts.get(host);
+    if (between === undefined) {
+      between = { events: [], told: false };
+      this.hosts.set(host, between);
+    }
+    return between;
+  }
+
+  /** An event without a packet; what of it is to be told at once. */
+  around(event: TraceEvent): TraceEvent[] {
+    const between = this.of(event.host);
+    if (isBeginning(event)) this.hosts.set(event.host, { events: [event], told: false });
+    else if (!ENDS_POLL.has(event.stage)) between.events.push(event);
+    else if (between.told) return [event];
+    return [];
+  }
+
+  /** A packet of another journey. */
+  foreign(event: TraceEvent): void {
+    this.of(event.host).events = [];
+  }
+
+  /** A packet of the journey: what is to be told before it. */
+  before(event: TraceEvent): TraceEvent[] {
+    const between = this.of(event.host);
+    const { events } = between;
+    between.events = [];
+    if (isAfterwards(event)) return [];
+    between.told = between.told || event.cpu >= 0;
+    return events;
+  }
+}
+
+/** `events` in order. Address resolution on the way is told by one line for each frame on the wire. */
 export function journeyOf(root: number, events: readonly TraceEvent[]): Journey {
   const packets = new Set([root]);
   const resolution = new Set<number>();
   const kept: TraceEvent[] = [];
-  const hosts = new Map<string, Between>();
-  const betweenOf = (host: string): Between => {
-    const between = hosts.get(host) ?? { events: [], told: false };
-    hosts.set(host, between);
-    return between;
-  };
+  const surroundings = new Surroundings();
   for (const event of events) {
-    const { packet, parent, host } = event;
-    const between = betweenOf(host);
+    const { packet, parent } = event;
     if (packet === 0) {
-      if (isBeginning(event)) hosts.set(host, { events: [event], told: false });
-      else if (!ENDS_POLL.has(event.stage)) between.events.push(event);
-      else if (between.told) kept.push(event);
+      kept.push(...surroundings.around(event));
       continue;
     }
     if (packets.has(parent)) packets.add(packet);
     if (!packets.has(packet)) {
-      between.events = [];
+      surroundings.foreign(event);
       continue;
     }
     if (event.stage === 'arp_send' || resolution.has(parent)) resolution.add(packet);
-    const isResolution = resolution.has(packet);
-    if (!isResolution && !isAfterwards(event)) {
-      kept.push(...between.events);
-      between.told = between.told || event.cpu >= 0;
+    if (resolution.has(packet)) {
+      surroundings.foreign(event);
+      if (event.layer === 'wire' || event.drop !== '') kept.push(event);
+      continue;
     }
-    between.events = [];
-    if (!isResolution || event.layer === 'wire' || event.drop !== '') kept.push(event);
+    kept.push(...surroundings.before(event), event);
   }
   return { events: kept.sort((a, b) => a.time - b.time || a.sequence - b.sequence), packets };
+}
+
+/** Who is whose child, of the packets of a run. */
+export class Kinship {
+  private readonly parents = new Map<number, number>();
+
+  /** Every event: a packet may get its parent late (GRO). */
+  note({ packet, parent }: TraceEvent): void {
+    if (packet !== 0) this.parents.set(packet, parent);
+  }
+
+  has(packet: number): boolean {
+    return this.parents.has(packet);
+  }
+
+  /** The packet, what it came of, and all that came of it. */
+  kinOf(packet: number): ReadonlySet<number> {
+    const kin = new Set<number>();
+    for (let at = packet; at !== 0 && !kin.has(at); at = this.parents.get(at) ?? 0) kin.add(at);
+    for (const each of this.parents.keys()) if (this.descends(each, packet)) kin.add(each);
+    return kin;
+  }
+
+  private descends(from: number, packet: number): boolean {
+    const seen = new Set<number>();
+    for (let at = from; at !== 0 && !seen.has(at); at = this.parents.get(at) ?? 0) {
+      if (at === packet) return true;
+      seen.add(at);
+    }
+    return false;
+  }
 }

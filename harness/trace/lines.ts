@@ -1,4 +1,4 @@
-/** A trace as lines of text: readable without colour, 100 to 120 columns. */
+/** A trace as lines of text, one for each event: readable without colour, in 100 columns but for long frames. */
 import type { Layer, TraceEvent } from './event.ts';
 
 export interface LineOptions {
@@ -17,8 +17,11 @@ const STAGE_WIDTH = 21;
 const SGR: Readonly<Record<Layer | 'drop' | 'time', string>> = {
   wire: '1;36',
   card: '35',
+  dma: '95',
   irq: '2',
+  softirq: '2',
   driver: '33',
+  gro: '92',
   core: '32',
   tap: '32',
   qdisc: '32',
@@ -48,7 +51,8 @@ export function formatTime(ns: number): string {
 /** `left:cpu0`, `left:card`, `wire0`. */
 export function formatPlace({ host, cpu, layer }: TraceEvent): string {
   if (layer === 'wire') return host;
-  return `${host}:${layer === 'card' ? 'card' : cpu < 0 ? '-' : `cpu${cpu}`}`;
+  if (cpu >= 0) return `${host}:cpu${cpu}`;
+  return `${host}:${layer === 'card' || layer === 'dma' ? 'card' : '-'}`;
 }
 
 /** Columns of a line, for a heading above it. */
@@ -83,10 +87,11 @@ export class JourneyLines {
     const time = paint(color, SGR.time, formatTime(event.time - origin));
     const place = formatPlace(event).padEnd(PLACE_WIDTH);
     const name = packet === 0 ? '' : isNew && parent !== 0 ? `#${packet}<${parent}` : `#${packet}`;
-    const what = drop === '' ? text : `${text}: ${drop}`;
+    const where = event.where === '' || layer === 'wire' ? '' : ` in ${event.where}`;
+    const what = drop === '' ? text : `${text}: ${drop}${where}`;
     // A frame's description needs the room of the stage's column: the place says it already.
-    const rest = layer === 'wire' ? what : `${stage.padEnd(STAGE_WIDTH)} ${what}`;
-    return `${time} ${paint(color, SGR[layer], place)} ${name.padEnd(PACKET_WIDTH)} ${paint(color, code, rest)}`;
+    const stageColumn = layer === 'wire' ? '' : `${stage.padEnd(STAGE_WIDTH)} `;
+    return `${time} ${paint(color, SGR[layer], place)} ${name.padEnd(PACKET_WIDTH)} ${paint(color, code, stageColumn + what)}`;
   }
 }
 

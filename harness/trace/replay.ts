@@ -10,6 +10,7 @@ import { formatMac } from '../packet/address.ts';
 import { ETHERTYPE_ARP, ETHERTYPE_IPV4 } from '../packet/ethernet.ts';
 import type { Capture, CapturedFrame } from '../wire/pcap/capture.ts';
 import { type Comparison, compareAnswers } from './answers.ts';
+import type { StageCount } from './counters.ts';
 import { EventOrder, type TraceEvent } from './event.ts';
 import { type HostStatus, hostStatus } from './status.ts';
 import { Tracer } from './tracer.ts';
@@ -38,6 +39,8 @@ export interface ReplayConfig {
   readonly memory: number;
   readonly costs: boolean;
   readonly hash: boolean;
+  /** Trace the boot, too: section 0 of the packet path. */
+  readonly boot?: boolean;
   /** Events in order, batch by batch. Left out: nothing is traced, and the run is the same. */
   readonly onEvents?: (events: readonly TraceEvent[]) => void;
   /** A frame of the capture enters the wire; `packet` is its identity in the events that come later. */
@@ -71,6 +74,8 @@ export interface ReplayResult {
   readonly status: HostStatus;
   /** Frames that the card dropped, by its reasons; only with tracing. */
   readonly cardDrops: Readonly<Record<string, number>>;
+  /** What each stage has seen and dropped; empty without tracing. */
+  readonly counters: readonly StageCount[];
   /** Times as in the capture. */
   readonly findings: readonly Finding[];
   readonly violations: number;
@@ -159,6 +164,14 @@ export function replay(capture: Capture, config: ReplayConfig): ReplayResult {
 
   const world = new World({ seed: config.seed, hash: config.hash });
   const { sim, inputs } = world;
+  const order = new EventOrder();
+  const cardDrops: Record<string, number> = {};
+  const count = (event: TraceEvent): void => {
+    if (event.layer === 'card' && event.drop !== '') cardDrops[event.drop] = (cardDrops[event.drop] ?? 0) + 1;
+    order.push(event);
+  };
+  const trace = (): Tracer | undefined => (onEvents === undefined ? undefined : new Tracer(world, count));
+  const early = config.boot === true ? trace() : undefined;
   const host = world.addHost({
     name: HOST_NAME,
     costs: config.costs,
@@ -170,13 +183,7 @@ export function replay(capture: Capture, config: ReplayConfig): ReplayResult {
   const dev = host.up('eth0', address.ipNumber | 0, address.prefixLength);
   knowNeighbours(host, dev, address, shared);
 
-  const order = new EventOrder();
-  const cardDrops: Record<string, number> = {};
-  const count = (event: TraceEvent): void => {
-    if (event.layer === 'card' && event.drop !== '') cardDrops[event.drop] = (cardDrops[event.drop] ?? 0) + 1;
-    order.push(event);
-  };
-  const tracer = onEvents === undefined ? undefined : new Tracer(world, count);
+  const tracer = early ?? trace();
 
   inputs.port(WIRE_PORT, data => {
     const packet = tracer?.newPacket() ?? 0;
@@ -222,6 +229,7 @@ export function replay(capture: Capture, config: ReplayConfig): ReplayResult {
     ),
     status,
     cardDrops,
+    counters: tracer?.counters.rows() ?? [],
     findings,
     violations: world.violationCount,
     hash: world.hash?.digest(),

@@ -1,6 +1,6 @@
 /** The words of a trace: what each stage says about a packet, read from its headers. Nothing here changes anything. */
 import type { PageRing } from '../../device/packet-memory.ts';
-import type { sk_buff } from '../../kernel/net/core/skbuff.ts';
+import { CHECKSUM_PARTIAL, type sk_buff } from '../../kernel/net/core/skbuff.ts';
 import type { sock } from '../../kernel/net/core/sock.ts';
 import type { Qdisc } from '../../kernel/net/sched/qdisc.ts';
 import type { task_struct } from '../../kernel/sched/task.ts';
@@ -81,6 +81,24 @@ export function icmp(skb: sk_buff): string {
 export const icmpSent = (type: number, code: number): string =>
   `the sender is told: ${ICMP_TYPES[type] ?? `type ${type}`}, code ${code}`;
 
+const STATES = [
+  'none',
+  'ESTABLISHED',
+  'SYN_SENT',
+  'SYN_RECV',
+  'FIN_WAIT1',
+  'FIN_WAIT2',
+  'TIME_WAIT',
+  'CLOSE',
+  'CLOSE_WAIT',
+  'LAST_ACK',
+  'LISTEN',
+  'CLOSING',
+  'NEW_SYN_RECV',
+];
+/** A connection's state by the name that ss(8) and /proc give it. */
+export const state = (number: number): string => STATES[number] ?? `state ${number}`;
+
 export function tcp(skb: sk_buff): string {
   const at = transport(skb);
   const flags = word(skb, at + 12) & 0xff;
@@ -108,6 +126,15 @@ const deviceName = (skb: sk_buff): string => skb.dev?.name ?? skb.dst?.dev.name 
 export const device = (skb: sk_buff): string => `out by ${deviceName(skb)}`;
 export const nextHop = (skb: sk_buff): string => `neighbour look-up on ${deviceName(skb)}`;
 export const queue = (skb: sk_buff): string => `${bytes(skb.len)} with Ethernet header, ${deviceName(skb)}`;
+export function validate(skb: sk_buff): string {
+  const work = [
+    ...(skb.gso_size === 0 ? [] : [`GSO of ${skb.gso_size} bytes each`]),
+    ...(skb.data_len === 0 ? [] : ['in pieces']),
+    ...(skb.ip_summed === CHECKSUM_PARTIAL ? ['checksum to fill in'] : []),
+    ...(skb.vlan_present === 0 ? [] : ['VLAN tag to put in']),
+  ];
+  return work.length === 0 ? 'as it is' : work.join(', ');
+}
 const queueName = (q: Qdisc): string =>
   `${q.ops.id}${q.handle === 0 ? '' : ` ${(q.handle >>> 16).toString(16)}:`} of ${q.dev.name}`;
 export const waits = (q: Qdisc): string => `waits in ${queueName(q)}: ${count(q.qlen, 'packet')}, ${bytes(q.backlog)}`;

@@ -1,5 +1,8 @@
 /** The state of a host as its owner would ask for it: registers, rings, interrupts, counters. Nothing is disturbed. */
+
+import { Ne2000 } from '../../device/ne2000.ts';
 import { type Field, type Reg, registersOf } from '../../device/regs/describe.ts';
+import { NE2000 } from '../../device/regs/ne2000.ts';
 import { NIC } from '../../device/regs/nic.ts';
 import { drop_reason_name } from '../../kernel/net/core/dropreason.ts';
 import { softirq_names } from '../../kernel/softirq.ts';
@@ -23,11 +26,13 @@ export interface RingStatus {
 
 export interface CardStatus {
   readonly slot: string;
+  readonly model: 'ringside' | 'ne2000';
   readonly mac: string;
   readonly irq: number;
   readonly registers: readonly RegisterStatus[];
-  readonly rx: RingStatus;
-  readonly tx: RingStatus;
+  /** The NE2000 has none. */
+  readonly rx: RingStatus | null;
+  readonly tx: RingStatus | null;
   /** Page numbers; `free` of `pages` can be written. */
   readonly pageRing: {
     readonly pstart: number;
@@ -60,6 +65,9 @@ export interface HostStatus {
 }
 
 const registers = registersOf(NIC);
+/** What can be read of an NE2000, page by page; its tally counters. */
+const neRegisters = Object.values(NE2000).filter(({ index }) => index >= 0);
+const neCounters: ReadonlySet<string> = new Set(['CNTR0', 'CNTR1', 'CNTR2']);
 const isCounter = (register: Reg<string>): boolean => register.access === 'rc';
 
 function nonZero(entries: Iterable<readonly [string, number]>): Record<string, number> {
@@ -78,10 +86,12 @@ function ringStatus(card: Plugged, rx: boolean): RingStatus {
 
 function cardStatus(card: Plugged): CardStatus {
   const { nic } = card;
+  if (nic instanceof Ne2000) return ne2000Status(card, nic);
   const { pstart, pstop, curr, bnry } = nic.ring;
   const pages = pstop - pstart;
   return {
     slot: card.slot.slot,
+    model: 'ringside',
     mac: formatMac(card.mac),
     irq: card.line,
     registers: registers
@@ -95,6 +105,30 @@ function cardStatus(card: Plugged): CardStatus {
     tx: ringStatus(card, false),
     pageRing: { pstart, pstop, curr, bnry, pages, free: (bnry - curr + pages) % pages },
     counters: nonZero(registers.filter(isCounter).map(each => [each.name, nic.peek(each.offset)] as const)),
+  };
+}
+
+function ne2000Status(card: Plugged, nic: Ne2000): CardStatus {
+  const { pstart, pstop, curr, bnry } = nic.ring;
+  const pages = Math.max(pstop - pstart, 0);
+  const free = pages === 0 ? 0 : bnry === curr ? pages : (bnry - curr + pages) % pages;
+  const registers = neRegisters
+    .filter(({ name }) => !neCounters.has(name))
+    .map(register => {
+      const value = nic.peek(register.index);
+      const fields = nonZero(register.fields.map(field => [field.name, fieldValue(value, field)] as const));
+      return { name: register.name, value, fields };
+    });
+  return {
+    slot: card.slot.slot,
+    model: 'ne2000',
+    mac: formatMac(card.mac),
+    irq: card.line,
+    registers,
+    rx: null,
+    tx: null,
+    pageRing: { pstart, pstop, curr, bnry, pages, free },
+    counters: nonZero([...neCounters].map(name => [name, nic.peek(NE2000[name as 'CNTR0'].index)] as const)),
   };
 }
 
@@ -135,9 +169,9 @@ export function formatCounts(counts: Readonly<Record<string, number>>): string {
 }
 
 /** `STATUS 00640007h RDY LU FD SPEED=100`. */
-function formatRegister({ name, value, fields }: RegisterStatus): string {
+function formatRegister({ name, value, fields }: RegisterStatus, digits: number): string {
   const bits = Object.entries(fields).map(([field, n]) => (n === 1 ? field : `${field}=${n}`));
-  return [name, hex(value, 8), ...bits].join(' ');
+  return [name, hex(value, digits), ...bits].join(' ');
 }
 
 /** Fills lines up to `width` columns with `items`, a separator between two. */
@@ -157,7 +191,19 @@ function labelled(label: string, lines: readonly string[]): string[] {
   return lines.map((line, index) => `  ${(index === 0 ? label : '').padEnd(LABEL_WIDTH)}${line}`);
 }
 
-const SHOWN_REGISTERS: ReadonlySet<string> = new Set(['CTRL', 'STATUS', 'ISR', 'IMS', 'RCR', 'RDCTL', 'TDCTL']);
+const SHOWN_REGISTERS: ReadonlySet<string> = new Set([
+  'CTRL',
+  'STATUS',
+  'ISR',
+  'IMS',
+  'RCR',
+  'RDCTL',
+  'TDCTL',
+  'CR',
+  'IMR',
+  'TCR',
+  'DCR',
+]);
 
 function formatRing({ count, head, tail, cardOwns }: RingStatus): string {
   return `head ${head}, tail ${tail} of ${count}: ${cardOwns} the card's, ${count - cardOwns} the driver's`;
@@ -165,10 +211,22 @@ function formatRing({ count, head, tail, cardOwns }: RingStatus): string {
 
 function formatCard(card: CardStatus): string[] {
   const { pstart, pstop, curr, bnry, pages, free } = card.pageRing;
-  const shown = card.registers.filter(({ name }) => SHOWN_REGISTERS.has(name)).map(formatRegister);
+  const shown = card.registers.filter(({ name }) => SHOWN_REGISTERS.has(name));
+  const digits = card.model === 'ne2000' ? 2 : 8;
+  const { rx, tx } = card;
+  const rings = [
+    ...(rx === null ? [] : [`receive: ${formatRing(rx)}`]),
+    ...(tx === null ? [] : [`transmit: ${formatRing(tx)}`]),
+  ];
   return [
-    ...labelled('registers', flow(shown, 95)),
-    ...labelled('rings', [`receive: ${formatRing(card.rx)}`, `transmit: ${formatRing(card.tx)}`]),
+    ...labelled(
+      'registers',
+      flow(
+        shown.map(each => formatRegister(each, digits)),
+        95,
+      ),
+    ),
+    ...labelled('rings', rings),
     ...labelled('page ring', [
       `PSTART ${hex(pstart, 2)}, PSTOP ${hex(pstop, 2)}, CURR ${hex(curr, 2)}, BNRY ${hex(bnry, 2)}: ${free} of ${pages} pages free`,
     ]),

@@ -14,6 +14,7 @@
 import type { Link } from '../../device/wire/link.ts';
 import type { World } from '../machine/world.ts';
 import { describeFrame } from '../packet/describe.ts';
+import { StageCounters } from './counters.ts';
 import type { Layer, TraceEvent } from './event.ts';
 import { HostTracer } from './host-tracer.ts';
 import { hook } from './slots.ts';
@@ -38,16 +39,24 @@ export class Tracer {
   /** By identity: who sent the frame last, and how long it was when it was handed to a card. */
   private readonly senders = new Map<number, string>();
   private readonly handedLengths = new Map<number, number>();
+  /** By identity: the stage that it passed last, and its length there. */
+  private readonly lastStages = new Map<number, string>();
+  private readonly lengths = new Map<number, number>();
   private active = true;
+  /** What every stage has seen and dropped since this tracer observes. */
+  readonly counters = new StageCounters();
 
   /**
-   * Observes all hosts and wires that the world has now; a run is the same with it as without. `onEvent` gets each
-   * event as it happens: see EventOrder. One tracer for a world at a time.
+   * Observes all hosts and wires that the world has now and that are added to it (from their boot on: section 0 of the
+   * packet path); a run is the same with it as without. `onEvent` gets each event as it happens: see EventOrder. One
+   * tracer for a world at a time.
    */
   constructor(world: World, onEvent: (event: TraceEvent) => void) {
     this.world = world;
     this.onEvent = onEvent;
     for (const host of world.hosts) this.undo.push(...new HostTracer(this, host).undo);
+    this.undo.push(hook(world, 'onHost', host => void this.undo.push(...new HostTracer(this, host).undo)));
+    this.undo.push(hook(world, 'onLink', (link, wire) => void this.undo.push(this.watchLosses(link, wire))));
     const earlier = world.onFrame;
     world.watchFrames((wire, from, bytes, at, length, fcs, id, time) => {
       if (earlier !== null) earlier(wire, from, bytes, at, length, fcs, id, time);
@@ -103,7 +112,12 @@ export class Tracer {
     remember(this.senders, packet, host);
   }
 
-  /** For HostTracer. */
+  /** For HostTracer: the stage that a packet passed last; '' for none. */
+  lastStage(packet: number): string {
+    return this.lastStages.get(packet) ?? '';
+  }
+
+  /** For HostTracer. `length` 0: as at the stage before. */
   emit(
     time: number,
     host: string,
@@ -112,22 +126,49 @@ export class Tracer {
     layer: Layer,
     packet: number,
     skb: number,
+    length: number,
     text: string,
     drop = '',
+    where = '',
+    location = '',
   ): void {
     const sequence = ++this.sequence;
-    this.onEvent({ time, sequence, host, cpu, stage, layer, packet, parent: this.parentOf(packet), skb, text, drop });
+    let bytes = length;
+    if (packet !== 0) {
+      if (length === 0) bytes = this.lengths.get(packet) ?? 0;
+      else remember(this.lengths, packet, length);
+      if (drop === '') remember(this.lastStages, packet, stage);
+    }
+    const event: TraceEvent = {
+      time,
+      sequence,
+      host,
+      cpu,
+      stage,
+      layer,
+      packet,
+      parent: this.parentOf(packet),
+      skb,
+      text,
+      length: bytes,
+      drop,
+      where,
+      location,
+    };
+    this.counters.count(event);
+    this.onEvent(event);
   }
 
   private frameOnWire(wire: number, bytes: Uint8Array, at: number, length: number, id: number, time: number): void {
     const sender = this.senders.get(id) ?? 'peer';
     const what = describeFrame(bytes.subarray(at, at + length));
-    this.emit(time, `wire${wire}`, -1, 'wire', 'wire', id, 0, `${length} bytes from ${sender}: ${what}`);
+    this.emit(time, `wire${wire}`, -1, 'wire', 'wire', id, 0, length, `${length} bytes from ${sender}: ${what}`);
   }
 
   private watchLosses(link: Link, wire: number): () => void {
     return hook(link, 'lost', (_from, id) => {
-      this.emit(this.world.sim.now, `wire${wire}`, -1, 'wire', 'wire', id, 0, 'lost: the wire is full', 'wire_full');
+      const text = 'lost: the wire is full';
+      this.emit(this.world.sim.now, `wire${wire}`, -1, 'wire', 'wire', id, 0, 0, text, 'wire_full', 'wire', 'Link');
     });
   }
 }

@@ -77,6 +77,8 @@ export function dma_alloc_coherent(dev: device, size: number): dma_region | null
   ram.u8.fill(0, address, address + size);
   const region = new dma_region(dev, address, iova, size);
   dev.coherent.add(region);
+  const tp = dev.kernel.trace.dma_alloc_coherent;
+  if (tp !== null) tp(region);
   return region;
 }
 
@@ -93,9 +95,12 @@ export function dma_free_coherent(region: dma_region): void {
 
 /** dma_map_single: the I/O address of [address, address + length) for the card; check it with dma_mapping_error. */
 export function dma_map_single(dev: device, address: number, length: number, direction: number): number {
-  const { clock, cost } = dev.kernel;
+  const { clock, cost, trace } = dev.kernel;
   clock.now += cost.dma_map;
-  return dev.iommu.map(address, length, direction, false);
+  const iova = dev.iommu.map(address, length, direction, false);
+  const tp = trace.dma_map;
+  if (tp !== null) tp(dev, address, iova, length);
+  return iova;
 }
 
 /** dma_mapping_error: the mapping failed. */
@@ -105,14 +110,18 @@ export function dma_mapping_error(iova: number): boolean {
 
 /** dma_unmap_single: the buffer is the CPU's again. Length and direction must be those of the mapping. */
 export function dma_unmap_single(dev: device, iova: number, length: number, direction: number): void {
-  const { clock } = dev.kernel;
+  const { clock, trace } = dev.kernel;
   // What the card wrote before now must be there before its way is closed.
   if (clock.now > clock.time) dev.kernel.arch.bus.sync();
+  const tp = trace.dma_unmap;
+  if (tp !== null) tp(dev, iova, length);
   dev.iommu.unmap(iova, length, direction, false);
 }
 
 /** dma_sync_single_for_cpu: the driver may read the mapped buffer; the card may still write it later. */
-export function dma_sync_single_for_cpu(dev: device, _iova: number, _length: number, _direction: number): void {
-  const { clock } = dev.kernel;
+export function dma_sync_single_for_cpu(dev: device, iova: number, length: number, _direction: number): void {
+  const { clock, trace } = dev.kernel;
   if (clock.now > clock.time) dev.kernel.arch.bus.sync();
+  const tp = trace.dma_sync_for_cpu;
+  if (tp !== null) tp(dev, iova, length);
 }

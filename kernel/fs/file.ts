@@ -1,5 +1,6 @@
 /** Open files and a task's table of them (include/linux/fs.h, fs/file.c). */
 import { EBADF, EMFILE } from '../errno.ts';
+import type { user_msghdr } from '../net/msg.ts';
 import type { task_struct } from '../sched/task.ts';
 import type { wait_queue_head } from '../sched/wait.ts';
 
@@ -7,6 +8,13 @@ import type { wait_queue_head } from '../sched/wait.ts';
 export const O_RDWR = 0o2;
 export const O_NONBLOCK = 0o4000;
 export const O_CLOEXEC = 0o2000000;
+
+/** ioctl(2): bytes that wait to be read, bytes that are sent and still here (asm-generic/sockios.h: SIOCINQ, SIOCOUTQ). */
+export const FIONREAD = 0x541b;
+export const TIOCOUTQ = 0x5411;
+export const SIOCINQ = FIONREAD;
+export const SIOCOUTQ = TIOCOUTQ;
+export const FIONBIO = 0x5421;
 
 /** Called by a file's `poll` for each wait queue that announces its events. */
 export interface poll_table {
@@ -24,6 +32,11 @@ export interface file_operations {
   linger?(file: file, task: task_struct): number;
   /** The last reference is gone. */
   release(file: file): void;
+  /** Bytes read or written, or a negative errno; files without them are not read or written (-EINVAL). */
+  read?(file: file, task: task_struct, hdr: user_msghdr): number;
+  write?(file: file, task: task_struct, hdr: user_msghdr): number;
+  /** The answer, or a negative errno; without it -ENOTTY. */
+  ioctl?(file: file, command: number): number;
 }
 
 /** Somebody who watches a file without holding a reference (an epoll item), told when the file goes away. */

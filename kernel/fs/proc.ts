@@ -14,17 +14,15 @@ export function proc_interrupts(kernel: Kernel): string {
   for (let j = 1000; j <= irqs.length; j *= 10) prec++;
   const counts = (of: (cpu: number) => number): string => cpus.map(({ id }) => ` ${column(of(id), 10)}`).join('');
   const lines = [`${' '.repeat(prec + 8)}${cpu_heads(kernel)}\n`];
-  for (const { irq, kstat, actions } of irqs) {
+  for (const { irq, kstat, actions, chip, hwirq, flow } of irqs) {
     if (actions.length === 0 && kstat.every(count => count === 0)) continue;
     const names = actions.map(({ name }) => name).join(', ');
-    const handler = `${column(irq, prec)}-${'fasteoi'.padEnd(8)}`;
+    const handler = `${column(hwirq, prec)}-${flow.padEnd(8)}`;
     const action = names === '' ? '' : `  ${names}`;
-    lines.push(
-      `${column(irq, prec)}:${counts(cpu => kstat[cpu] as number)}  ${'IO-APIC'.padStart(8)} ${handler}${action}\n`,
-    );
+    lines.push(`${column(irq, prec)}:${counts(cpu => kstat[cpu] as number)} ${chip.padStart(8)} ${handler}${action}\n`);
   }
   const arch = (label: string, of: (cpu: number) => number, what: string): void => {
-    lines.push(`${label.padStart(prec)}:${counts(of)}  ${what}\n`);
+    lines.push(`${label.padStart(prec)}:${counts(of)}   ${what}\n`);
   };
   arch('LOC', cpu => kernel.local_timer_count[cpu] as number, 'Local timer interrupts');
   arch('CAL', cpu => kernel.cpus[cpu]?.call_count ?? 0, 'Function call interrupts');

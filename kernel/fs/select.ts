@@ -1,5 +1,5 @@
-/** poll(2), and the masks that poll and epoll share (fs/select.c, asm-generic/poll.h). */
-import { EINVAL } from '../errno.ts';
+/** poll(2), select(2), and the masks that poll and epoll share (fs/select.c, asm-generic/poll.h). */
+import { EBADF, EINVAL } from '../errno.ts';
 import { ERESTARTSYS, schedule_hrtimeout, type task_struct } from '../sched/task.ts';
 import { wait_queue_entry, type wait_queue_head } from '../sched/wait.ts';
 import type { file, poll_table } from './file.ts';
@@ -102,18 +102,113 @@ function do_pollfd(task: task_struct, entry: pollfd, table: poll_wqueues | null)
  * Returns 0 when the time is up, or -EINVAL (too many, or a timeout that is no number).
  */
 export function sys_poll(task: task_struct, fds: pollfd[], nfds: number, timeout_ms: number): number {
+  return sys_ppoll(task, fds, nfds, timeout_ms < 0 ? -1 : timeout_ms * 1e6);
+}
+
+/** ppoll: as poll, with a timeout in ns. */
+export function sys_ppoll(task: task_struct, fds: pollfd[], nfds: number, timeout_ns: number): number {
   task.poll?.free();
-  if (nfds > task.files.limit || nfds > fds.length || !Number.isFinite(timeout_ms)) return -EINVAL;
+  if (!(nfds >= 0) || nfds > task.files.limit || nfds > fds.length || !Number.isFinite(timeout_ns)) return -EINVAL;
   task.poll ??= new poll_wqueues(task);
-  const table = timeout_ms === 0 ? null : task.poll;
+  const table = timeout_ns === 0 ? null : task.poll;
   let count = 0;
   for (let i = 0; i < nfds; i++) {
     // Once one is ready there will be no wait: the others are only asked.
     if (do_pollfd(task, fds[i] as pollfd, count > 0 ? null : table)) count++;
   }
-  if (count === 0 && table !== null && schedule_hrtimeout(task, timeout_ms < 0 ? -1 : timeout_ms * 1e6))
-    return -ERESTARTSYS;
+  if (count === 0 && table !== null && schedule_hrtimeout(task, timeout_ns < 0 ? -1 : timeout_ns)) return -ERESTARTSYS;
   table?.free();
+  return count;
+}
+
+/** Descriptors select can name (__FD_SETSIZE). */
+export const FD_SETSIZE = 1024;
+
+/** fd_set: a bit for each descriptor. Reusable. */
+export class fd_set {
+  private readonly bits = new Int32Array(FD_SETSIZE / 32);
+
+  /** FD_SET, FD_CLR, FD_ISSET, FD_ZERO: `fd` below FD_SETSIZE. */
+  set(fd: number): void {
+    this.bits[fd >> 5] = (this.bits[fd >> 5] as number) | (1 << (fd & 31));
+  }
+
+  clear(fd: number): void {
+    this.bits[fd >> 5] = (this.bits[fd >> 5] as number) & ~(1 << (fd & 31));
+  }
+
+  has(fd: number): boolean {
+    return (((this.bits[fd >> 5] as number) >>> (fd & 31)) & 1) !== 0;
+  }
+
+  zero(): void {
+    this.bits.fill(0);
+  }
+
+  /** All of it, 32 descriptors in each. */
+  words(): readonly number[] {
+    return [...this.bits];
+  }
+}
+
+const POLLIN_SET = POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR;
+const POLLOUT_SET = POLLWRBAND | POLLWRNORM | POLLOUT | POLLERR;
+const POLLEX_SET = POLLPRI;
+
+/** What of a descriptor's events each set wants: bits 1, 2, 4 for read, write, except. */
+function select_ready(task: task_struct, fd: number, want: number, table: poll_wqueues | null): number {
+  const open = task.files.get(fd) as file;
+  // Errors and hang-ups wake whoever waits for anything.
+  let key = POLLERR | POLLHUP;
+  if ((want & 1) !== 0) key |= POLLIN_SET;
+  if ((want & 2) !== 0) key |= POLLOUT_SET;
+  if ((want & 4) !== 0) key |= POLLEX_SET;
+  if (table !== null) table.key = key;
+  const mask = open.f_op.poll(open, table);
+  let ready = 0;
+  if ((mask & POLLIN_SET) !== 0) ready |= want & 1;
+  if ((mask & POLLOUT_SET) !== 0) ready |= want & 2;
+  if ((mask & POLLEX_SET) !== 0) ready |= want & 4;
+  return ready;
+}
+
+/**
+ * select (core_sys_select): how many bits are left in the sets, which then hold the ready descriptors below `nfds`.
+ * `timeout_ns` 0 does not wait, negative waits for ever. -EINVAL, -EBADF (a descriptor that is not open); the sets are
+ * then as before.
+ */
+export function sys_select(
+  task: task_struct,
+  nfds: number,
+  readfds: fd_set | null,
+  writefds: fd_set | null,
+  exceptfds: fd_set | null,
+  timeout_ns: number,
+): number {
+  task.poll?.free();
+  if (!(nfds >= 0) || nfds > FD_SETSIZE || !Number.isFinite(timeout_ns)) return -EINVAL;
+  task.poll ??= new poll_wqueues(task);
+  const table = timeout_ns === 0 ? null : task.poll;
+  const wanted = (fd: number): number =>
+    (readfds?.has(fd) === true ? 1 : 0) | (writefds?.has(fd) === true ? 2 : 0) | (exceptfds?.has(fd) === true ? 4 : 0);
+  for (let fd = 0; fd < nfds; fd++) if (wanted(fd) !== 0 && task.files.get(fd) === null) return -EBADF;
+  let any = false;
+  for (let fd = 0; fd < nfds; fd++) {
+    const want = wanted(fd);
+    if (want !== 0 && select_ready(task, fd, want, any ? null : table) !== 0) any = true;
+  }
+  if (!any && table !== null && schedule_hrtimeout(task, timeout_ns < 0 ? -1 : timeout_ns)) return -ERESTARTSYS;
+  table?.free();
+  let count = 0;
+  for (let fd = 0; fd < nfds; fd++) {
+    const want = wanted(fd);
+    if (want === 0) continue;
+    const ready = select_ready(task, fd, want, null);
+    if ((want & ~ready & 1) !== 0) readfds?.clear(fd);
+    if ((want & ~ready & 2) !== 0) writefds?.clear(fd);
+    if ((want & ~ready & 4) !== 0) exceptfds?.clear(fd);
+    count += (ready & 1) + ((ready >> 1) & 1) + (ready >> 2);
+  }
   return count;
 }
 

@@ -1,1 +1,1 @@
-export { EBUSY, EINVAL, EIO, ENODEV, ENOMEM, ETIMEDOUT } from '../errno.ts';
+export { EBUSY, EINVAL, EIO, ENODEV, ENOMEM, EOPNOTSUPP, ETIMEDOUT } from '../errno.ts';

@@ -5,6 +5,7 @@ export {
   IRQ_HANDLED,
   IRQ_NONE,
   IRQF_SHARED,
+  irq_set_affinity,
   type irqreturn_t,
   request_irq,
 } from '../irq/manage.ts';

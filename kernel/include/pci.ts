@@ -9,3 +9,10 @@ export {
   pci_set_master,
   pci_unregister_driver,
 } from '../pci.ts';
+export {
+  PCI_IRQ_INTX,
+  PCI_IRQ_MSIX,
+  pci_alloc_irq_vectors,
+  pci_free_irq_vectors,
+  pci_irq_vector,
+} from '../pci_msi.ts';

@@ -17,13 +17,20 @@ interface irqaction {
   readonly flags: number;
 }
 
-/** One line (struct irq_desc). */
+const LINE_CHIP = 'IO-APIC';
+const LINE_FLOW = 'fasteoi';
+
+/** One line, or one message's number (struct irq_desc). */
 export class irq_desc {
   readonly irq: number;
   actions: irqaction[] = [];
   /** Depth of disable_irq; the line is masked while it is not 0. */
   depth = 1;
   affinity = 0;
+  /** For /proc/interrupts: the controller's name, the number it knows the interrupt by, how it is handled. */
+  chip = LINE_CHIP;
+  hwirq: number;
+  flow = LINE_FLOW;
   /** Interrupts handled, per CPU. */
   readonly kstat: Int32Array;
   /** note_interrupt: interrupts seen, and how many nobody claimed, in the present window. */
@@ -36,6 +43,7 @@ export class irq_desc {
 
   constructor(irq: number, cpus: number) {
     this.irq = irq;
+    this.hwirq = irq;
     this.kstat = new Int32Array(cpus);
   }
 }
@@ -67,6 +75,8 @@ export function request_irq(
   const shared = (flags & IRQF_SHARED) !== 0 && desc.actions.every(action => (action.flags & IRQF_SHARED) !== 0);
   if (desc.actions.length > 0 && !shared) return -EBUSY;
   desc.actions.push({ handler, name, dev_id, flags });
+  const tp = kernel.trace.request_irq;
+  if (tp !== null) tp(irq, name);
   if (desc.actions.length === 1) {
     desc.depth = 0;
     desc.irq_count = 0;
@@ -107,6 +117,26 @@ export function enable_irq(kernel: Kernel, irq: number): void {
     return;
   }
   if (--desc.depth === 0 && !desc.spurious_disabled) kernel.arch.intc.unmask(irq);
+}
+
+/** irq_set_chip_and_handler: what stands behind an interrupt number, as /proc/interrupts tells it. */
+export function irq_set_chip_and_handler(kernel: Kernel, irq: number, chip: string, hwirq: number, flow: string): void {
+  const desc = kernel.irqs[irq];
+  if (desc === undefined) return;
+  desc.chip = chip;
+  desc.hwirq = hwirq;
+  desc.flow = flow;
+}
+
+/** The number stands for a line again, and its counts begin anew (irq_free_desc). */
+export function irq_set_line_chip(kernel: Kernel, irq: number): void {
+  irq_set_chip_and_handler(kernel, irq, LINE_CHIP, irq, LINE_FLOW);
+  kernel.irqs[irq]?.kstat.fill(0);
+}
+
+/** Nobody has a handler on it. */
+export function irq_desc_is_free(kernel: Kernel, irq: number): boolean {
+  return kernel.irqs[irq]?.actions.length === 0;
 }
 
 /** irq_set_affinity: the CPU that takes this line from now on. */
@@ -152,6 +182,8 @@ function note_interrupt(kernel: Kernel, desc: irq_desc, handled: irqreturn_t): v
   desc.irq_count = 0;
   if (desc.irqs_unhandled > SPURIOUS_LIMIT) {
     desc.spurious_disabled = true;
+    const tp = kernel.trace.irq_nobody_cared;
+    if (tp !== null) tp(desc.irq, desc.irqs_unhandled);
     kernel.arch.intc.mask(desc.irq);
     kernel.printk(`irq ${desc.irq}: nobody cared; Disabling IRQ #${desc.irq}`);
     kernel.arch.report('irq', `irq ${desc.irq}: nobody cared`);

@@ -1,4 +1,5 @@
 /** What passes between system calls and protocols: addresses, message headers, option values (include/linux/socket.h). */
+import type { Ram } from '../arch.ts';
 import type { task_struct } from '../sched/task.ts';
 import type { sock_filter } from './core/filter.ts';
 import type { net } from './core/net_namespace.ts';
@@ -22,13 +23,17 @@ export const SOCK_CLOEXEC = 0o2000000;
 export const MSG_OOB = 0x1;
 export const MSG_PEEK = 0x2;
 export const MSG_DONTROUTE = 0x4;
+export const MSG_CTRUNC = 0x8;
 export const MSG_TRUNC = 0x20;
 export const MSG_DONTWAIT = 0x40;
 export const MSG_EOR = 0x80;
 export const MSG_WAITALL = 0x100;
+export const MSG_CONFIRM = 0x800;
 export const MSG_ERRQUEUE = 0x2000;
 export const MSG_NOSIGNAL = 0x4000;
 export const MSG_MORE = 0x8000;
+/** recvmmsg: waits for the first message only. */
+export const MSG_WAITFORONE = 0x10000;
 
 export const SHUT_RD = 0;
 export const SHUT_WR = 1;
@@ -77,8 +82,12 @@ export class sockaddr_ll extends sockaddr {
 }
 
 /**
- * An option's value, in or out: most are an integer; some are a time, a name, a pair of counters, a struct linger or a
- * program. Reusable.
+ * An option's value, in or out: most are an integer; some are a time, a name, a pair of counters, a struct linger, a
+ * program, bytes, or the addresses of a group. Reusable.
+ *
+ * `optlen` is what C passes beside the value: -1 (the default) stands for the length the option has. A program that
+ * sets it gets the errors of a short value, and from getsockopt the length of the answer; it is then as in C, where
+ * only so many bytes of the answer are told.
  */
 export class sockopt {
   value = 0;
@@ -87,8 +96,17 @@ export class sockopt {
   text = '';
   /** SO_ATTACH_FILTER and SO_GET_FILTER (struct sock_fprog). */
   filter: readonly sock_filter[] | null = null;
-  /** A structure as the program's memory would hold it (TCP_INFO), `value` bytes of it. */
+  optlen = -1;
+  /** A structure or a string of bytes as the program's memory would hold it (IP_OPTIONS; TCP_INFO, `value` bytes of it). */
   bytes: Uint8Array | null = null;
+  /** Groups (ip_mreqn, ip_mreq_source, group_source_req): addresses int32 in host order, an index, 0 for none. */
+  multiaddr = 0;
+  /** imr_address, imr_interface: the device by one of its addresses. */
+  address = 0;
+  ifindex = 0;
+  sourceaddr = 0;
+  /** IP_MSFILTER's sources, SO_MEMINFO's numbers. */
+  list: number[] = [];
 }
 
 /**
@@ -104,10 +122,31 @@ export class cmsg {
   ipi_ifindex = 0;
   ipi_spec_dst = 0;
   ipi_addr = 0;
-  /** SO_TIMESTAMPNS: arrival, in ns of the simulated clock. */
+  /** SO_TIMESTAMPNS, and SO_TIMESTAMP in whole µs: arrival, in ns of the simulated clock. */
   timestamp = 0;
-  /** UDP_GRO: the length of each datagram but the last, of several that came in one. */
+  /** UDP_GRO: the length of each datagram but the last, of several that came in one. UDP_SEGMENT: the same on the way out. */
   gso_size = 0;
+  /** SO_MARK, SO_PRIORITY. */
+  mark = 0;
+  priority = 0;
+  /** SO_RXQ_OVFL: packets lost before this one. */
+  dropcount = 0;
+  /** IP_RECVOPTS, IP_RETOPTS: the options as they stood in the header, `opt_len` bytes of `opt`. */
+  readonly opt = new Uint8Array(40);
+  opt_len = 0;
+  /** IP_RECVORIGDSTADDR (a sockaddr_in). */
+  orig_addr = 0;
+  orig_port = 0;
+  /** IP_RECVFRAGSIZE: the longest fragment. */
+  frag_size = 0;
+  /** IP_RECVERR (struct sock_extended_err), and SO_EE_OFFENDER: who said so, 0 for nobody. */
+  ee_errno = 0;
+  ee_origin = 0;
+  ee_type = 0;
+  ee_code = 0;
+  ee_info = 0;
+  ee_data = 0;
+  ee_offender = 0;
   /** TCP_INQ: bytes that wait to be read. */
   inq = 0;
   /** PACKET_AUXDATA (struct tpacket_auxdata). */
@@ -120,25 +159,61 @@ export class cmsg {
 export const CMSG_TTL = 1;
 export const CMSG_TOS = 2;
 export const CMSG_PKTINFO = 4;
+/** SO_TIMESTAMPNS. */
 export const CMSG_TIMESTAMP = 8;
 export const CMSG_UDP_GRO = 16;
 export const CMSG_PACKET_AUXDATA = 32;
-export const CMSG_TCP_INQ = 64;
+export const CMSG_RECVOPTS = 64;
+export const CMSG_RETOPTS = 128;
+export const CMSG_ORIGDSTADDR = 256;
+export const CMSG_RECVFRAGSIZE = 512;
+export const CMSG_RECVERR = 1024;
+export const CMSG_RXQ_OVFL = 2048;
+/** SO_TIMESTAMP: whole microseconds. */
+export const CMSG_TIMESTAMP_US = 4096;
+export const CMSG_MARK = 8192;
+export const CMSG_PRIORITY = 16384;
+export const CMSG_UDP_SEGMENT = 32768;
+/** SO_TIMESTAMPING with software receive stamps. */
+export const CMSG_TIMESTAMPING = 65536;
+export const CMSG_TCP_INQ = 1 << 17;
 
-/** What a program hands to recvmsg and sendmsg (struct user_msghdr, with one buffer). Reusable. */
+/** One piece of a message (struct iovec). */
+export class iovec {
+  base: number;
+  length: number;
+
+  constructor(base = 0, length = 0) {
+    this.base = base;
+    this.length = length;
+  }
+}
+
+/** What a program hands to recvmsg and sendmsg (struct user_msghdr). One buffer, or `iov` in its place. Reusable. */
 export class user_msghdr {
   name: sockaddr | null = null;
   base = 0;
   length = 0;
+  /** Pieces that make up the message in their order; null: the one buffer above. */
+  iov: readonly iovec[] | null = null;
   control: cmsg | null = null;
-  /** Out: MSG_TRUNC. */
+  /** Out: MSG_TRUNC, MSG_CTRUNC, MSG_ERRQUEUE. */
   flags = 0;
+}
+
+/** One message of recvmmsg and sendmmsg (struct mmsghdr). */
+export class mmsghdr {
+  readonly hdr = new user_msghdr();
+  /** Out: bytes of this message. */
+  len = 0;
 }
 
 /** struct msghdr: what is sent or received. The buffer is user memory. */
 export class msghdr {
   msg_name: sockaddr | null = null;
   msg_base = 0;
+  /** The pieces, where there are several (msg_iter); `msg_base` is the first one's. */
+  msg_iov: readonly iovec[] | null = null;
   /** MSG_ flags of the call, and what it tells the program in return (MSG_TRUNC). */
   flags = 0;
   msg_flags = 0;
@@ -150,7 +225,38 @@ export class msghdr {
 /** copy_to_user's check: may the message's owner touch `length` bytes at its buffer? */
 export function msg_access_ok(msg: msghdr, length: number): boolean {
   const task = msg.msg_task;
-  return task === null || task.mm.access_ok(msg.msg_base, length);
+  if (task === null) return true;
+  const iov = msg.msg_iov;
+  if (iov === null) return task.mm.access_ok(msg.msg_base, length);
+  for (let i = 0; i < iov.length && length > 0; i++) {
+    const piece = iov[i] as iovec;
+    const n = Math.min(piece.length, length);
+    if (!task.mm.access_ok(piece.base, n)) return false;
+    length -= n;
+  }
+  return length <= 0;
+}
+
+/** memcpy_from_msg: `length` bytes from `offset` of the message to RAM at `to`. msg_access_ok has been asked. */
+export function memcpy_from_msg(ram: Ram, to: number, msg: msghdr, offset: number, length: number): void {
+  const { u8 } = ram;
+  const iov = msg.msg_iov;
+  if (iov === null) {
+    u8.copyWithin(to, msg.msg_base + offset, msg.msg_base + offset + length);
+    return;
+  }
+  for (let i = 0; i < iov.length && length > 0; i++) {
+    const piece = iov[i] as iovec;
+    if (offset >= piece.length) {
+      offset -= piece.length;
+      continue;
+    }
+    const n = Math.min(piece.length - offset, length);
+    u8.copyWithin(to, piece.base + offset, piece.base + offset + n);
+    to += n;
+    length -= n;
+    offset = 0;
+  }
 }
 
 /** What a family does with its sockets (struct proto_ops). */
@@ -169,13 +275,14 @@ export interface proto_ops {
   listen?(sock: socket, backlog: number): number;
   /** Gives `newsock` the next connection's sk: 0, a negative errno, or -ERESTARTSYS with the task asleep. */
   accept?(sock: socket, newsock: socket, flags: number, task: task_struct): number;
-  ioctl?(sock: socket, command: number): number;
   /** SO_LINGER: what close does before it may wait; -ERESTARTSYS: it waits, and is called again. */
   linger?(sock: socket, flags: number, task: task_struct): number;
   setsockopt(sock: socket, level: number, name: number, opt: sockopt): number;
   getsockopt(sock: socket, level: number, name: number, opt: sockopt): number;
   sendmsg(sock: socket, msg: msghdr, length: number): number;
   recvmsg(sock: socket, msg: msghdr, length: number): number;
+  /** FIONREAD and the like: the answer, or a negative errno; without it -ENOTTY. */
+  ioctl?(sock: socket, command: number): number;
 }
 
 /** An address family (struct net_proto_family). */

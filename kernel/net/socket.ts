@@ -7,25 +7,29 @@ import {
   EFAULT,
   EINVAL,
   EMFILE,
+  EMSGSIZE,
   ENOTSOCK,
   ENOTTY,
   EOPNOTSUPP,
 } from '../errno.ts';
 import { file, type file_operations, fput, O_NONBLOCK, O_RDWR } from '../fs/file.ts';
-import type { task_struct } from '../sched/task.ts';
+import { ERESTARTSYS, type task_struct } from '../sched/task.ts';
 import type { net } from './core/net_namespace.ts';
-import { SOL_SOCKET, sk_getsockopt, sk_setsockopt, type sock } from './core/sock.ts';
+import { SOL_SOCKET, sk_getsockopt, sk_setsockopt, type sock, sock_error } from './core/sock.ts';
 import {
   AF_MAX,
-  type cmsg,
+  type iovec,
   MSG_DONTWAIT,
   MSG_ERRQUEUE,
+  MSG_WAITFORONE,
+  type mmsghdr,
   type msghdr,
   type net_proto_family,
   type proto_ops,
   SOCK_CLOEXEC,
   SOCK_MAX,
   SOCK_NONBLOCK,
+  SOCK_STREAM,
   SOCK_TYPE_MASK,
   type sockaddr,
   type sockopt,
@@ -34,6 +38,8 @@ import {
 
 /** Longest message the kernel takes in one call (MAX_RW_COUNT). */
 const MAX_RW_COUNT = 0x7ffff000;
+/** Pieces of one message, and messages of one sendmmsg. */
+const UIO_MAXIOV = 1024;
 
 /** socket.state: what connect and accept have made of it (enum socket_state). */
 export const SS_UNCONNECTED = 1;
@@ -82,6 +88,19 @@ const socket_file_ops: file_operations = {
   release(open) {
     const sock = open.private_data as socket;
     (sock.ops as proto_ops).release(sock);
+  },
+  /** sock_read_iter: a read of nothing takes nothing. */
+  read(open, task, hdr) {
+    const length = total_length(hdr);
+    return length > 0 ? receive_message(task, open, hdr, 0) : length;
+  },
+  /** sock_write_iter */
+  write(open, task, hdr) {
+    return send_message(task, open, hdr, 0);
+  },
+  ioctl(open, command) {
+    const sock = open.private_data as socket;
+    return (sock.ops as proto_ops).ioctl?.(sock, command) ?? -ENOTTY;
   },
 };
 
@@ -156,14 +175,6 @@ export function sys_accept4(task: task_struct, fd: number, addr: sockaddr | null
   return task.files.install(open);
 }
 
-/** sock_ioctl: the answer (SIOCINQ, SIOCOUTQ, SIOCATMARK), or a negative errno. */
-export function sys_ioctl(task: task_struct, fd: number, command: number): number {
-  const sock = sockfd_lookup(task, fd);
-  if (typeof sock === 'number') return sock === -ENOTSOCK ? -ENOTTY : sock;
-  const { ops } = sock;
-  return ops?.ioctl === undefined ? -ENOTTY : ops.ioctl(sock, command);
-}
-
 /** __sys_getsockname */
 export function sys_getsockname(task: task_struct, fd: number, addr: sockaddr): number {
   const sock = sockfd_lookup(task, fd);
@@ -183,6 +194,7 @@ function message(task: task_struct, base: number, flags: number, addr: sockaddr 
   const { msg } = task.kernel.init_net.core;
   msg.msg_name = addr;
   msg.msg_base = base;
+  msg.msg_iov = null;
   msg.flags = flags;
   msg.msg_flags = 0;
   msg.msg_control = null;
@@ -190,20 +202,146 @@ function message(task: task_struct, base: number, flags: number, addr: sockaddr 
   return msg;
 }
 
-/** __sys_sendmsg: as sendto, all of it in one header. Control messages come with the IPv4 issue and are not looked at. */
+/** Bytes of a program's message, or -EMSGSIZE (too many pieces), -EINVAL, -EFAULT. */
+function total_length(hdr: user_msghdr): number {
+  const { iov } = hdr;
+  if (iov === null) return hdr.length >= 0 ? hdr.length : -EFAULT;
+  if (iov.length > UIO_MAXIOV) return -EMSGSIZE;
+  let length = 0;
+  for (let i = 0; i < iov.length; i++) {
+    const piece = (iov[i] as iovec).length;
+    if (!(piece >= 0)) return -EINVAL;
+    length += piece;
+  }
+  return length;
+}
+
+/** Puts a program's buffers into the header (import_iovec). Bytes, or a negative errno. */
+function import_iovec(sock: socket, msg: msghdr, hdr: user_msghdr): number {
+  const length = total_length(hdr);
+  const { iov } = hdr;
+  msg.msg_base = hdr.base;
+  if (length < 0 || iov === null) return length;
+  let first = 0;
+  while (first < iov.length - 1 && (iov[first] as iovec).length === 0) first++;
+  msg.msg_base = iov.length === 0 ? 0 : (iov[first] as iovec).base;
+  // A stream need not take, or give, all at once: one piece at a time.
+  if (sock.type === SOCK_STREAM) return iov.length === 0 ? 0 : (iov[first] as iovec).length;
+  if (iov.length > 1) msg.msg_iov = iov;
+  return length;
+}
+
+/** ___sys_sendmsg */
+function send_message(task: task_struct, open: file, hdr: user_msghdr, flags: number): number {
+  const sock = open.private_data as socket;
+  if ((open.f_flags & O_NONBLOCK) !== 0) flags |= MSG_DONTWAIT;
+  const msg = message(task, hdr.base, flags, hdr.name);
+  const length = import_iovec(sock, msg, hdr);
+  if (length < 0) return length;
+  msg.msg_control = hdr.control;
+  return (sock.ops as proto_ops).sendmsg(sock, msg, Math.min(length, MAX_RW_COUNT));
+}
+
+/** ___sys_recvmsg: with control messages and MSG_TRUNC in `hdr.flags`; after an error both are as before. */
+function receive_message(task: task_struct, open: file, hdr: user_msghdr, flags: number): number {
+  const sock = open.private_data as socket;
+  if ((open.f_flags & O_NONBLOCK) !== 0) flags |= MSG_DONTWAIT;
+  const { control } = hdr;
+  const before = control?.present ?? 0;
+  if (control !== null) control.present = 0;
+  const msg = message(task, hdr.base, flags, hdr.name);
+  const length = import_iovec(sock, msg, hdr);
+  msg.msg_control = control;
+  const result = length < 0 ? length : (sock.ops as proto_ops).recvmsg(sock, msg, Math.min(length, MAX_RW_COUNT));
+  if (result >= 0) hdr.flags = msg.msg_flags;
+  else if (control !== null) control.present = before;
+  return result;
+}
+
+/** __sys_sendmsg: as sendto, all of it in one header. */
 export function sys_sendmsg(task: task_struct, fd: number, hdr: user_msghdr, flags: number): number {
-  return sys_sendto(task, fd, hdr.base, hdr.length, flags, hdr.name);
+  const open = task.files.get(fd);
+  if (open === null) return -EBADF;
+  if (open.f_op !== socket_file_ops) return -ENOTSOCK;
+  return send_message(task, open, hdr, flags);
 }
 
 /** __sys_recvmsg: as recvfrom, with control messages and MSG_TRUNC in `hdr.flags`; after an error both are as before. */
 export function sys_recvmsg(task: task_struct, fd: number, hdr: user_msghdr, flags: number): number {
-  const { control } = hdr;
-  const before = control?.present ?? 0;
-  if (control !== null) control.present = 0;
-  const result = receive(task, fd, hdr.base, hdr.length, flags, hdr.name, control);
-  if (result >= 0) hdr.flags = task.kernel.init_net.core.msg.msg_flags;
-  else if (control !== null) control.present = before;
-  return result;
+  const open = task.files.get(fd);
+  if (open === null) return -EBADF;
+  if (open.f_op !== socket_file_ops) return -ENOTSOCK;
+  return receive_message(task, open, hdr, flags);
+}
+
+/**
+ * __sys_sendmmsg: the first `vlen` messages, one after the other: how many were taken, each with its length in `len`.
+ * A negative errno only when the first failed.
+ */
+export function sys_sendmmsg(
+  task: task_struct,
+  fd: number,
+  messages: readonly mmsghdr[],
+  vlen: number,
+  flags: number,
+): number {
+  const open = task.files.get(fd);
+  if (open === null) return -EBADF;
+  if (open.f_op !== socket_file_ops) return -ENOTSOCK;
+  const { call } = task;
+  const count = Math.min(vlen, messages.length, UIO_MAXIOV);
+  // Those sent before the call had to wait stay sent.
+  for (; call.progress < count; call.progress++) {
+    const entry = messages[call.progress] as mmsghdr;
+    const result = send_message(task, open, entry.hdr, flags);
+    if (result === -ERESTARTSYS) return result;
+    if (result < 0) return call.progress > 0 ? call.progress : result;
+    entry.len = result;
+    call.deadline = 0;
+  }
+  return call.progress;
+}
+
+/**
+ * do_recvmmsg: up to `vlen` messages: how many came, each with its length in `len`. `timeout` in ns, negative for none:
+ * looked at after each message, as in Linux, so that it does not end a wait. MSG_WAITFORONE waits for the first only.
+ * An error after the first message is kept for the next call.
+ */
+export function sys_recvmmsg(
+  task: task_struct,
+  fd: number,
+  messages: readonly mmsghdr[],
+  vlen: number,
+  flags: number,
+  timeout: number,
+): number {
+  if (Number.isNaN(timeout)) return -EINVAL;
+  const open = task.files.get(fd);
+  if (open === null) return -EBADF;
+  if (open.f_op !== socket_file_ops) return -ENOTSOCK;
+  const { call, kernel } = task;
+  const sk = (open.private_data as socket).sk as sock;
+  if (!call.restarted) {
+    call.end = timeout < 0 ? Number.POSITIVE_INFINITY : kernel.clock.now + timeout;
+    if ((flags & MSG_ERRQUEUE) === 0 && sk.sk_err !== 0) return sock_error(sk);
+  }
+  const count = Math.min(vlen, messages.length);
+  while (call.progress < count) {
+    const noblock = (flags & MSG_WAITFORONE) !== 0 && call.progress > 0 ? MSG_DONTWAIT : 0;
+    const entry = messages[call.progress] as mmsghdr;
+    const result = receive_message(task, open, entry.hdr, (flags & ~MSG_WAITFORONE) | noblock);
+    if (result === -ERESTARTSYS) return result;
+    if (result < 0) {
+      if (call.progress === 0) return result;
+      if (result !== -EAGAIN) sk.sk_err = -result;
+      break;
+    }
+    entry.len = result;
+    call.progress++;
+    call.deadline = 0;
+    if (kernel.clock.now >= call.end) break;
+  }
+  return call.progress;
 }
 
 /** __sys_sendto: bytes sent, or a negative errno. `addr` null: the connected peer. */
@@ -233,29 +371,13 @@ export function sys_recvfrom(
   flags: number,
   addr: sockaddr | null,
 ): number {
-  return receive(task, fd, buf, length, flags, addr, null);
-}
-
-function receive(
-  task: task_struct,
-  fd: number,
-  buf: number,
-  length: number,
-  flags: number,
-  addr: sockaddr | null,
-  control: cmsg | null,
-): number {
   const open = task.files.get(fd);
   if (open === null) return -EBADF;
   if (open.f_op !== socket_file_ops) return -ENOTSOCK;
   if (!(length >= 0)) return -EFAULT;
   const sock = open.private_data as socket;
   if ((open.f_flags & O_NONBLOCK) !== 0) flags |= MSG_DONTWAIT;
-  // The error queue comes with the rest of IP_RECVERR: an empty one until then.
-  if ((flags & MSG_ERRQUEUE) !== 0) return -EAGAIN;
-  const msg = message(task, buf, flags, addr);
-  msg.msg_control = control;
-  return (sock.ops as proto_ops).recvmsg(sock, msg, Math.min(length, MAX_RW_COUNT));
+  return (sock.ops as proto_ops).recvmsg(sock, message(task, buf, flags, addr), Math.min(length, MAX_RW_COUNT));
 }
 
 /** __sys_setsockopt */

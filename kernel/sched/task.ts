@@ -51,6 +51,8 @@ export class syscall implements Iterator<undefined, number, undefined> {
   /** Scratch that survives a restart: bytes done so far, and the time (ns) at which a timed wait gives up, 0 for none. */
   progress = 0;
   deadline = 0;
+  /** When the call as a whole gives up (ns), for calls of several parts. */
+  end = 0;
 
   constructor(task: task_struct) {
     this.task = task;

@@ -69,9 +69,11 @@ describe('ping4.pcap, in the place of the host that was pinged', () => {
     expect(stagesOf(events, request)).toEqual([
       'wire',
       'frame_arrived',
+      'rx_filter',
       'rx_stored',
       'rx_dma',
       'rx_done',
+      'dma_sync_single_for_cpu',
       'skb_put_data',
       'napi_gro_receive',
       'netif_receive_skb',
@@ -87,12 +89,15 @@ describe('ping4.pcap, in the place of the host that was pinged', () => {
       'ip_finish_output2',
       ...stagesOf(events, reply).filter(stage => stage === 'neigh_update'),
       'dev_queue_xmit',
+      'validate_xmit_skb',
       'dev_hard_start_xmit',
+      'dma_map_single',
       'ndo_start_xmit',
       'tx_gather',
       'tx_start',
       'tx_done',
       'wire',
+      'dma_unmap_single',
       'consume_skb',
     ]);
   });
@@ -214,7 +219,10 @@ describe('the text', () => {
       parent: 0,
       skb: 0,
       text: expect.stringContaining('90 bytes from peer: IP6 '),
+      length: 90,
       drop: '',
+      where: '',
+      location: '',
     });
   });
 
@@ -441,7 +449,10 @@ test('events out of order: handed on by time, then as they came, once nothing ea
     parent: 0,
     skb: 0,
     text: '',
+    length: 0,
     drop: '',
+    where: '',
+    location: '',
   });
   for (const each of [event(30, 1), event(10, 2), event(10, 3), event(20, 4)]) order.push(each);
   expect(order.take(20).map(({ sequence }) => sequence)).toEqual([2, 3]);
@@ -496,5 +507,70 @@ describe('--filter', () => {
     );
     expect([run.status, run.stdout]).toEqual([2, '']);
     expect(run.stderr).toContain('syntax error at "porf", at character 5');
+  });
+});
+
+describe('--packet, --drops, --lanes, --counters, --boot', () => {
+  test('--packet: the packet, what it came of, and the interrupts and polls that they came out of', () => {
+    const { events, result } = traced('ping4');
+    const reply = result.sent.find(({ parent }) => parent !== 0)?.packet ?? 0;
+    const request = result.sent.find(({ packet }) => packet === reply)?.parent ?? 0;
+    const lines = printed({ packet: reply }).filter(line => line !== '');
+    const packets = new Set(lines.flatMap(line => /#(\d+)/.exec(line)?.[1] ?? []));
+    expect([...packets].map(Number).sort((a, b) => a - b)).toEqual([request, reply]);
+    const stages = lines.map(line => line.slice(32).split(' ')[0] as string);
+    for (const { packet, stage, layer } of events) {
+      if ((packet === reply || packet === request) && layer !== 'wire') expect(stages).toContain(stage);
+    }
+    expect(stages).toContain('irq_handler_entry');
+    expect(stages).toContain('net_rx_action');
+    expect(() => printed({ packet: 9999 })).toThrow(/--packet 9999: there is no such packet/);
+  });
+
+  test('--drops: one line for each packet that was dropped, with reason, stage and place', () => {
+    const lines = printed({ drops: true }).filter(line => line !== '');
+    const { events } = traced('ping4');
+    const drops = events.filter(({ drop }) => drop !== '');
+    expect(lines).toHaveLength(drops.length);
+    expect(lines[0]).toMatch(/ #1 +rx_dropped +dropped: filtered in rx_filter$/);
+    for (const event of drops) {
+      expect(event.where).not.toBe('');
+      if (event.layer !== 'card') expect(event.location).toMatch(/^[a-z_0-9]+$/);
+    }
+  });
+
+  test('--lanes: 100 columns, every event a line, from left to right on the way up', () => {
+    const lines = printed({ lanes: true }).filter(line => line !== '');
+    expect(Math.max(...lines.map(line => line.length))).toBeLessThanOrEqual(100);
+    expect(lines).toHaveLength(traced('ping4').events.length);
+    const column = (stage: string): number => lines.find(line => line.endsWith(` ${stage}`))?.indexOf('●') ?? -1;
+    const way = ['wire', 'frame_arrived', 'rx_dma', 'napi_gro_receive', 'netif_receive_skb', 'ip_rcv', 'icmp_rcv'];
+    const columns = way.map(column);
+    expect(columns).toEqual([...columns].sort((a, b) => a - b));
+    expect(new Set(columns).size).toBe(way.length);
+  });
+
+  test('--counters: packets, bytes and drops for each stage, as the events add up; no journeys', () => {
+    const { events, result } = traced('udp-closed');
+    expect(printed({ counters: true }).filter(line => line !== '')).toEqual([]);
+    for (const { host, stage, seen, bytes, dropped, drops } of result.counters) {
+      const here = events.filter(event => event.host === host && event.stage === stage && event.drop === '');
+      expect([stage, here.length]).toEqual([stage, seen]);
+      const sum = here.reduce((total, { packet, length }) => total + (packet === 0 ? 0 : length), 0);
+      expect([stage, sum]).toEqual([stage, bytes]);
+      const ended = events.filter(event => event.host === host && event.where === stage);
+      expect([stage, ended.length]).toEqual([stage, dropped]);
+      expect(Object.values(drops).reduce((a, b) => a + b, 0)).toBe(dropped);
+    }
+    const lines = summaryLines(result, { ...options, counters: true }, false);
+    expect(lines.find(line => line.includes('udp_rcv'))).toMatch(/NO_SOCKET 17$/);
+  });
+
+  test('--boot: what comes before the first packet, at negative times', () => {
+    const lines = printed({ boot: true, limit: 1 });
+    for (const stage of ['pci_device_probe', 'request_irq', 'netif_napi_add', 'register_netdev', 'dev_open']) {
+      expect(lines.find(line => line.includes(` ${stage} `))).toMatch(/^ +-0\.0/);
+    }
+    expect(printed({ limit: 1 }).some(line => line.includes('pci_device_probe'))).toBe(false);
   });
 });

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import { type Lab, OURS } from './lab.ts';
 
-const UDP_CLIENT = fileURLToPath(new URL('udp-client.mjs', import.meta.url));
+export const UDP_CLIENT = fileURLToPath(new URL('udp-client.mjs', import.meta.url));
 /** Longest payload that fits an MTU of 1500. */
 const LONGEST = 1472;
 const MEDIAN_MS = 1;

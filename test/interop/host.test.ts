@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { ping } from '../../harness/user/index.ts';
-import { pingFlood, pingsInARow, udpEchoes } from './cases.ts';
+import { pingFlood, pingsInARow, UDP_CLIENT, udpEchoes } from './cases.ts';
 import { DEVICE, interop, LINUX, OUR_MAC, OURS } from './lab.ts';
 
 const NEW_MAC = '02:00:00:00:00:99';
@@ -20,6 +20,56 @@ interop('ping of every size up to the MTU: all answered, equal', async lab => {
     expect(stdout).not.toContain('wrong data');
   }
 });
+
+interop('ping beyond the MTU, in fragments both ways: all answered, equal', async lab => {
+  for (const size of [1473, 8000, 65507]) {
+    const { received, stdout } = await lab.ping(3, ['-i', '0.05', '-W', '2', '-s', String(size)]);
+    expect(received, `-s ${size}`).toBe(3);
+    expect(stdout).not.toContain('wrong data');
+  }
+  const { mib, fqdir } = lab.host.kernel.init_net.ipv4;
+  expect(mib).toMatchObject({ IpReasmOKs: 9, IpReasmFails: 0, IpFragOKs: 9, IpFragFails: 0 });
+  expect(fqdir.mem).toBe(0);
+});
+
+const large: string[] = [];
+interop(
+  'our own pings of 8,000 and 65,507 bytes: Linux puts our fragments together and answers',
+  async lab => {
+    for (let tries = 0; tries < 100 && large.filter(line => line.includes('time=')).length < 6; tries++)
+      await sleep(50);
+    const answers = large.filter(line => line.includes('time='));
+    expect(answers.filter(line => line.startsWith('8008 bytes'))).toHaveLength(3);
+    expect(answers.filter(line => line.startsWith('65515 bytes'))).toHaveLength(3);
+    expect(lab.host.kernel.init_net.ipv4.mib).toMatchObject({ IpReasmOKs: 6, IpReasmFails: 0 });
+  },
+  {
+    setup: host => {
+      for (const size of [8000, 65507]) {
+        host.spawn(
+          `ping${size}`,
+          ping({ destination: LINUX, interval: 50, count: 3, size }, line => large.push(line)),
+        );
+      }
+    },
+  },
+);
+
+interop(
+  'UDP echo: datagrams of up to 8,000 and of 65,507 bytes, in fragments both ways, come back equal',
+  async lab => {
+    for (const [count, longest] of [
+      [200, 8000],
+      [20, 65507],
+    ] as const) {
+      const args = [UDP_CLIENT, OURS, '7', String(count), String(longest), '1'];
+      const { stdout, stderr } = await lab.run(process.execPath, args);
+      expect(stderr).toBe('');
+      expect(JSON.parse(stdout)).toEqual({ sent: count, equal: count, different: 0, missing: 0 });
+    }
+    expect(lab.host.kernel.init_net.ipv4.mib.IpReasmFails).toBe(0);
+  },
+);
 
 interop('UDP echo: datagrams of 1 to 1472 bytes come back equal, and tcpdump finds nothing wrong', async lab => {
   await lab.watch();

@@ -1,19 +1,19 @@
 /**
- * A plain UDP client, run in a namespace: sends `count` datagrams of 1 to `longest` bytes to `host`:`port`, up to 16 under
- * way, and compares what comes back. Prints {sent, equal, different, missing} as JSON.
+ * A plain UDP client, run in a namespace: sends `count` datagrams of 1 to `longest` bytes to `host`:`port`, up to 16 (or
+ * as the fifth argument says) under way, and compares what comes back. Prints {sent, equal, different, missing} as JSON.
  */
 import { createHash } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 
-const [host, port, countText, longestText] = process.argv.slice(2);
+const [host, port, countText, longestText, windowText] = process.argv.slice(2);
 const count = Number(countText);
 const longest = Number(longestText);
-const WINDOW = 16;
+const WINDOW = Number(windowText ?? 16);
 const PATIENCE_MS = 5000;
 
-/** Datagram `i`: all lengths come round; the bytes begin with the number where there is room, the rest is noise. */
+/** Datagram `i`: the longest first, then all lengths in turn; the bytes begin with the number where there is room, the rest is noise. */
 function datagram(i) {
-  const length = 1 + ((i * 7919) % longest);
+  const length = longest - ((i * 7919) % longest);
   const bytes = Buffer.alloc(length);
   for (let at = 0, block = 0; at < length; at += 32, block++) {
     createHash('sha256').update(`${i}:${block}`).digest().copy(bytes, at);

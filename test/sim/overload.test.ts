@@ -72,11 +72,11 @@ function account({ host, dev }: Overload): Record<string, number> {
   };
 }
 
-describe.each([
-  ['64-byte frames at 10 Gbit/s, 4 KiB card', 4096, 64, 1e10],
-  ['1514-byte frames at 10 Gbit/s, 4 KiB card', 4096, 1514, 1e10],
-  ['64-byte frames at 10 Gbit/s, 16 KiB card', 16384, 64, 1e10],
-])('%s', (_name, memory, length, rate) => {
+describe.each<[string, number, number, number, 'missed' | 'rcvbuf']>([
+  ['64-byte frames at 10 Gbit/s, 4 KiB card', 4096, 64, 1e10, 'missed'],
+  ['1514-byte frames at 10 Gbit/s, 4 KiB card', 4096, 1514, 1e10, 'rcvbuf'],
+  ['64-byte frames at 10 Gbit/s, 16 KiB card', 16384, 64, 1e10, 'missed'],
+])('%s', (_name, memory, length, rate, where) => {
   it('10,000 frames faster than the CPU, each delivered or counted where it was dropped', () => {
     const overload = setUp(memory, length, rate);
     overload.send(FRAMES);
@@ -86,7 +86,8 @@ describe.each([
     expect(overload.received).toBe(places.delivered);
     expect(overload.received).toBeLessThan(FRAMES);
     expect(overload.received).toBeGreaterThan(100);
-    expect(places.missed).toBeGreaterThan(0);
+    // Large frames come slowly enough for the softirq, which leaves nothing to the program: they end at its socket.
+    expect(places[where]).toBeGreaterThan(0);
 
     // The ring recovers: what comes slowly afterwards arrives whole.
     const before = overload.received;

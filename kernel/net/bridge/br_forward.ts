@@ -1,8 +1,10 @@
 /** Out by one port, or by all (net/bridge/br_forward.c). */
 import { dev_queue_xmit } from '../core/dev.ts';
-import { IFF_UP } from '../core/netdevice.ts';
+import type { net } from '../core/net_namespace.ts';
+import { IFF_UP, type net_device } from '../core/netdevice.ts';
 import { kfree_skb_reason, SKB_DROP_REASON, type sk_buff, skb_clone, skb_push } from '../core/skbuff.ts';
 import { ETH_HLEN } from '../ethernet/eth.ts';
+import { NF_BR_FORWARD, NF_BR_LOCAL_OUT, NF_BR_POST_ROUTING, NF_HOOK, NFPROTO_BRIDGE } from '../netfilter/core.ts';
 import {
   BR_BCAST_FLOOD,
   BR_FLOOD,
@@ -28,10 +30,22 @@ function should_deliver(p: net_bridge_port, skb: sk_buff, source: net_bridge_por
 /** __br_forward, br_dev_queue_push_xmit: to the port's device. Takes the skb. */
 function __br_forward(to: net_bridge_port, skb: sk_buff): void {
   const { dev } = to;
+  const indev = skb.dev;
   skb.dev = dev;
   const tp = skb.kernel.trace.br_forward;
   if (tp !== null) tp(skb);
-  // NF_BR_FORWARD and NF_BR_POST_ROUTING go here.
+  // What this host sends itself came by no port.
+  if (indev === to.br.dev) NF_HOOK(NFPROTO_BRIDGE, NF_BR_LOCAL_OUT, dev.nd_net, skb, null, dev, br_forward_finish);
+  else NF_HOOK(NFPROTO_BRIDGE, NF_BR_FORWARD, dev.nd_net, skb, indev, dev, br_forward_finish);
+}
+
+/** br_forward_finish */
+function br_forward_finish(net: net, skb: sk_buff): number {
+  return NF_HOOK(NFPROTO_BRIDGE, NF_BR_POST_ROUTING, net, skb, null, skb.dev, br_dev_queue_push_xmit);
+}
+
+function br_dev_queue_push_xmit(_net: net, skb: sk_buff): number {
+  const dev = skb.dev as net_device;
   skb_push(skb, ETH_HLEN);
   // is_skb_forwardable: merged packets are cut apart again below.
   if ((dev.flags & IFF_UP) === 0) {
@@ -42,8 +56,9 @@ function __br_forward(to: net_bridge_port, skb: sk_buff): void {
   } else {
     // The queue of the port it came in by says nothing here.
     skb.queue_mapping = 0;
-    dev_queue_xmit(skb);
+    return dev_queue_xmit(skb);
   }
+  return 0;
 }
 
 /** deliver_clone */

@@ -1,7 +1,9 @@
 /** A frame comes in by a port (net/bridge/br_input.c). */
 import { netif_receive_skb } from '../core/dev.ts';
+import type { net } from '../core/net_namespace.ts';
 import { IFF_PROMISC, type net_device, RX_HANDLER_CONSUMED, RX_HANDLER_PASS } from '../core/netdevice.ts';
 import { kfree_skb_reason, PACKET_HOST, PACKET_LOOPBACK, SKB_DROP_REASON, type sk_buff } from '../core/skbuff.ts';
+import { NF_BR_LOCAL_IN, NF_BR_PRE_ROUTING, NF_HOOK, NFPROTO_BRIDGE } from '../netfilter/core.ts';
 import { br_fdb_find, br_fdb_update } from './br_fdb.ts';
 import { br_flood, br_forward } from './br_forward.ts';
 import {
@@ -27,9 +29,14 @@ function br_pass_frame_up(br: net_bridge, skb: sk_buff): void {
   stats.rx_bytes += skb.len;
   const tp = skb.kernel.trace.br_pass_frame_up;
   if (tp !== null) tp(skb, br.dev);
+  const indev = skb.dev;
   skb.dev = br.dev;
-  // NF_BR_LOCAL_IN goes here.
+  NF_HOOK(NFPROTO_BRIDGE, NF_BR_LOCAL_IN, br.dev.nd_net, skb, indev, null, br_netif_receive_skb);
+}
+
+function br_netif_receive_skb(_net: net, skb: sk_buff): number {
   netif_receive_skb(skb);
+  return 0;
 }
 
 /** Learns, when it may, from a frame that goes no further than this host (__br_handle_local_finish). */
@@ -40,7 +47,8 @@ function br_handle_local_finish(p: net_bridge_port, skb: sk_buff): void {
 }
 
 /** br_handle_frame_finish: learns where the sender is, then on to where the receiver is. Takes the skb. */
-function br_handle_frame_finish(p: net_bridge_port, skb: sk_buff): void {
+export function br_handle_frame_finish(_net: net, skb: sk_buff): number {
+  const p = (skb.dev as net_device).rx_handler_data as net_bridge_port;
   const { br } = p;
   const dest = skb.mac_header;
   const high = mac_high(skb, dest);
@@ -48,7 +56,7 @@ function br_handle_frame_finish(p: net_bridge_port, skb: sk_buff): void {
   br_handle_local_finish(p, skb);
   if (p.state === BR_STATE_LEARNING) {
     kfree_skb_reason(skb, SKB_DROP_REASON.BRIDGE_INGRESS_STP_STATE);
-    return;
+    return 0;
   }
   const promisc = (br.dev.flags & IFF_PROMISC) !== 0;
   let local_rcv = promisc;
@@ -62,7 +70,7 @@ function br_handle_frame_finish(p: net_bridge_port, skb: sk_buff): void {
     const fdb = br_fdb_find(br, high, low);
     if (fdb?.local === true) {
       br_pass_frame_up(br, skb);
-      return;
+      return 0;
     }
     if (fdb !== null) {
       fdb.used = br.kernel.timers.jiffies();
@@ -72,6 +80,7 @@ function br_handle_frame_finish(p: net_bridge_port, skb: sk_buff): void {
     }
   }
   if (local_rcv) br_pass_frame_up(br, skb);
+  return 0;
 }
 
 /** br_handle_frame: the ports' rx_handler. The skb is nobody else's. */
@@ -110,7 +119,7 @@ export function br_handle_frame(skb: sk_buff): number {
   }
   const { dev_addr } = p.br.dev;
   if (high === address_high(dev_addr) && low === address_low(dev_addr)) skb.pkt_type = PACKET_HOST;
-  // NF_BR_PRE_ROUTING goes here.
-  br_handle_frame_finish(p, skb);
+  const { dev } = skb;
+  NF_HOOK(NFPROTO_BRIDGE, NF_BR_PRE_ROUTING, p.br.dev.nd_net, skb, dev, null, br_handle_frame_finish);
   return RX_HANDLER_CONSUMED;
 }

@@ -35,8 +35,7 @@ import {
   NAPI_STATE_DISABLE,
   NAPI_STATE_MISSED,
   NAPI_STATE_SCHED,
-  NETIF_F_GRO,
-  NETIF_F_GSO,
+  NETIF_F_SOFT_FEATURES,
   type napi_poll_t,
   napi_struct,
   net_device,
@@ -211,10 +210,13 @@ export function register_netdev(dev: net_device): number {
     return -EEXIST;
   }
   dev.ifindex = net.next_ifindex();
-  // NETIF_F_SOFT_FEATURES
-  dev.features |= NETIF_F_GRO | NETIF_F_GSO;
+  dev.hw_features |= NETIF_F_SOFT_FEATURES;
+  dev.features |= NETIF_F_SOFT_FEATURES;
+  dev.wanted_features = dev.features & dev.hw_features;
   dev.registered = true;
   net.devices.push(dev);
+  const tp = dev.kernel.trace.register_netdev;
+  if (tp !== null) tp(dev);
   net.call_netdevice_notifiers(NETDEV_REGISTER, dev);
   return 0;
 }
@@ -237,6 +239,8 @@ export function dev_open(dev: net_device): number {
   if (dev.running) return 0;
   if (!dev.present) return -ENODEV;
   const result = dev.netdev_ops.ndo_open(dev);
+  const tp = dev.kernel.trace.dev_open;
+  if (tp !== null) tp(dev, result);
   if (result !== 0) return result;
   dev.running = true;
   dev.flags |= IFF_UP;
@@ -253,6 +257,8 @@ export function dev_close(dev: net_device): void {
   dev_deactivate(dev);
   dev.running = false;
   dev.netdev_ops.ndo_stop(dev);
+  const tp = dev.kernel.trace.dev_close;
+  if (tp !== null) tp(dev);
   dev.flags &= ~(IFF_UP | IFF_RUNNING);
   dev.nd_net.call_netdevice_notifiers(NETDEV_DOWN, dev);
 }
@@ -330,6 +336,8 @@ function dev_set_rx_mode(dev: net_device): void {
 export function netif_carrier_on(dev: net_device): void {
   if (dev.carrier) return;
   dev.carrier = true;
+  const tp = dev.kernel.trace.netif_carrier;
+  if (tp !== null) tp(dev, true);
   if (!dev.running) return;
   dev.flags |= IFF_RUNNING;
   dev_activate(dev);
@@ -340,6 +348,8 @@ export function netif_carrier_on(dev: net_device): void {
 export function netif_carrier_off(dev: net_device): void {
   if (!dev.carrier) return;
   dev.carrier = false;
+  const tp = dev.kernel.trace.netif_carrier;
+  if (tp !== null) tp(dev, false);
   dev.flags &= ~IFF_RUNNING;
   if (!dev.running) return;
   dev_deactivate(dev);
@@ -366,6 +376,8 @@ export function netif_carrier_ok(dev: net_device): boolean {
 export function netif_napi_add(dev: net_device, poll: napi_poll_t, weight = NAPI_POLL_WEIGHT): napi_struct {
   const napi = new napi_struct(dev, poll, weight);
   dev.napis.push(napi);
+  const tp = dev.kernel.trace.netif_napi_add;
+  if (tp !== null) tp(dev, weight);
   return napi;
 }
 
@@ -490,8 +502,11 @@ function net_rx_action(cpu: Cpu): boolean {
   const napi = sd.list.first;
   if (napi !== null) {
     if (napi_poll_slice(sd, napi)) return true;
-    if (sd.budget <= 0 || clock.now >= sd.time_limit) sd.time_squeeze++;
-    else if (sd.list.first !== null) return true;
+    if (sd.budget <= 0 || clock.now >= sd.time_limit) {
+      sd.time_squeeze++;
+      const tp = kernel.trace.net_rx_squeeze;
+      if (tp !== null) tp(sd.budget);
+    } else if (sd.list.first !== null) return true;
     else if (sd.repoll.first === null && sd.poll_list.first !== null) {
       // Somebody scheduled while this action ran: it goes on with them.
       sd.list.splice(sd.poll_list);
@@ -671,6 +686,17 @@ export function netdev_rx_handler_register(dev: net_device, handler: rx_handler_
 export function netdev_rx_handler_unregister(dev: net_device): void {
   dev.rx_handler = null;
   dev.rx_handler_data = null;
+}
+
+/**
+ * A driver throws a received frame away before it has an sk_buff for it, which Linux sees in the device's counter only:
+ * here it has a reason, and a trace sees it. `address`: of the buffer that the card has written.
+ */
+export function netdev_rx_drop(dev: net_device, address: number, reason: number): void {
+  dev.stats.rx_dropped++;
+  dev.nd_net.count_drop(reason);
+  const tp = dev.kernel.trace.netdev_rx_drop;
+  if (tp !== null) tp(dev, address, reason);
 }
 
 /** dev_kfree_skb_any for a transmitted skb in a NAPI poll. */

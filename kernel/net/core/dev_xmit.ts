@@ -6,7 +6,7 @@ import type { Cpu } from '../../sched/cpu.ts';
 import { NET_TX_SOFTIRQ, raise_softirq } from '../../softirq.ts';
 import { __vlan_hwaccel_push_inside } from '../8021q/vlan_core.ts';
 import { NET_XMIT_DROP, NET_XMIT_SUCCESS, type Qdisc } from '../sched/qdisc.ts';
-import { __dev_xmit_skb, noqueue_qdisc_ops, qdisc_run } from '../sched/sch_generic.ts';
+import { __dev_xmit_skb, noqueue_qdisc_ops, qdisc_reset, qdisc_run } from '../sched/sch_generic.ts';
 import type { softnet_data } from './dev.ts';
 import { skb_get_hash, skb_get_rx_queue, skb_rx_queue_recorded } from './flow_dissector.ts';
 import { net_gso_ok, skb_gso_segment, skb_gso_transport_seglen_headers } from './gso.ts';
@@ -51,6 +51,8 @@ export function netif_tx_stop_all_queues(dev: net_device): void {
 /** netif_stop_queue: the driver has no room; nothing is given to it until it wakes the queue. */
 export function netif_stop_queue(dev: net_device, queue = 0): void {
   (dev._tx[queue] as netdev_queue).stopped = true;
+  const tp = dev.kernel.trace.netif_tx_stop_queue;
+  if (tp !== null) tp(dev, queue);
 }
 
 /** netif_wake_queue: room again; NET_TX_SOFTIRQ runs what waits. */
@@ -58,6 +60,8 @@ export function netif_wake_queue(dev: net_device, queue = 0): void {
   const txq = dev._tx[queue] as netdev_queue;
   if (!txq.stopped) return;
   txq.stopped = false;
+  const tp = dev.kernel.trace.netif_tx_wake_queue;
+  if (tp !== null) tp(dev, queue);
   netif_schedule(txq.qdisc);
 }
 
@@ -65,9 +69,36 @@ export function netif_queue_stopped(dev: net_device, queue = 0): boolean {
   return (dev._tx[queue] as netdev_queue).stopped;
 }
 
-/** netif_set_real_num_tx_queues: the driver uses the first `count` of its queues. False: it has not so many. */
+/** netif_stop_subqueue: one queue of several. */
+export function netif_stop_subqueue(dev: net_device, queue: number): void {
+  netif_stop_queue(dev, queue);
+}
+
+/** netif_wake_subqueue */
+export function netif_wake_subqueue(dev: net_device, queue: number): void {
+  netif_wake_queue(dev, queue);
+}
+
+/** __netif_subqueue_stopped */
+export function __netif_subqueue_stopped(dev: net_device, queue: number): boolean {
+  return (dev._tx[queue] as netdev_queue).stopped;
+}
+
+/** netif_tx_wake_all_queues */
+export function netif_tx_wake_all_queues(dev: net_device): void {
+  for (let queue = 0; queue < dev.real_num_tx_queues; queue++) netif_wake_queue(dev, queue);
+}
+
+/**
+ * netif_set_real_num_tx_queues: the driver uses the first `count` of its queues; what waits for the others is dropped
+ * (qdisc_reset_all_tx_gt). False: it has not so many.
+ */
 export function netif_set_real_num_tx_queues(dev: net_device, count: number): boolean {
   if (count < 1 || count > dev._tx.length) return false;
+  for (let queue = count; queue < dev.real_num_tx_queues; queue++) {
+    const { qdisc_sleeping } = dev._tx[queue] as netdev_queue;
+    if (qdisc_sleeping !== null) qdisc_reset(qdisc_sleeping);
+  }
   dev.real_num_tx_queues = count;
   return true;
 }
@@ -248,26 +279,26 @@ function xmit_without_queue(skb: sk_buff, dev: net_device, txq: netdev_queue, ke
 /** dev_direct_xmit: past the queue, to the driver or nowhere (packet sockets with PACKET_QDISC_BYPASS). Takes the skb. */
 export function dev_direct_xmit(skb: sk_buff, queue: number): number {
   const dev = skb.dev as net_device;
-  const drop = (list: sk_buff): number => {
+  const drop = (list: sk_buff, reason: number): number => {
     dev.stats.tx_dropped++;
-    kfree_skb_list(list, SKB_DROP_REASON.NOT_SPECIFIED);
+    kfree_skb_list(list, reason);
     return NET_XMIT_DROP;
   };
-  if (!dev.running || !dev.carrier) return drop(skb);
+  if (!dev.running || !dev.carrier) return drop(skb, SKB_DROP_REASON.DEV_READY);
   qdisc_pkt_len_init(skb);
   const list = validate_xmit_skb_list(skb, dev);
   if (list === null) return NET_XMIT_DROP;
   // It must stay one packet.
-  if (list !== skb || skb.next !== null) return drop(list);
+  if (list !== skb || skb.next !== null) return drop(list, SKB_DROP_REASON.SKB_GSO_SEG);
   skb.queue_mapping = queue < dev.real_num_tx_queues ? queue : 0;
   const txq = dev._tx[skb.queue_mapping] as netdev_queue;
   // BQL's opinion does not count here: who bypasses the queue paces itself.
   if (txq.stopped) {
-    kfree_skb_reason(skb, SKB_DROP_REASON.NOT_SPECIFIED);
+    kfree_skb_reason(skb, SKB_DROP_REASON.FULL_RING);
     return NETDEV_TX_BUSY;
   }
   const result = netdev_start_xmit(skb, dev, txq, false);
-  if (result !== NETDEV_TX_OK) kfree_skb_reason(skb, SKB_DROP_REASON.NOT_SPECIFIED);
+  if (result !== NETDEV_TX_OK) kfree_skb_reason(skb, SKB_DROP_REASON.FULL_RING);
   return result;
 }
 
@@ -295,6 +326,8 @@ export function netif_skb_features(skb: sk_buff): number {
  * it, or its segments linked by `next`, or null when it had to be dropped.
  */
 function validate_xmit_skb(skb: sk_buff, dev: net_device): sk_buff | null {
+  const tp = dev.kernel.trace.validate_xmit_skb;
+  if (tp !== null) tp(skb);
   // The plain packet: nothing to do.
   if (skb.gso_size === 0 && skb.data_len === 0 && skb.ip_summed !== CHECKSUM_PARTIAL && skb.vlan_present === 0)
     return skb;

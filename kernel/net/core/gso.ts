@@ -1,4 +1,5 @@
 /** Segmentation in software (net/core/gso.c): one large packet into those that the wire can carry. */
+import { COPY_GSO } from '../../copies.ts';
 import { charge_copy } from '../../costs.ts';
 import { csum_from_partial, csum_tcpudp_nofold, ip_fast_csum, put_csum } from '../../lib/checksum.ts';
 import { ETH_P_8021AD, ETH_P_8021Q, ETH_P_IP } from '../ethernet/eth.ts';
@@ -130,7 +131,7 @@ function skb_segment(skb: sk_buff, headers: number): sk_buff | null {
     const at = skb_put(seg, headers + length);
     skb.ram.move(at, skb.data, headers);
     skb_copy_bits(skb, offset, at + headers, length);
-    charge_copy(kernel, headers + length);
+    charge_copy(kernel, headers + length, COPY_GSO);
     const shift = at - skb.data;
     seg.parent = skb.id;
     seg.mac_header = skb.mac_header === 0 ? 0 : skb.mac_header + shift;

@@ -6,8 +6,11 @@ import {
   ARPHRD_LOOPBACK,
   IFF_LOOPBACK,
   NETDEV_TX_OK,
+  NETIF_F_FRAGLIST,
+  NETIF_F_GSO_MASK,
   NETIF_F_HW_CSUM,
   NETIF_F_RXCSUM,
+  NETIF_F_SG,
   type net_device_ops,
 } from './netdevice.ts';
 import { CHECKSUM_PARTIAL, CHECKSUM_UNNECESSARY, skb_orphan } from './skbuff.ts';
@@ -42,7 +45,8 @@ export function loopback_init(net: net): void {
     lo.hard_header_len = 14;
     lo.header_ops = eth_header_ops;
     lo.flags = IFF_LOOPBACK;
-    lo.features = NETIF_F_HW_CSUM | NETIF_F_RXCSUM;
+    // Large packets stay large: who receives them cuts them, or takes them whole.
+    lo.features = NETIF_F_SG | NETIF_F_FRAGLIST | NETIF_F_GSO_MASK | NETIF_F_HW_CSUM | NETIF_F_RXCSUM;
     lo.tx_queue_len = 0;
     lo.carrier = true;
   });

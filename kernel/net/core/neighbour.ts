@@ -9,11 +9,12 @@
  */
 
 import type { RandomStream } from '../../arch.ts';
-import { EINVAL, ENOBUFS, EPERM } from '../../errno.ts';
+import { EEXIST, EINVAL, ENOBUFS, ENOENT, EPERM } from '../../errno.ts';
 import type { Kernel } from '../../kernel.ts';
 import { int_map } from '../../lib/int_map.ts';
 import { HZ, timer_list } from '../../time/timer.ts';
 import { dev_queue_xmit } from './dev.ts';
+import { neigh_proxy_process } from './neigh_proxy.ts';
 import type { net } from './net_namespace.ts';
 import type { net_device } from './netdevice.ts';
 import { kfree_skb_reason, SKB_DROP_REASON, type sk_buff, sk_buff_head, skb_pull, skb_push } from './skbuff.ts';
@@ -34,6 +35,10 @@ export const NUD_CONNECTED = NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE;
 
 export const NEIGH_UPDATE_F_OVERRIDE = 0x01;
 export const NEIGH_UPDATE_F_WEAK_OVERRIDE = 0x02;
+/** neigh_add: an entry that is there already is refused, replaced; one that is not is made (NLM_F_*). */
+export const NEIGH_ADD_REPLACE = 0x100;
+export const NEIGH_ADD_EXCL = 0x200;
+export const NEIGH_ADD_CREATE = 0x400;
 export const NEIGH_UPDATE_F_ADMIN = 0x80000000 | 0;
 
 const nud_names: readonly [number, string][] = [
@@ -66,13 +71,27 @@ export class neigh_parms {
   gc_stale_time = 60 * HZ;
   unres_qlen_bytes = 212992;
   locktime = HZ;
+  /** A question that is answered for somebody else waits up to so long, and so many may wait. */
+  proxy_delay = (8 * HZ) / 10;
+  proxy_qlen = 64;
   /** Drawn anew every five minutes from 0.5 to 1.5 times the base, so that hosts do not probe in step. */
   private reachable = 0;
   private last_rand = -Infinity;
+  /** Questions in the proxy queue that came by this device. */
+  qlen = 0;
+  /** Which settings the device has of its own: neigh.default moves the others only (data_state). */
+  readonly data_state = new Set<string>();
 
+  /** neigh_parms_alloc: a device starts with what neigh.default says. */
   constructor(tbl: neigh_table, dev: net_device | null) {
     this.tbl = tbl;
     this.dev = dev;
+    if (dev !== null) for (const name of NEIGH_VARS) this[name] = tbl.parms[name];
+  }
+
+  /** neigh_proc_base_reachable_time: a new base counts at once. */
+  redraw(): void {
+    this.last_rand = -Infinity;
   }
 
   /** reachable_time: neigh_rand_reach_time, drawn when it is asked for and due (Linux draws it in neigh_periodic_work). */
@@ -86,12 +105,31 @@ export class neigh_parms {
   }
 }
 
+/** The settings of net.ipv4.neigh.DEVICE.*, by their fields. */
+export const NEIGH_VARS = [
+  'mcast_solicit',
+  'ucast_solicit',
+  'app_solicit',
+  'mcast_resolicit',
+  'retrans_time',
+  'base_reachable_time',
+  'delay_first_probe_time',
+  'gc_stale_time',
+  'unres_qlen_bytes',
+  'locktime',
+  'proxy_delay',
+  'proxy_qlen',
+] as const;
+export type neigh_var = (typeof NEIGH_VARS)[number];
+
 /** What a protocol does for its neighbours. */
 export interface neigh_ops {
   /** Asks for the link-layer address. `skb`: a packet that waits for it, or null; not taken. */
   solicit(neigh: neighbour, skb: sk_buff | null): void;
   /** A packet that waited in vain. Takes the skb. */
   error_report(neigh: neighbour, skb: sk_buff): void;
+  /** An answer for somebody else that has waited long enough (neigh_table.proxy_redo). Takes the skb. */
+  proxy_redo?(skb: sk_buff): void;
   /** Sets type, parms, state and, where it is known beforehand, address of a new neighbour. 0 or a negative errno. */
   construct(neigh: neighbour): number;
 }
@@ -161,6 +199,13 @@ export class neigh_table {
   gc_first: neighbour | null = null;
   gc_last: neighbour | null = null;
   readonly gc_timer: timer_list;
+  /** pneigh_entry: the addresses that are answered for somebody else, whatever the routes say; each on one device or all. */
+  readonly phash_buckets = new Map<number, (net_device | null)[]>();
+  /** Questions that wait for their answer, by the time of it (skb.tstamp, in jiffies). */
+  readonly proxy_queue = new sk_buff_head();
+  readonly proxy_timer: timer_list;
+  /** neigh_alloc's message, once every five seconds at most (net_ratelimit). */
+  private warned = Number.NEGATIVE_INFINITY;
   // /proc/net/stat/arp_cache
   allocs = 0;
   destroys = 0;
@@ -181,6 +226,16 @@ export class neigh_table {
     this.parms = new neigh_parms(this, null);
     this.last_flush = this.jiffies();
     this.gc_timer = new timer_list(net.kernel, () => neigh_periodic_work(this));
+    this.proxy_timer = new timer_list(net.kernel, () => neigh_proxy_process(this));
+  }
+
+  /** The table is full: says so, but not for each packet. */
+  overflow(): void {
+    this.table_fulls++;
+    const now = this.jiffies();
+    if (now - this.warned < 5 * HZ) return;
+    this.warned = now;
+    this.kernel.printk(`neighbour: ${this.id}: neighbor table overflow!`);
   }
 
   jiffies(): number {
@@ -208,8 +263,7 @@ export function neigh_create(tbl: neigh_table, key: number, dev: net_device, exe
     (tbl.gc_entries >= tbl.gc_thresh3 || (tbl.gc_entries >= tbl.gc_thresh2 && tbl.jiffies() - tbl.last_flush > 5 * HZ))
   ) {
     if (neigh_forced_gc(tbl) === 0 && tbl.gc_entries >= tbl.gc_thresh3) {
-      tbl.kernel.printk(`neighbour: ${tbl.id}: neighbor table overflow!`);
-      tbl.table_fulls++;
+      tbl.overflow();
       return null;
     }
   }
@@ -412,10 +466,12 @@ function neigh_invalidate(n: neighbour): void {
 /**
  * __neigh_event_send: somebody wants to send. 0: go ahead, the skb is the caller's. 1: the skb waits, or was dropped.
  */
-function __neigh_event_send(n: neighbour, skb: sk_buff): number {
+function __neigh_event_send(n: neighbour, skb: sk_buff | null): number {
   if ((n.nud_state & (NUD_CONNECTED | NUD_DELAY | NUD_PROBE)) !== 0) return 0;
   if (n.dead) {
-    kfree_skb_reason(skb, (n.nud_state & NUD_STALE) !== 0 ? SKB_DROP_REASON.NEIGH_DEAD : SKB_DROP_REASON.NEIGH_FAILED);
+    // What was known when it went will do once more.
+    if ((n.nud_state & NUD_STALE) !== 0) return 0;
+    if (skb !== null) kfree_skb_reason(skb, SKB_DROP_REASON.NEIGH_DEAD);
     return 1;
   }
   const { parms, tbl } = n;
@@ -425,7 +481,7 @@ function __neigh_event_send(n: neighbour, skb: sk_buff): number {
     if (parms.mcast_solicit + parms.app_solicit === 0) {
       set_state(n, NUD_FAILED);
       n.updated = now;
-      kfree_skb_reason(skb, SKB_DROP_REASON.NEIGH_FAILED);
+      if (skb !== null) kfree_skb_reason(skb, SKB_DROP_REASON.NEIGH_FAILED);
       return 1;
     }
     n.probes = parms.ucast_solicit;
@@ -439,7 +495,7 @@ function __neigh_event_send(n: neighbour, skb: sk_buff): number {
     n.timer.mod(now + parms.delay_first_probe_time);
   }
   let rc = 0;
-  if (n.nud_state === NUD_INCOMPLETE) {
+  if (n.nud_state === NUD_INCOMPLETE && skb !== null) {
     while (n.arp_queue_len_bytes + skb.truesize > parms.unres_qlen_bytes) {
       const oldest = n.arp_queue.shift();
       if (oldest === null) break;
@@ -455,6 +511,12 @@ function __neigh_event_send(n: neighbour, skb: sk_buff): number {
   }
   if (immediate_probe) neigh_probe(n);
   return rc;
+}
+
+/** neigh_event_send without a packet: finds out about a neighbour that is going to be needed. */
+export function neigh_event_send(n: neighbour): void {
+  n.used = n.tbl.jiffies();
+  __neigh_event_send(n, null);
 }
 
 /**
@@ -580,17 +642,29 @@ function neigh_resolve_output(n: neighbour, skb: sk_buff): number {
 
 // ---- by hand ----------------------------------------------------------------------------------------------------
 
-/** neigh_add (`ip neigh replace`, `arp -s`): 0 or a negative errno. */
+/**
+ * neigh_add (`ip neigh replace`, `arp -s`; `add` and `change` by `flags`): 0, -EEXIST, -ENOENT, or -ENOBUFS from a full
+ * table.
+ */
 export function neigh_add(
   tbl: neigh_table,
   key: number,
   dev: net_device,
-  lladdr: Uint8Array,
+  lladdr: Uint8Array | null,
   state = NUD_PERMANENT,
+  flags = NEIGH_ADD_CREATE | NEIGH_ADD_REPLACE,
 ): number {
-  const n = neigh_lookup(tbl, key, dev) ?? neigh_create(tbl, key, dev, (state & NUD_PERMANENT) !== 0);
-  if (n === null) return -ENOBUFS;
-  return neigh_update(n, lladdr, state, NEIGH_UPDATE_F_OVERRIDE | NEIGH_UPDATE_F_ADMIN);
+  let n = neigh_lookup(tbl, key, dev);
+  let update = NEIGH_UPDATE_F_OVERRIDE | NEIGH_UPDATE_F_ADMIN;
+  if (n === null) {
+    if ((flags & NEIGH_ADD_CREATE) === 0) return -ENOENT;
+    n = neigh_create(tbl, key, dev, (state & NUD_PERMANENT) !== 0);
+    if (n === null) return -ENOBUFS;
+  } else {
+    if ((flags & NEIGH_ADD_EXCL) !== 0) return -EEXIST;
+    if ((flags & NEIGH_ADD_REPLACE) === 0) update &= ~NEIGH_UPDATE_F_OVERRIDE;
+  }
+  return neigh_update(n, lladdr, state, update);
 }
 
 /** neigh_delete (`ip neigh del`): true when it was there. */

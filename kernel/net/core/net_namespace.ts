@@ -1,6 +1,7 @@
 /** struct net: everything a host's network stack knows (include/net/net_namespace.h). */
 import type { Kernel } from '../../kernel.ts';
 import type { netns_ipv4 } from '../ipv4/netns.ts';
+import { netns_nf } from '../netfilter/netns.ts';
 import { NR_DROP_REASONS } from './dropreason.ts';
 import type { packet_offload } from './gro.ts';
 import type { net_device } from './netdevice.ts';
@@ -30,6 +31,7 @@ export const NETDEV_REGISTER = 5;
 export const NETDEV_UNREGISTER = 6;
 export const NETDEV_CHANGEMTU = 7;
 export const NETDEV_CHANGEADDR = 8;
+export const NETDEV_FEAT_CHANGE = 12;
 export const NETDEV_CHANGE_TX_QUEUE_LEN = 26;
 
 export class net {
@@ -52,6 +54,8 @@ export class net {
   readonly core = new netns_core();
   /** IPv4's part; set by inet_init. */
   ipv4!: netns_ipv4;
+  /** The hooks, and what hangs on them; filled by netfilter_init. */
+  readonly nf = new netns_nf();
   /** Run when the host shuts down, after its devices are gone (pernet_operations.exit). */
   readonly pernet_exit: (() => void)[] = [];
   /** net.core.* */

@@ -4,6 +4,7 @@ import { dql } from '../../lib/dynamic_queue_limits.ts';
 import type { int_map } from '../../lib/int_map.ts';
 import type { hrtimer } from '../../time/hrtimer.ts';
 import { timer_list } from '../../time/timer.ts';
+import type { ethtool_ops } from '../ethtool/ethtool.ts';
 import type { in_device } from '../ipv4/devinet.ts';
 import type { Qdisc } from '../sched/qdisc.ts';
 import { dev_watchdog, noop_qdisc } from '../sched/sch_generic.ts';
@@ -43,6 +44,8 @@ export const NETIF_F_HW_VLAN_CTAG_TX = 1 << 7;
 export const NETIF_F_HW_VLAN_CTAG_RX = 1 << 8;
 export const NETIF_F_GRO = 1 << 14;
 export const NETIF_F_RXCSUM = 1 << 17;
+/** The card's flow hash is given on (receive-hashing). */
+export const NETIF_F_RXHASH = 1 << 18;
 /** rx-gro-list and rx-udp-gro-forwarding. */
 export const NETIF_F_GRO_FRAGLIST = 1 << 27;
 export const NETIF_F_GRO_UDP_FWD = 1 << 28;
@@ -53,6 +56,8 @@ export const NETIF_F_GSO = 1 << 11;
 /** Segmentation by the card: TCP over IPv4; UDP datagrams in one (tx-udp-segmentation). */
 export const NETIF_F_TSO = 1 << 16;
 export const NETIF_F_GSO_UDP_L4 = 1 << 21;
+/** What the stack does itself, for every device. */
+export const NETIF_F_SOFT_FEATURES = NETIF_F_GRO | NETIF_F_GSO;
 /** Every kind of segmentation by the card. */
 export const NETIF_F_GSO_MASK = NETIF_F_TSO | NETIF_F_GSO_UDP_L4;
 
@@ -76,6 +81,10 @@ export interface net_device_ops {
   /** Brings `dev.stats` up to date with what the hardware counts. */
   ndo_get_stats?(dev: net_device): void;
   ndo_change_mtu?(dev: net_device, mtu: number): number;
+  /** Takes out of `features` what the driver cannot do beside the rest. */
+  ndo_fix_features?(dev: net_device, features: number): number;
+  /** Programs the card for `features`; dev.features still has the old ones. 0 or a negative errno. */
+  ndo_set_features?(dev: net_device, features: number): number;
 }
 
 /** How a device's link-layer header is made. */
@@ -209,7 +218,13 @@ export class net_device {
   readonly broadcast = new Uint8Array(6);
   flags = 0;
   priv_flags = 0;
+  /** Features in force, those that a user may switch, and what users want of them. */
   features = 0;
+  hw_features = 0;
+  wanted_features = 0;
+  ethtool_ops: ethtool_ops | null = null;
+  /** A user has set the RSS table (IFF_RXFH_CONFIGURED). */
+  rxfh_configured = false;
   /** netif_running: between open and stop. */
   running = false;
   carrier = false;

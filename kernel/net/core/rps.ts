@@ -268,6 +268,8 @@ export function process_backlog(napi: napi_struct, budget: number): number {
     let skb = process_queue.shift();
     while (skb !== null) {
       sd.input_queue_head = (sd.input_queue_head + 1) | 0;
+      const tp = kernel.trace.process_backlog;
+      if (tp !== null) tp(skb);
       __netif_receive_skb(skb);
       if (++work >= budget) return work;
       skb = process_queue.shift();

@@ -13,11 +13,13 @@
  */
 
 import type { Ram } from '../../arch.ts';
+import { COPY_FROM_USER, COPY_LINEARIZE, COPY_SKB, COPY_UNSHARE } from '../../copies.ts';
 import { charge_copy } from '../../costs.ts';
 import { ENOMEM } from '../../errno.ts';
 import type { Kernel } from '../../kernel.ts';
 import { assert } from '../../lib/assert.ts';
 import { Slab } from '../../mm/slab.ts';
+import type { nf_conn } from '../netfilter/nf_conntrack.ts';
 import { SKB_CONSUMED, SKB_DROP_REASON } from './dropreason.ts';
 import type { dst_entry } from './dst.ts';
 import type { net_device } from './netdevice.ts';
@@ -105,11 +107,22 @@ export class sk_buff {
   queued_at = 0;
   users = 0;
   cloned = 0;
+  /** May be fragmented here even with DF set (ip_sk_ignore_df). */
+  ignore_df = 0;
   dev: net_device | null = null;
   sk: sock | null = null;
   destructor: ((skb: sk_buff) => void) | null = null;
   /** The route, once there is one. */
   dst: dst_entry | null = null;
+  /** Its connection, held by count, and IP_CT_* (_nfct); IP_CT_UNTRACKED without a connection: not to be tracked. */
+  _nfct: nf_conn | null = null;
+  nfctinfo = 0;
+  /** TRACE: tables tell the log which rules it meets. */
+  nf_trace = 0;
+  /** struct nf_bridge_info: on its way through a bridge, seen by IP's hooks; the ports it came in and goes out by. */
+  nf_bridge = 0;
+  physindev: net_device | null = null;
+  physoutdev: net_device | null = null;
   next: sk_buff | null = null;
   prev: sk_buff | null = null;
   /** Queue it hangs in, for the assertion that it hangs in one only. */
@@ -230,10 +243,17 @@ function reset(skb: sk_buff): void {
   skb.skb_iif = 0;
   skb.tstamp = 0;
   skb.cloned = 0;
+  skb.ignore_df = 0;
   skb.dev = null;
   skb.sk = null;
   skb.destructor = null;
   skb.dst = null;
+  skb._nfct = null;
+  skb.nfctinfo = 0;
+  skb.nf_trace = 0;
+  skb.nf_bridge = 0;
+  skb.physindev = null;
+  skb.physoutdev = null;
   skb.cb0 = 0;
   skb.cb1 = 0;
   skb.cb2 = 0;
@@ -327,6 +347,7 @@ export function skb_copy(skb: sk_buff): sk_buff | null {
   copy.tail = copy.data + skb.len;
   copy.len = skb.len;
   skb_copy_bits(skb, 0, copy.data, skb.len);
+  charge_copy(skb.kernel, skb.len, COPY_SKB);
   copy_skb_header(copy, skb);
   copy.mac_header = skb.mac_header === 0 ? 0 : skb.mac_header + shift;
   copy.network_header = skb.network_header === 0 ? 0 : skb.network_header + shift;
@@ -360,8 +381,17 @@ function copy_skb_header(to: sk_buff, from: sk_buff): void {
   to.vlan_present = from.vlan_present;
   to.skb_iif = from.skb_iif;
   to.tstamp = from.tstamp;
+  to.ignore_df = from.ignore_df;
   to.dev = from.dev;
   to.dst = from.dst;
+  // __nf_copy
+  if (from._nfct !== null) from._nfct.use++;
+  to._nfct = from._nfct;
+  to.nfctinfo = from.nfctinfo;
+  to.nf_trace = from.nf_trace;
+  to.nf_bridge = from.nf_bridge;
+  to.physindev = from.physindev;
+  to.physoutdev = from.physoutdev;
   to.cb0 = from.cb0;
   to.cb1 = from.cb1;
   to.cb2 = from.cb2;
@@ -413,6 +443,7 @@ export function pskb_expand_head(skb: sk_buff, headroom: number, extra_tail: num
   if (head === 0) return -ENOMEM;
   const shift = head + front - skb.data;
   ram.move(keep + shift, keep, skb.tail - keep);
+  charge_copy(skb.kernel, skb.tail - keep, COPY_UNSHARE);
   put_head(skb);
   skb.head = head;
   skb.end = head + bucket - SIZEOF_SHARED_INFO;
@@ -526,6 +557,7 @@ export function __pskb_pull_tail(skb: sk_buff, delta: number): boolean {
   }
   if (!unshare_frags(skb)) return false;
   skb_copy_bits(skb, skb_headlen(skb), skb.tail, delta);
+  charge_copy(skb.kernel, delta, COPY_LINEARIZE);
   skb.tail += delta;
   skb.data_len -= delta;
   for (let frag = skb.frag_list; frag !== null && delta > 0; frag = skb.frag_list) {
@@ -613,11 +645,14 @@ export function skb_reset_transport_header(skb: sk_buff): void {
   skb.transport_header = skb.data;
 }
 
-/** skb_put_data: appends `length` bytes from RAM at `address` (a copy, charged; the identity of the source follows). */
-export function skb_put_data(skb: sk_buff, address: number, length: number): void {
+/**
+ * skb_put_data: appends `length` bytes from RAM at `address` (a copy, charged; the identity of the source follows).
+ * `place`: whose copy it is, of kernel/copies.ts.
+ */
+export function skb_put_data(skb: sk_buff, address: number, length: number, place = COPY_FROM_USER): void {
   const to = skb_put(skb, length);
   const kernel = skb.kernel;
-  charge_copy(kernel, length);
+  charge_copy(kernel, length, place);
   skb.ram.move(to, address, length);
   const tp = kernel.trace.skb_copy_from;
   if (tp !== null) tp(skb, address, length);
@@ -670,11 +705,20 @@ function release(skb: sk_buff, reason: number): void {
   if (destructor !== null) destructor(skb);
   put_head(skb);
   if (skb.frag_list !== null) put_frags(skb, reason);
+  if (skb._nfct !== null) nf_reset_ct(skb);
   skb.sk = null;
   skb.dev = null;
   skb.dst = null;
   skb.destructor = null;
   kernel.skbs.give(skb);
+}
+
+/** nf_reset_ct: the packet's way past the connection trackers is over. */
+export function nf_reset_ct(skb: sk_buff): void {
+  const ct = skb._nfct;
+  skb._nfct = null;
+  skb.nfctinfo = 0;
+  if (ct !== null && --ct.use === 0) ct.ct_net.nf_conntrack_destroy(ct);
 }
 
 function put_head(skb: sk_buff): void {

@@ -24,26 +24,33 @@ import {
 import {
   AF_INET,
   AF_UNSPEC,
+  MSG_ERRQUEUE,
   type proto_ops,
   SOCK_DGRAM,
+  SOCK_RAW,
   SOCK_STREAM,
   type sockaddr,
   type sockaddr_in,
 } from '../msg.ts';
 import { sock_graft, sock_register, type socket } from '../socket.ts';
+import { IP_PMTUDISC_DONT } from './datagram.ts';
 import { ipv4_offload_init } from './inet_offload.ts';
 import { make_stream_ops } from './inet_stream.ts';
-import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP } from './ip_header.ts';
+import { ip_recv_error } from './ip_cmsg.ts';
+import { IPPROTO_ICMP, IPPROTO_RAW, IPPROTO_TCP, IPPROTO_UDP } from './ip_header.ts';
+import { ip_mc_drop_socket } from './ip_mc.ts';
 import { ip_getsockopt, ip_setsockopt, SOL_IP } from './ip_sockglue.ts';
 import { ipv4_init } from './ipv4_init.ts';
 import { ping_init, ping_prot } from './ping.ts';
+import { raw_net_init, raw_prot } from './raw.ts';
 import { inet_addr_type, RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST } from './route.ts';
 import { sysctl_ipv4_init } from './sysctl_net_ipv4.ts';
 import { tcp_init, tcp_prot, tcp_v4_sk_alloc } from './tcp_init.ts';
 import { udp_init, udp_poll, udp_prot } from './udp.ts';
 
 const IPPROTO_IP = 0;
-const IPPROTO_MAX = 256;
+/** Behind IPPROTO_MPTCP: protocols above 255 are names, none that a header could hold. */
+const IPPROTO_MAX = 263;
 
 /** One line of the protocol switch (struct inet_protosw). */
 interface inet_protosw {
@@ -66,13 +73,16 @@ function inet_autobind(sk: sock): number {
 /** inet_release */
 function inet_release(sock: socket): number {
   const { sk } = sock;
-  if (sk !== null) sk.sk_prot.close(sk);
+  if (sk === null) return 0;
+  if (sk.mc_list !== null) ip_mc_drop_socket(sk);
+  sk.sk_prot.close(sk);
   return 0;
 }
 
 /** __inet_bind: 0, or -EINVAL, -EAFNOSUPPORT, -EADDRNOTAVAIL, -EADDRINUSE. */
 function inet_bind(sock: socket, addr: sockaddr): number {
   const sk = sock.sk as sock;
+  if (sk.sk_prot.bind !== null) return sk.sk_prot.bind(sk, addr);
   if (addr.sa_layout === AF_UNSPEC) return -EINVAL;
   // AF_UNSPEC with the wildcard address is taken, for old programs.
   const unspec = addr.sa_family === AF_UNSPEC && addr.sa_layout === AF_INET && (addr as sockaddr_in).sin_addr === 0;
@@ -82,7 +92,7 @@ function inet_bind(sock: socket, addr: sockaddr): number {
   const address = (addr as sockaddr_in).sin_addr | 0;
   const port = (addr as sockaddr_in).sin_port & 0xffff;
   const type = inet_addr_type(net, address);
-  const nonlocal = net.ipv4.ip_nonlocal_bind !== 0 || sk.freebind;
+  const nonlocal = net.ipv4.ip_nonlocal_bind !== 0 || sk.freebind || sk.transparent;
   if (!nonlocal && address !== 0 && type !== RTN_LOCAL && type !== RTN_MULTICAST && type !== RTN_BROADCAST) {
     return -EADDRNOTAVAIL;
   }
@@ -180,6 +190,8 @@ function sock_rps_record_flow(sk: sock): void {
 /** inet_recvmsg */
 function inet_recvmsg(sock: socket, msg: Parameters<proto_ops['recvmsg']>[1], length: number): number {
   const sk = sock.sk as sock;
+  // inet_recv_error
+  if ((msg.flags & MSG_ERRQUEUE) !== 0) return ip_recv_error(sk, msg, length);
   sock_rps_record_flow(sk);
   return sk.sk_prot.recvmsg(sk, msg, length);
 }
@@ -197,6 +209,7 @@ function dgram_ops(poll: (sk: sock, f_flags: number) => number): proto_ops {
     getsockopt: inet_getsockopt,
     sendmsg: inet_sendmsg,
     recvmsg: inet_recvmsg,
+    ioctl: (sock, command) => (sock.sk as sock).sk_prot.ioctl(sock.sk as sock, command),
   };
 }
 
@@ -210,6 +223,7 @@ const inetsw: readonly inet_protosw[] = [
   { type: SOCK_STREAM, protocol: IPPROTO_TCP, prot: tcp_prot, ops: inet_stream_ops, alloc: tcp_v4_sk_alloc },
   { type: SOCK_DGRAM, protocol: IPPROTO_UDP, prot: udp_prot, ops: inet_dgram_ops, alloc: null },
   { type: SOCK_DGRAM, protocol: IPPROTO_ICMP, prot: ping_prot, ops: inet_sockraw_ops, alloc: null },
+  { type: SOCK_RAW, protocol: IPPROTO_IP, prot: raw_prot, ops: inet_sockraw_ops, alloc: null },
 ];
 
 /** inet_create: 0, or -EINVAL, -ESOCKTNOSUPPORT (no such type), -EPROTONOSUPPORT (not with this type). */
@@ -219,7 +233,9 @@ function inet_create(net: net, sock_: socket, protocol: number): number {
   let err = -ESOCKTNOSUPPORT;
   for (const line of inetsw) {
     if (line.type !== sock_.type) continue;
-    if (line.protocol === protocol || protocol === IPPROTO_IP) {
+    // A line of protocol 0 takes every other; a socket of protocol 0 takes the line's own, which must not be 0 too.
+    const fits = protocol === IPPROTO_IP ? line.protocol !== IPPROTO_IP : line.protocol === protocol;
+    if (fits || (line.protocol === IPPROTO_IP && protocol !== IPPROTO_IP)) {
       answer = line;
       break;
     }
@@ -229,7 +245,16 @@ function inet_create(net: net, sock_: socket, protocol: number): number {
   const sk =
     answer.alloc !== null
       ? answer.alloc(net, AF_INET)
-      : new sock(net, AF_INET, sock_.type, answer.protocol, answer.prot);
+      : new sock(net, AF_INET, sock_.type, protocol === IPPROTO_IP ? answer.protocol : protocol, answer.prot);
+  // INET_PROTOSW_REUSE
+  sk.sk_reuse = answer.prot === raw_prot || answer.prot === ping_prot;
+  if (net.ipv4.ip_no_pmtu_disc !== 0) sk.pmtudisc = IP_PMTUDISC_DONT;
+  if (sock_.type === SOCK_RAW) {
+    // The protocol is the number it is known by.
+    sk.inet_num = protocol;
+    sk.inet_sport = protocol;
+    sk.hdrincl = protocol === IPPROTO_RAW;
+  }
   sock_.ops = answer.ops;
   sock_graft(sk, sock_);
   const failed = sk.sk_prot.init(sk);
@@ -244,6 +269,7 @@ export function inet_init(net: net): void {
   udp_init(net);
   tcp_init(net);
   ping_init(net);
+  raw_net_init(net);
   sysctl_ipv4_init(net);
   sock_register(net, { family: AF_INET, create: inet_create });
 }

@@ -2,6 +2,7 @@
 import { EINVAL } from '../../errno.ts';
 import { dev_queue_xmit, NET_RX_DROP, NET_RX_SUCCESS } from '../core/dev.ts';
 import { dst_link_failure } from '../core/dst.ts';
+import { LOCALLY_ENQUEUED, pneigh_enqueue, pneigh_ifdown, pneigh_lookup } from '../core/neigh_proxy.ts';
 import {
   NEIGH_UPDATE_F_OVERRIDE,
   NUD_NOARP,
@@ -39,6 +40,7 @@ import {
   skb_share_check,
 } from '../core/skbuff.ts';
 import { ETH_P_ARP, ETH_P_IP } from '../ethernet/eth.ts';
+import { NF_ARP_IN, NF_ARP_OUT, NF_HOOK, NFPROTO_ARP, nf_hook } from '../netfilter/core.ts';
 import { type in_device, inet_addr_onlink, inet_confirm_addr, inet_select_addr } from './devinet.ts';
 import {
   inet_addr_type_dev,
@@ -50,7 +52,17 @@ import {
   RTN_UNICAST,
   rt_cache_flush,
 } from './fib.ts';
-import { get16, get32, INADDR_ANY, iph_saddr, ipv4_is_loopback, ipv4_is_multicast, put16, put32 } from './ip_header.ts';
+import {
+  get16,
+  get32,
+  INADDR_ANY,
+  in_ntoa,
+  iph_saddr,
+  ipv4_is_loopback,
+  ipv4_is_multicast,
+  put16,
+  put32,
+} from './ip_header.ts';
 import { flowi4, ip_route_input, ip_route_output_key, type rtable } from './route.ts';
 
 export const ARPOP_REQUEST = 1;
@@ -69,7 +81,12 @@ const AR_THA = 18;
 const AR_TIP = 24;
 export const ARP_HDR_LEN = 28;
 
-const ops: neigh_ops = { solicit: arp_solicit, error_report: arp_error_report, construct: arp_constructor };
+const ops: neigh_ops = {
+  solicit: arp_solicit,
+  error_report: arp_error_report,
+  construct: arp_constructor,
+  proxy_redo: parp_redo,
+};
 
 /** arp_init: the table, and the packet type. */
 export function arp_init(net: net): void {
@@ -102,6 +119,7 @@ function arp_netdev_event(event: number, dev: net_device): void {
     if (!dev.carrier && (dev.ip_ptr === null || dev.ip_ptr.arp_evict_nocarrier())) neigh_flush_dev(arp, dev, true);
   } else if (event === NETDEV_DOWN || event === NETDEV_UNREGISTER) {
     neigh_flush_dev(arp, dev, false);
+    pneigh_ifdown(arp, dev);
   }
 }
 
@@ -168,6 +186,8 @@ function arp_solicit(n: neighbour, skb: sk_buff | null): void {
   if (saddr === 0) saddr = inet_select_addr(dev, target, RT_SCOPE_LINK);
   // neigh_probe has counted this one already.
   const known = n.probes - 1 < parms.ucast_solicit;
+  // neigh_app_ns: the next ones are a daemon's to ask (net.ipv4.neigh.*.app_solicit).
+  if (!known && n.probes - 1 < parms.ucast_solicit + parms.app_solicit) return;
   arp_send(ARPOP_REQUEST, ETH_P_ARP, target, dev, saddr, known ? n.ha : null, dev.dev_addr, null, skb?.id ?? 0);
 }
 
@@ -191,6 +211,29 @@ function arp_ignore(in_dev: in_device, sip: number, tip: number): boolean {
 function arp_filter(net: net, fl4: flowi4, sip: number, tip: number, dev: net_device): boolean {
   const rt = ip_route_output_key(net, fl4.init(sip, tip));
   return typeof rt === 'number' || rt.dev !== dev;
+}
+
+/** arp_fwd_proxy: do we answer for whom this route leads to? Not on its own link, nor on one of the same medium. */
+function arp_fwd_proxy(in_dev: in_device, dev: net_device, rt: rtable): boolean {
+  if (rt.dev === dev || !in_dev.proxy_arp()) return false;
+  const imi = in_dev.medium_id();
+  if (imi === 0) return true;
+  if (imi === -1) return false;
+  const omi = rt.dev.ip_ptr?.medium_id() ?? -1;
+  return omi !== imi && omi !== -1;
+}
+
+/** arp_fwd_pvlan: do we answer for a host on the very same link, whose hosts cannot hear each other (RFC 3069)? */
+function arp_fwd_pvlan(in_dev: in_device, dev: net_device, rt: rtable, sip: number, tip: number): boolean {
+  return rt.dev === dev && in_dev.proxy_arp_pvlan() && sip !== tip;
+}
+
+/** parp_redo: a question that has waited its while is answered. Takes the skb. */
+function parp_redo(skb: sk_buff): void {
+  const dev = skb.dev as net_device;
+  const reason = arp_process(skb, dev, new Uint8Array(6), new Uint8Array(6), new flowi4());
+  if (reason === 0) consume_skb(skb);
+  else if (reason !== ARP_QUEUED) kfree_skb_reason(skb, reason);
 }
 
 /** arp_accept: may a host that never spoke to us get an entry by announcing itself? */
@@ -226,7 +269,7 @@ export function arp_create(
   const from = src_hw ?? dev.dev_addr;
   const created = dev.header_ops?.create(skb, dev, ptype, dest_hw ?? dev.broadcast, from) ?? 0;
   if (created < 0) {
-    kfree_skb_reason(skb, SKB_DROP_REASON.NOT_SPECIFIED);
+    kfree_skb_reason(skb, SKB_DROP_REASON.DEV_HDR);
     return null;
   }
   put16(ram, at + AR_HRD, dev.type);
@@ -243,11 +286,16 @@ export function arp_create(
   return skb;
 }
 
-/** arp_xmit: NF_ARP_OUT goes here. Takes the skb. */
+/** arp_xmit: takes the skb. */
 export function arp_xmit(skb: sk_buff): void {
   const tp = skb.kernel.trace.arp_send;
   if (tp !== null) tp(skb);
-  dev_queue_xmit(skb);
+  const dev = skb.dev as net_device;
+  NF_HOOK(NFPROTO_ARP, NF_ARP_OUT, dev.nd_net, skb, null, dev, arp_xmit_finish);
+}
+
+function arp_xmit_finish(_net: net, skb: sk_buff): number {
+  return dev_queue_xmit(skb);
 }
 
 /** arp_send: arguments as arp_create. */
@@ -285,46 +333,54 @@ function arp_rcv(skb: sk_buff, dev: net_device, sha: Uint8Array, tha: Uint8Array
   }
   const { ram } = own;
   if (ram.u8[own.network_header + AR_HLN] !== 6 || ram.u8[own.network_header + AR_PLN] !== 4) {
-    kfree_skb_reason(own, SKB_DROP_REASON.NOT_SPECIFIED);
+    kfree_skb_reason(own, SKB_DROP_REASON.INVALID_PROTO);
     return NET_RX_DROP;
   }
-  // NF_ARP_IN goes here.
-  if (arp_process(own, dev, sha, tha, fl4)) {
+  own.cb0 = 0;
+  own.cb1 = 0;
+  if (nf_hook(NFPROTO_ARP, NF_ARP_IN, dev.nd_net, own, dev, null, null) !== 1) return NET_RX_DROP;
+  const reason = arp_process(own, dev, sha, tha, fl4);
+  if (reason === ARP_QUEUED) return NET_RX_SUCCESS;
+  if (reason === 0) {
     consume_skb(own);
     return NET_RX_SUCCESS;
   }
-  kfree_skb_reason(own, SKB_DROP_REASON.NOT_SPECIFIED);
+  kfree_skb_reason(own, reason);
   return NET_RX_DROP;
 }
 
-/** arp_process: false when the packet is one to drop. Does not take the skb. */
-function arp_process(skb: sk_buff, dev: net_device, sha: Uint8Array, tha: Uint8Array, fl4: flowi4): boolean {
+/** arp_process gave the packet to the proxy's queue: it is not the caller's any more. */
+const ARP_QUEUED = -1;
+
+/** arp_process: 0, or why the packet is one to drop (Linux has no name for these). Takes the skb with ARP_QUEUED only. */
+function arp_process(skb: sk_buff, dev: net_device, sha: Uint8Array, tha: Uint8Array, fl4: flowi4): number {
   const in_dev = dev.ip_ptr;
-  if (in_dev === null) return false;
+  if (in_dev === null) return SKB_DROP_REASON.DEV_READY;
   const net = dev.nd_net;
   const { arp: tbl } = net.ipv4;
   const { ram } = skb;
   const at = skb.network_header;
   const hrd = get16(ram, at + AR_HRD);
-  if (get16(ram, at + AR_PRO) !== ETH_P_IP) return false;
-  if (hrd !== dev.type && !(dev.type === ARPHRD_ETHER && hrd === ARPHRD_IEEE802)) return false;
+  if (get16(ram, at + AR_PRO) !== ETH_P_IP) return SKB_DROP_REASON.INVALID_PROTO;
+  if (hrd !== dev.type && !(dev.type === ARPHRD_ETHER && hrd === ARPHRD_IEEE802)) return SKB_DROP_REASON.INVALID_PROTO;
   const op = get16(ram, at + AR_OP);
-  if (op !== ARPOP_REQUEST && op !== ARPOP_REPLY) return false;
+  if (op !== ARPOP_REQUEST && op !== ARPOP_REPLY) return SKB_DROP_REASON.INVALID_PROTO;
   for (let i = 0; i < 6; i++) {
     sha[i] = ram.u8[at + AR_SHA + i] as number;
     tha[i] = ram.u8[at + AR_THA + i] as number;
   }
   const sip = get32(ram, at + AR_SIP);
   const tip = get32(ram, at + AR_TIP);
-  if (ipv4_is_multicast(tip) || (ipv4_is_loopback(tip) && !in_dev.route_localnet())) return false;
-  if (sip === tip && in_dev.drop_gratuitous_arp()) return false;
+  if (ipv4_is_multicast(tip) || (ipv4_is_loopback(tip) && !in_dev.route_localnet()))
+    return SKB_DROP_REASON.IP_INVALID_DEST;
+  if (sip === tip && in_dev.drop_gratuitous_arp()) return SKB_DROP_REASON.IP_INVALID_SOURCE;
 
   // Somebody asks whether an address is free (RFC 5227): an answer, but no entry for 0.0.0.0.
   if (sip === 0) {
     if (op === ARPOP_REQUEST && inet_addr_type_dev(net, dev, tip) === RTN_LOCAL && !arp_ignore(in_dev, sip, tip)) {
       arp_send(ARPOP_REPLY, ETH_P_ARP, sip, dev, tip, sha, dev.dev_addr, sha, skb.id);
     }
-    return true;
+    return 0;
   }
 
   if (op === ARPOP_REQUEST && ip_route_input(skb, tip, sip, 0, dev) === 0) {
@@ -336,9 +392,24 @@ function arp_process(skb: sk_buff, dev: net_device, sha: Uint8Array, tha: Uint8A
           arp_send(ARPOP_REPLY, ETH_P_ARP, sip, dev, tip, sha, dev.dev_addr, sha, skb.id);
         }
       }
-      return true;
+      return 0;
     }
-    // Proxy ARP (arp_fwd_proxy, pneigh_lookup) goes here: when we forward on this device.
+    if (in_dev.forward() && rt.rt_type === RTN_UNICAST) {
+      const proxy =
+        arp_fwd_proxy(in_dev, dev, rt) ||
+        arp_fwd_pvlan(in_dev, dev, rt, sip, tip) ||
+        (rt.dev !== dev && pneigh_lookup(tbl, tip, dev));
+      if (proxy) {
+        neigh_event_ns(tbl, sha, sip, dev);
+        const now = skb.cb1 === LOCALLY_ENQUEUED || skb.pkt_type === PACKET_HOST || in_dev.arp_parms.proxy_delay === 0;
+        if (!now) {
+          pneigh_enqueue(tbl, in_dev.arp_parms, skb);
+          return ARP_QUEUED;
+        }
+        arp_send(ARPOP_REPLY, ETH_P_ARP, sip, dev, tip, sha, dev.dev_addr, sha, skb.id);
+        return 0;
+      }
+    }
   }
 
   // An entry that exists is brought up to date; an answer we did not ask for makes none, unless arp_accept says so.
@@ -356,7 +427,7 @@ function arp_process(skb: sk_buff, dev: net_device, sha: Uint8Array, tha: Uint8A
     const state = op === ARPOP_REPLY && skb.pkt_type === PACKET_HOST ? NUD_REACHABLE : NUD_STALE;
     neigh_update(n, sha, state, override ? NEIGH_UPDATE_F_OVERRIDE : 0);
   }
-  return true;
+  return 0;
 }
 
 /** arp_is_garp: does it announce its sender's own address? */
@@ -374,19 +445,46 @@ function arp_is_garp(
   return inet_addr_type_dev(net, dev, sip) === RTN_UNICAST;
 }
 
-/** /proc/net/arp */
-export function arp_format(
-  net: net,
-): { ip: number; hw_type: number; flags: number; lladdr: Uint8Array; mask: string; dev: string }[] {
-  return neigh_dump(net.ipv4.arp)
+/** One line of /proc/net/arp. */
+export interface arp_line {
+  ip: number;
+  hw_type: number;
+  /** ATF_*: 2 complete, 4 permanent, 8 answered for somebody else. */
+  flags: number;
+  lladdr: Uint8Array;
+  mask: string;
+  dev: string;
+}
+
+/** /proc/net/arp, and behind it what we answer for others. */
+export function arp_format(net: net): arp_line[] {
+  const { arp } = net.ipv4;
+  const lines = neigh_dump(arp)
     .filter(entry => (entry.state & NUD_NOARP) === 0)
     .map(entry => ({
       ip: entry.key,
       hw_type: net.dev_get_by_name(entry.dev)?.type ?? 0,
-      // ATF_COM, ATF_PERM
       flags: (entry.state & NUD_PERMANENT) !== 0 ? 6 : (entry.state & NUD_VALID) !== 0 ? 2 : 0,
       lladdr: entry.lladdr,
       mask: '*',
       dev: entry.dev,
     }));
+  for (const [ip, devices] of arp.phash_buckets) {
+    for (const dev of devices) {
+      const lladdr = new Uint8Array(6);
+      lines.push({ ip, hw_type: dev?.type ?? 0, flags: 0xc, lladdr, mask: '*', dev: dev?.name ?? '*' });
+    }
+  }
+  return lines;
+}
+
+/** arp_seq_show: the text of /proc/net/arp. */
+export function arp_seq_show(net: net): string {
+  const lines = arp_format(net).map(line => {
+    const mac = Array.from(line.lladdr, byte => byte.toString(16).padStart(2, '0')).join(':');
+    const type = `0x${line.hw_type.toString(16)}`.padEnd(10);
+    const flags = `0x${line.flags.toString(16)}`.padEnd(10);
+    return `${in_ntoa(line.ip).padEnd(16)} ${type} ${flags} ${mac.padEnd(17)}     ${line.mask.padEnd(8)} ${line.dev}\n`;
+  });
+  return `IP address       HW type     Flags       HW address            Mask     Device\n${lines.join('')}`;
 }

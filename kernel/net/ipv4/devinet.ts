@@ -1,6 +1,5 @@
 /** IPv4 addresses of devices (net/ipv4/devinet.c), and the routes that follow from them (net/ipv4/fib_frontend.c). */
 import { EADDRNOTAVAIL, EEXIST, EINVAL, ENODEV } from '../../errno.ts';
-import { dev_mc_add, dev_mc_del } from '../core/dev.ts';
 import type { neigh_parms } from '../core/neighbour.ts';
 import {
   NETDEV_CHANGE,
@@ -12,30 +11,26 @@ import {
   NETDEV_UP,
   type net,
 } from '../core/net_namespace.ts';
-import { ARPHRD_ETHER, IFF_LOOPBACK, IFF_UP, type net_device } from '../core/netdevice.ts';
+import { IFF_LOOPBACK, IFF_UP, type net_device } from '../core/netdevice.ts';
 import { ETH_P_ARP } from '../ethernet/eth.ts';
 import { ARPOP_REQUEST, arp_parms_alloc, arp_send } from './arp.ts';
 import { ipv4_devconf } from './devconf.ts';
 import {
+  fib_add_ifaddr,
+  fib_del_ifaddr,
   fib_disable_ip,
   fib_flush,
+  fib_sync_down_addr,
   fib_sync_link,
-  fib_table_insert,
-  ip_route_del,
+  fib_sync_up,
   RT_SCOPE_HOST,
   RT_SCOPE_LINK,
   RT_SCOPE_UNIVERSE,
-  RT_TABLE_LOCAL,
-  RT_TABLE_MAIN,
-  RTN_BROADCAST,
-  RTN_LOCAL,
-  RTN_UNICAST,
-  RTPROT_KERNEL,
+  RTNH_F_DEAD,
   rt_cache_flush,
 } from './fib.ts';
+import { igmp_dev, ip_mc_destroy_dev, ip_mc_down, type ip_mc_list, ip_mc_up } from './igmp.ts';
 import {
-  INADDR_ALLHOSTS_GROUP,
-  INADDR_BROADCAST,
   INADDR_LOOPBACK,
   inet_make_mask,
   ipv4_is_lbcast,
@@ -87,8 +82,9 @@ export class in_device {
   readonly ifa_list: in_ifaddr[] = [];
   readonly cnf = new ipv4_devconf();
   readonly arp_parms: neigh_parms;
-  /** Groups this host listens to on the device, with reference counts (struct ip_mc_list; IGMP comes later). */
-  readonly mc_list = new Map<number, number>();
+  /** Groups this host listens to on the device, and IGMP's state. */
+  readonly mc_list = new Map<number, ip_mc_list>();
+  readonly igmp: igmp_dev;
   /** Routes over this device that hang at no next hop (broadcast, multicast, on-link by force), by kind; see route.ts. */
   readonly rt_uncached: (rtable | null)[] = [null, null, null, null];
 
@@ -97,6 +93,7 @@ export class in_device {
     this.net = dev.nd_net;
     this.cnf.assign(this.net.ipv4.devconf_dflt);
     this.arp_parms = arp_parms_alloc(this.net, dev);
+    this.igmp = new igmp_dev(this);
   }
 
   private get all(): ipv4_devconf {
@@ -117,6 +114,21 @@ export class in_device {
     return (this.cnf.accept_local | this.all.accept_local) !== 0;
   }
 
+  /** IN_DEV_SOURCE_ROUTE */
+  source_route(): boolean {
+    return (this.cnf.accept_source_route & this.all.accept_source_route) !== 0;
+  }
+
+  /** IN_DEV_BFORWARD */
+  bc_forwarding(): boolean {
+    return (this.cnf.bc_forwarding & this.all.bc_forwarding) !== 0;
+  }
+
+  /** IN_DEV_SRC_VMARK */
+  src_valid_mark(): boolean {
+    return (this.cnf.src_valid_mark | this.all.src_valid_mark) !== 0;
+  }
+
   route_localnet(): boolean {
     return (this.cnf.route_localnet | this.all.route_localnet) !== 0;
   }
@@ -128,6 +140,31 @@ export class in_device {
   /** IN_DEV_TX_REDIRECTS */
   send_redirects(): boolean {
     return (this.cnf.send_redirects | this.all.send_redirects) !== 0;
+  }
+
+  /** IN_DEV_RX_REDIRECTS: a host obeys them if either setting says so, a router only if both do. */
+  accept_redirects(): boolean {
+    const { cnf, all } = this;
+    const on = this.forward()
+      ? cnf.accept_redirects & all.accept_redirects
+      : cnf.accept_redirects | all.accept_redirects;
+    return on !== 0;
+  }
+
+  secure_redirects(): boolean {
+    return (this.cnf.secure_redirects | this.all.secure_redirects) !== 0;
+  }
+
+  shared_media(): boolean {
+    return (this.cnf.shared_media | this.all.shared_media) !== 0;
+  }
+
+  medium_id(): number {
+    return this.cnf.medium_id;
+  }
+
+  proxy_arp_pvlan(): boolean {
+    return this.cnf.proxy_arp_pvlan !== 0;
   }
 
   proxy_arp(): boolean {
@@ -177,6 +214,7 @@ export class in_device {
 
 /** devinet_init: every device gets its in_device, and what happens to devices is followed. */
 export function devinet_init(net: net): void {
+  net.ipv4.devconf_dflt.accept_source_route = 1;
   for (const dev of net.devices) inetdev_event(NETDEV_REGISTER, dev);
   net.register_netdevice_notifier(inetdev_event);
   net.register_netdevice_notifier(fib_netdev_event);
@@ -189,15 +227,22 @@ export function inet_lookup_ifaddr(net: net, addr: number): in_ifaddr | null {
 
 /**
  * inet_addr_add (`ip address add`): 0, -EINVAL, -EEXIST or -ENODEV. `broadcast` defaults to the subnet's. The scope
- * is that of the address: host for 127/8, else global.
+ * is that of the address: host for 127/8, else global, unless it is given.
  */
-export function inet_addr_add(dev: net_device, address: number, prefix_len: number, broadcast?: number): number {
+export function inet_addr_add(
+  dev: net_device,
+  address: number,
+  prefix_len: number,
+  broadcast?: number,
+  scope_wanted?: number,
+): number {
   const addr = address | 0;
   if (prefix_len < 0 || prefix_len > 32) return -EINVAL;
   if (ipv4_is_zeronet(addr) || ipv4_is_multicast(addr) || ipv4_is_lbcast(addr)) return -EINVAL;
   if (dev.ip_ptr === null) return -ENODEV;
   const brd = broadcast ?? (prefix_len < 31 ? addr | ~inet_make_mask(prefix_len) : 0);
-  const scope = ipv4_is_loopback(addr) ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE;
+  const scope = scope_wanted ?? (ipv4_is_loopback(addr) ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE);
+  dev.ip_ptr.cnf.setall();
   return inet_insert_ifa(new in_ifaddr(dev.ip_ptr, addr, prefix_len, brd, scope));
 }
 
@@ -247,7 +292,10 @@ export function inet_addr_del(dev: net_device, address: number, prefix_len: numb
     }
   }
   if (promoted !== undefined) promoted.ifa_flags &= ~IFA_F_SECONDARY;
-  for (const entry of gone) fib_del_ifaddr(entry);
+  // Routes that prefer an address that is no longer ours go, too.
+  let dead = 0;
+  for (const entry of gone) if (fib_del_ifaddr(entry)) dead += fib_sync_down_addr(net, entry.ifa_local);
+  if (dead > 0) fib_flush(net);
   if (promoted !== undefined) for (const entry of [promoted, ...secondaries]) fib_add_ifaddr(entry);
   addresses_changed(net);
   // The last address is gone: IP is off on this device.
@@ -258,80 +306,6 @@ export function inet_addr_del(dev: net_device, address: number, prefix_len: numb
 function addresses_changed(net: net): void {
   net.ipv4.dev_addr_genid = (net.ipv4.dev_addr_genid + 1) | 0;
   rt_cache_flush(net);
-}
-
-/** inet_ifa_byprefix: the primary address in whose subnet a secondary one lies; itself for a primary. */
-function primary_of(ifa: in_ifaddr): in_ifaddr {
-  if ((ifa.ifa_flags & IFA_F_SECONDARY) === 0) return ifa;
-  const same = (other: in_ifaddr): boolean =>
-    (other.ifa_flags & IFA_F_SECONDARY) === 0 && other.ifa_mask === ifa.ifa_mask && other.match(ifa.ifa_local);
-  return ifa.ifa_dev.ifa_list.find(same) ?? ifa;
-}
-
-function fib_magic(ifa: in_ifaddr, type: number, dst: number, prefix_len: number): void {
-  const { dev, net } = ifa.ifa_dev;
-  // The only error there can be says that the route is there already.
-  fib_table_insert(
-    net,
-    {
-      dst: dst | 0,
-      prefix_len,
-      gateway: 0,
-      dev,
-      metric: 0,
-      type,
-      tos: 0,
-      scope: type === RTN_LOCAL ? RT_SCOPE_HOST : RT_SCOPE_LINK,
-      table: type === RTN_UNICAST ? RT_TABLE_MAIN : RT_TABLE_LOCAL,
-      protocol: RTPROT_KERNEL,
-      prefsrc: primary_of(ifa).ifa_local,
-      mtu: 0,
-      onlink: false,
-    },
-    true,
-  );
-}
-
-function fib_unmagic(ifa: in_ifaddr, type: number, dst: number, prefix_len: number): void {
-  const { dev, net } = ifa.ifa_dev;
-  const table = type === RTN_UNICAST ? RT_TABLE_MAIN : RT_TABLE_LOCAL;
-  ip_route_del(net, { dst: dst | 0, prefix_len, type, dev, table, protocol: RTPROT_KERNEL });
-}
-
-/** fib_add_ifaddr: the routes that an address brings: itself, its broadcast addresses, its subnet. */
-function fib_add_ifaddr(ifa: in_ifaddr): void {
-  const { dev } = ifa.ifa_dev;
-  fib_magic(ifa, RTN_LOCAL, ifa.ifa_local, 32);
-  if ((dev.flags & IFF_UP) === 0) return;
-  if (ifa.ifa_broadcast !== 0 && ifa.ifa_broadcast !== INADDR_BROADCAST) {
-    fib_magic(ifa, RTN_BROADCAST, ifa.ifa_broadcast, 32);
-  }
-  const prefix = ifa.prefix();
-  const secondary = (ifa.ifa_flags & IFA_F_SECONDARY) !== 0;
-  if (ipv4_is_zeronet(prefix) || secondary || (prefix === ifa.ifa_local && ifa.ifa_prefixlen === 32)) return;
-  const loopback = (dev.flags & IFF_LOOPBACK) !== 0;
-  fib_magic(ifa, loopback ? RTN_LOCAL : RTN_UNICAST, prefix, ifa.ifa_prefixlen);
-  if (ifa.ifa_prefixlen < 31) fib_magic(ifa, RTN_BROADCAST, prefix | ~ifa.ifa_mask, 32);
-}
-
-/** fib_del_ifaddr: takes those routes away again, but for what another address of the device still needs. */
-function fib_del_ifaddr(ifa: in_ifaddr): void {
-  const { dev, net, ifa_list } = ifa.ifa_dev;
-  const prefix = ifa.prefix();
-  const loopback = (dev.flags & IFF_LOOPBACK) !== 0;
-  if ((ifa.ifa_flags & IFA_F_SECONDARY) === 0) {
-    fib_unmagic(ifa, loopback ? RTN_LOCAL : RTN_UNICAST, prefix, ifa.ifa_prefixlen);
-  }
-  for (const brd of [ifa.ifa_broadcast, prefix | ~ifa.ifa_mask]) {
-    const needed = ifa_list.some(
-      other => other.ifa_broadcast === brd || (other.ifa_prefixlen < 31 && (other.prefix() | ~other.ifa_mask) === brd),
-    );
-    if (!needed && brd !== 0) fib_unmagic(ifa, RTN_BROADCAST, brd, 32);
-  }
-  if (ifa_list.some(other => other.ifa_local === ifa.ifa_local)) return;
-  fib_unmagic(ifa, RTN_LOCAL, ifa.ifa_local, 32);
-  // fib_sync_down_addr: routes that prefer an address that is no longer ours.
-  if (inet_lookup_ifaddr(net, ifa.ifa_local) === null) fib_flush(net, fi => fi.fib_prefsrc === ifa.ifa_local);
 }
 
 /** inetdev_event: what IPv4's addresses have to do with what happens to a device. */
@@ -352,7 +326,7 @@ function inetdev_event(event: number, dev: net_device): void {
   } else if (event === NETDEV_CHANGEADDR) {
     if (in_dev.arp_notify()) inetdev_send_gratuitous_arp(in_dev);
   } else if (event === NETDEV_DOWN) {
-    ip_mc_dec_group(in_dev, INADDR_ALLHOSTS_GROUP);
+    ip_mc_down(in_dev);
   } else if (event === NETDEV_UNREGISTER || (event === NETDEV_CHANGEMTU && dev.mtu < IPV4_MIN_MTU)) {
     inetdev_destroy(in_dev);
   }
@@ -362,19 +336,6 @@ function inetdev_init(dev: net_device): void {
   const in_dev = new in_device(dev);
   dev.ip_ptr = in_dev;
   if ((dev.flags & IFF_UP) !== 0) ip_mc_up(in_dev);
-}
-
-/** ip_mc_up: every host is in the group of all hosts (RFC 1112 7.2). */
-function ip_mc_up(in_dev: in_device): void {
-  ip_mc_inc_group(in_dev, INADDR_ALLHOSTS_GROUP);
-}
-
-/** ip_mc_destroy_dev: out of every group, however many still want it. */
-function ip_mc_destroy_dev(in_dev: in_device): void {
-  for (const group of [...in_dev.mc_list.keys()]) {
-    in_dev.mc_list.set(group, 1);
-    ip_mc_dec_group(in_dev, group);
-  }
 }
 
 function inetdev_destroy(in_dev: in_device): void {
@@ -405,7 +366,9 @@ function fib_netdev_event(event: number, dev: net_device): void {
   if (dev.ip_ptr === null) return;
   if (event === NETDEV_UP) {
     for (const ifa of dev.ip_ptr.ifa_list) fib_add_ifaddr(ifa);
-    fib_sync_link(net, dev);
+    fib_sync_up(net, dev, RTNH_F_DEAD);
+    net.ipv4.dev_addr_genid = (net.ipv4.dev_addr_genid + 1) | 0;
+    rt_cache_flush(net);
   } else if (event === NETDEV_DOWN) fib_disable_ip(net, dev, false);
   else if (event === NETDEV_CHANGE) fib_sync_link(net, dev);
   else if (event === NETDEV_CHANGEMTU) rt_cache_flush(net);
@@ -462,34 +425,4 @@ export function inet_confirm_addr(
     ifa =>
       ifa.ifa_local === local && ifa.ifa_scope <= scope && (dst === 0 || inet_addr_onlink(ifa.ifa_dev, local, dst)),
   );
-}
-
-/** ip_mc_inc_group: one more reason to listen to a group on this device. */
-export function ip_mc_inc_group(in_dev: in_device, group: number): void {
-  const users = in_dev.mc_list.get(group) ?? 0;
-  in_dev.mc_list.set(group, users + 1);
-  if (users === 0 && in_dev.dev.type === ARPHRD_ETHER) dev_mc_add(in_dev.dev, ip_eth_mc_address(group));
-  if (users === 0) rt_cache_flush(in_dev.net);
-}
-
-/** ip_mc_dec_group */
-export function ip_mc_dec_group(in_dev: in_device, group: number): void {
-  const users = in_dev.mc_list.get(group) ?? 0;
-  if (users > 1) {
-    in_dev.mc_list.set(group, users - 1);
-    return;
-  }
-  if (!in_dev.mc_list.delete(group)) return;
-  if (in_dev.dev.type === ARPHRD_ETHER) dev_mc_del(in_dev.dev, ip_eth_mc_address(group));
-  rt_cache_flush(in_dev.net);
-}
-
-/** ip_check_mc_rcu: does this host listen to the group on this device? */
-export function ip_check_mc(in_dev: in_device, group: number): boolean {
-  return in_dev.mc_list.has(group);
-}
-
-/** ip_eth_mc_map as a 48-bit number (RFC 1112 6.4). */
-function ip_eth_mc_address(group: number): number {
-  return 0x01005e000000 + (group & 0x7fffff);
 }

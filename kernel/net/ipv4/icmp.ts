@@ -1,4 +1,6 @@
 /** ICMP (RFC 792, RFC 1122 3.2.2; net/ipv4/icmp.c). */
+import type { RandomStream } from '../../arch.ts';
+import { COPY_ICMP_REPLY } from '../../copies.ts';
 import { charge_copy, charge_csum } from '../../costs.ts';
 import {
   ECONNREFUSED,
@@ -10,26 +12,28 @@ import {
   ENOPROTOOPT,
   EOPNOTSUPP,
 } from '../../errno.ts';
-import { csum_fold, csum_partial, put_csum } from '../../lib/checksum.ts';
-import { NSEC_PER_JIFFY } from '../../time/timer.ts';
+import { csum_fold, csum_from_partial, csum_partial, put_csum } from '../../lib/checksum.ts';
+import { HZ, NSEC_PER_JIFFY } from '../../time/timer.ts';
 import { NET_RX_DROP, NET_RX_SUCCESS } from '../core/dev.ts';
 import { dst_mtu } from '../core/dst.ts';
 import type { net } from '../core/net_namespace.ts';
+import { IFF_LOOPBACK, IFF_UP, type net_device } from '../core/netdevice.ts';
 import { skb_checksum_ok, skb_csum_unnecessary } from '../core/skb_checksum.ts';
 import {
-  alloc_skb,
+  CHECKSUM_NONE,
   consume_skb,
   kfree_skb_reason,
-  MAX_HEADER,
   PACKET_HOST,
+  pskb_may_pull,
   SKB_DROP_REASON,
   type sk_buff,
+  skb_copy_bits,
   skb_pull,
-  skb_put,
-  skb_reserve,
 } from '../core/skbuff.ts';
+import { nf_ct_attach } from '../netfilter/core.ts';
 import { inet_select_addr } from './devinet.ts';
-import { inet_addr_type_dev, RT_SCOPE_LINK, RTN_BROADCAST } from './fib.ts';
+import { inet_addr_type_dev, ip_dev_find, RT_SCOPE_LINK, RTN_BROADCAST } from './fib.ts';
+import { inet_peer_xrlim_allow } from './inetpeer.ts';
 import {
   get16,
   get32,
@@ -47,7 +51,14 @@ import {
   iph_tos,
   put32,
 } from './ip_header.ts';
-import { ip_build_and_send_pkt } from './ip_output.ts';
+import { ip_options, ip_options_echo } from './ip_options.ts';
+import {
+  csum_block_add,
+  ip_append_data,
+  ip_flush_pending_frames,
+  ip_push_pending_frames,
+  ipcm_cookie,
+} from './ip_output.ts';
 import { inet_add_protocol } from './protocol.ts';
 import {
   fib_compute_spec_dst,
@@ -76,6 +87,9 @@ export const ICMP_INFO_REPLY = 16;
 export const ICMP_ADDRESS = 17;
 export const ICMP_ADDRESSREPLY = 18;
 const NR_ICMP_TYPES = 18;
+/** PROBE (RFC 8335). */
+export const ICMP_EXT_ECHO = 42;
+export const ICMP_EXT_ECHOREPLY = 43;
 
 /** Codes of a destination unreachable. */
 export const ICMP_NET_UNREACH = 0;
@@ -120,17 +134,81 @@ export const icmp_err_fatal: Uint8Array = Uint8Array.of(0, 0, 1, 1, 0, 0, 1, 1, 
 /** What to do with a message, by type: false for those that are errors, which no error answers (RFC 1122 3.2.2). */
 const is_error = Uint8Array.of(0, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0);
 
-/** What ICMP keeps of its own (the control socket of each net). */
+/** struct icmp_bxm: a message that is being made, and what the packet it answers says. */
+class icmp_bxm {
+  skb: sk_buff | null = null;
+  /** Where in it, from `data` on, the copy begins, and how much is copied behind the head. */
+  offset = 0;
+  data_len = 0;
+  type = 0;
+  code = 0;
+  /** The second word of the header, and time stamps behind it. */
+  info = 0;
+  times = 0;
+  orig_time = 0;
+  readonly replyopts = new ip_options();
+}
+
+/** What ICMP keeps of its own (the control socket of each net, and the token bucket of all messages). */
 export class icmp_state {
   /** icmp_xmit_lock: a message that comes about while another one is being sent is not sent. */
   locked = false;
   readonly fl4 = new flowi4();
+  readonly ipc = new ipcm_cookie();
+  readonly param = new icmp_bxm();
+  /** icmp_global_credit, icmp_global_stamp (jiffies). */
+  credit = 0;
+  stamp: number;
+  private readonly net: net;
+  private readonly random: RandomStream;
+
+  constructor(net: net) {
+    this.net = net;
+    this.random = net.kernel.arch.random('icmp.credit');
+    this.stamp = net.kernel.timers.jiffies() - HZ;
+  }
+
+  /** icmp_global_allow: icmp_msgs_per_sec, up to icmp_msgs_burst at once, filled up every 20 ms at most. */
+  global_allow(): boolean {
+    if (this.credit > 0) return true;
+    const { ipv4, kernel } = this.net;
+    const now = kernel.timers.jiffies();
+    const delta = Math.min(now - this.stamp, HZ);
+    if (delta < HZ / 50) return false;
+    const incr = Math.floor((ipv4.icmp_msgs_per_sec * delta) / HZ);
+    if (incr === 0) return false;
+    this.stamp = now;
+    this.credit = Math.min(this.credit + incr, ipv4.icmp_msgs_burst);
+    return true;
+  }
+
+  /** icmp_global_consume: one on average, at random, so that nobody can count what others are sent. */
+  global_consume(): void {
+    this.credit -= this.random.u32() % 3;
+  }
 }
 
 /** icmp_init */
 export function icmp_init(net: net): void {
-  net.ipv4.icmp = new icmp_state();
+  net.ipv4.icmp = new icmp_state(net);
   inet_add_protocol(net, { handler: icmp_rcv, err_handler: icmp_err }, IPPROTO_ICMP);
+}
+
+/** icmpv4_mask_allow: is the message none of those that are limited? Path MTU discovery never is. */
+function icmpv4_mask_allow(net: net, type: number, code: number): boolean {
+  if (type > NR_ICMP_TYPES || (type === ICMP_DEST_UNREACH && code === ICMP_FRAG_NEEDED)) return true;
+  return ((1 << type) & net.ipv4.icmp_ratemask) === 0;
+}
+
+/** icmpv4_xrlim_allow: the limit per peer; what passes it counts against the limit of all. */
+function icmpv4_xrlim_allow(net: net, rt: rtable, daddr: number): boolean {
+  const { ipv4 } = net;
+  if ((rt.dev.flags & IFF_LOOPBACK) === 0 && !inet_peer_xrlim_allow(net, ipv4.peers.get(daddr), ipv4.icmp_ratelimit)) {
+    ipv4.mib.IcmpOutRateLimitHost++;
+    return false;
+  }
+  ipv4.icmp.global_consume();
+  return true;
 }
 
 // ---- counters ---------------------------------------------------------------------------------------------------
@@ -232,10 +310,13 @@ export function icmp_rcv(skb: sk_buff): number {
     mib.IcmpInCsumErrors++;
     return error(skb, mib, SKB_DROP_REASON.ICMP_CSUM);
   }
-  if (!skb_pull(skb, ICMPHDR_LEN)) return error(skb, mib, SKB_DROP_REASON.NOT_SPECIFIED);
+  if (!skb_pull(skb, ICMPHDR_LEN)) return error(skb, mib, SKB_DROP_REASON.PKT_TOO_SMALL);
   const type = skb.ram.u8[skb.transport_header] as number;
   icmp_in_count(mib, type);
-  // RFC 1122 3.2.2: unknown types are discarded in silence. PROBE (RFC 8335) is off by default, and not built.
+  if (type === ICMP_EXT_ECHO || type === ICMP_EXT_ECHOREPLY) {
+    return finish(skb, type === ICMP_EXT_ECHO ? icmp_echo(skb, net) : icmp_echo_reply(skb, net));
+  }
+  // RFC 1122 3.2.2: unknown types are discarded in silence.
   if (type > NR_ICMP_TYPES) return error(skb, mib, SKB_DROP_REASON.UNHANDLED_PROTO);
   if ((rt.rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)) !== 0) {
     // RFC 1122 3.2.2.6: an echo to all may go unanswered; nothing else but these four makes sense to all.
@@ -244,7 +325,10 @@ export function icmp_rcv(skb: sk_buff): number {
     if (!asks && type !== ICMP_ADDRESS && type !== ICMP_ADDRESSREPLY)
       return error(skb, mib, SKB_DROP_REASON.INVALID_PROTO);
   }
-  const reason = handle(skb, net, type);
+  return finish(skb, handle(skb, net, type));
+}
+
+function finish(skb: sk_buff, reason: number): number {
   if (reason === 0) {
     consume_skb(skb);
     return NET_RX_SUCCESS;
@@ -262,10 +346,8 @@ function error(skb: sk_buff, mib: ipv4_mib, reason: number): number {
 /** icmp_pointers: 0 or the reason for a drop. Does not take the skb. */
 function handle(skb: sk_buff, net: net, type: number): number {
   switch (type) {
-    case ICMP_ECHOREPLY: {
-      const { ping_rcv } = net.ipv4;
-      return ping_rcv === null ? SKB_DROP_REASON.NO_SOCKET : ping_rcv(skb);
-    }
+    case ICMP_ECHOREPLY:
+      return icmp_echo_reply(skb, net);
     case ICMP_DEST_UNREACH:
     case ICMP_SOURCE_QUENCH:
     case ICMP_TIME_EXCEEDED:
@@ -283,13 +365,18 @@ function handle(skb: sk_buff, net: net, type: number): number {
   }
 }
 
+function icmp_echo_reply(skb: sk_buff, net: net): number {
+  const { ping_rcv } = net.ipv4;
+  return ping_rcv === null ? SKB_DROP_REASON.NO_SOCKET : ping_rcv(skb);
+}
+
 /** icmp_unreach: an error about something we sent. */
 function icmp_unreach(skb: sk_buff, net: net, type: number): number {
   const { ram } = skb;
   const { mib } = net.ipv4;
-  if (skb.len < IPHDR_LEN) {
+  if (!pskb_may_pull(skb, IPHDR_LEN)) {
     mib.IcmpInErrors++;
-    return SKB_DROP_REASON.NOT_SPECIFIED;
+    return SKB_DROP_REASON.PKT_TOO_SMALL;
   }
   if (((ram.u8[skb.data] as number) & 15) < 5) {
     mib.IcmpInErrors++;
@@ -301,8 +388,10 @@ function icmp_unreach(skb: sk_buff, net: net, type: number): number {
     if ((code & 15) === ICMP_FRAG_NEEDED) {
       // ip_no_pmtu_disc: 1 no path MTU discovery, 2 such messages are not believed, 3 only for protocols that check them.
       const mode = net.ipv4.ip_no_pmtu_disc;
-      if (mode === 2 || mode === 3) return 0;
-      if (mode === 0) info = get16(ram, skb.transport_header + 6);
+      if (mode === 2) return 0;
+      const checks = net.ipv4.protos[ram.u8[skb.data + 9] as number]?.icmp_strict_tag_validation === true;
+      if (mode === 3 && !checks) return 0;
+      if (mode === 0 || mode === 3) info = get16(ram, skb.transport_header + 6);
     }
     if (code > NR_ICMP_UNREACH) return 0;
   } else if (type === ICMP_PARAMETERPROB) {
@@ -325,9 +414,9 @@ function icmp_unreach(skb: sk_buff, net: net, type: number): number {
   return 0;
 }
 
-/** icmp_redirect: the protocols obey it or not; routes do so with the IPv4 issue (__ip_do_redirect). */
+/** icmp_redirect: the protocol whose packet it was tells the route (ipv4_redirect, ipv4_sk_redirect). */
 function icmp_redirect(skb: sk_buff, net: net): number {
-  if (skb.len < IPHDR_LEN) {
+  if (!pskb_may_pull(skb, IPHDR_LEN)) {
     net.ipv4.mib.IcmpInErrors++;
     return SKB_DROP_REASON.PKT_TOO_SMALL;
   }
@@ -339,12 +428,14 @@ function icmp_redirect(skb: sk_buff, net: net): number {
 function icmp_socket_deliver(skb: sk_buff, net: net, info: number): void {
   const { u8 } = skb.ram;
   // A whole IP header and eight bytes: no handler needs to check for them.
-  if (skb.len < ((u8[skb.data] as number) & 15) * 4 + 8) {
+  if (!pskb_may_pull(skb, ((u8[skb.data] as number) & 15) * 4 + 8)) {
     net.ipv4.mib.IcmpInErrors++;
     return;
   }
-  // raw_icmp_error goes here.
-  net.ipv4.protos[u8[skb.data + 9] as number]?.err_handler(skb, info);
+  const protocol = u8[skb.data + 9] as number;
+  const { raw_icmp_error } = net.ipv4;
+  if (raw_icmp_error !== null) raw_icmp_error(skb, protocol, info);
+  net.ipv4.protos[protocol]?.err_handler(skb, info);
 }
 
 /** icmp_err: an error about an ICMP message of ours. Those about echo requests are for ping sockets. */
@@ -352,107 +443,206 @@ function icmp_err(skb: sk_buff, info: number): number {
   const { net } = skb.dst as rtable;
   const { u8 } = skb.ram;
   const quoted = u8[skb.data + ((u8[skb.data] as number) & 15) * 4] as number;
-  const { ping_err } = net.ipv4;
-  if (quoted !== ICMP_ECHOREPLY && ping_err !== null) ping_err(skb, info);
+  const { ping_err, update_pmtu, redirect } = net.ipv4;
+  // What is not about an echo reply of the kernel's own is for ping sockets.
+  if (quoted !== ICMP_ECHOREPLY) {
+    if (ping_err !== null) ping_err(skb, info);
+    return 0;
+  }
+  const type = u8[skb.transport_header] as number;
+  const code = u8[skb.transport_header + 1] as number;
+  if (type === ICMP_DEST_UNREACH && code === ICMP_FRAG_NEEDED) {
+    if (update_pmtu !== null) update_pmtu(skb, info, 0, IPPROTO_ICMP);
+  } else if (type === ICMP_REDIRECT && redirect !== null) {
+    redirect(skb, 0, IPPROTO_ICMP);
+  }
   return 0;
 }
 
 /** icmp_echo: RFC 1122 3.2.2.6, every host answers, with the data it got; type and checksum are all that changes. */
 function icmp_echo(skb: sk_buff, net: net): number {
   if (net.ipv4.icmp_echo_ignore_all !== 0) return 0;
-  icmp_reply(skb, net, ICMP_ECHOREPLY, skb.ram.u8[skb.transport_header + 1] as number, skb.len, 0);
+  const { param } = net.ipv4.icmp;
+  const { u8 } = skb.ram;
+  const at = skb.transport_header;
+  param.code = u8[at + 1] as number;
+  param.info = get32(skb.ram, at + 4);
+  param.type = ICMP_ECHOREPLY;
+  if (u8[at] === ICMP_EXT_ECHO && !icmp_build_probe(skb, net, param)) return 0;
+  param.times = 0;
+  param.data_len = skb.len;
+  icmp_reply(skb, net, param);
   return 0;
+}
+
+/** Kinds of interface identification (RFC 8335 2.1), and what an answer says (RFC 8335 3). */
+const ICMP_EXT_ECHO_CTYPE_NAME = 1;
+const ICMP_EXT_ECHO_CTYPE_INDEX = 2;
+const ICMP_EXT_ECHO_CTYPE_ADDR = 3;
+const ICMP_AFI_IP = 1;
+const ICMP_EXT_CODE_MAL_QUERY = 1;
+const ICMP_EXT_CODE_NO_IF = 2;
+const ICMP_EXT_ECHOREPLY_ACTIVE = 1 << 2;
+const ICMP_EXT_ECHOREPLY_IPV4 = 1 << 1;
+/** Bytes of the extension header, of an object's header, and of the longest object. */
+const EXT_HLEN = 4;
+const EXTOBJ_HLEN = 4;
+const EXTOBJ_MAX = 24;
+const IFNAMSIZ = 16;
+
+/** icmp_build_probe: how is the interface that is asked for? False: no answer (net.ipv4.icmp_echo_enable_probe). */
+function icmp_build_probe(skb: sk_buff, net: net, param: icmp_bxm): boolean {
+  // Only interfaces of the node that is asked (L bit).
+  if (net.ipv4.icmp_echo_enable_probe === 0 || (param.info & 1) === 0) return false;
+  param.type = ICMP_EXT_ECHOREPLY;
+  param.info &= ~0xff;
+  const dev = probed_interface(skb, net);
+  if (dev === undefined) param.code = ICMP_EXT_CODE_MAL_QUERY;
+  else if (dev === null) param.code = ICMP_EXT_CODE_NO_IF;
+  else {
+    if ((dev.flags & IFF_UP) !== 0) param.info |= ICMP_EXT_ECHOREPLY_ACTIVE;
+    if (dev.ip_ptr !== null && dev.ip_ptr.ifa_list.length > 0) param.info |= ICMP_EXT_ECHOREPLY_IPV4;
+  }
+  return true;
+}
+
+/** The interface that a PROBE names; null: there is none; undefined: the question is malformed. */
+function probed_interface(skb: sk_buff, net: net): net_device | null | undefined {
+  if (!pskb_may_pull(skb, EXT_HLEN + EXTOBJ_HLEN)) return undefined;
+  const { ram } = skb;
+  const object = skb.data + EXT_HLEN;
+  const length = get16(ram, object);
+  if (length <= EXTOBJ_HLEN || length > EXTOBJ_MAX || !pskb_may_pull(skb, EXT_HLEN + length)) return undefined;
+  const ident = skb.data + EXT_HLEN + EXTOBJ_HLEN;
+  const ident_len = length - EXTOBJ_HLEN;
+  switch (ram.u8[skb.data + EXT_HLEN + 3]) {
+    case ICMP_EXT_ECHO_CTYPE_NAME: {
+      if (ident_len >= IFNAMSIZ) return undefined;
+      let name = '';
+      for (let i = 0; i < ident_len && ram.u8[ident + i] !== 0; i++)
+        name += String.fromCharCode(ram.u8[ident + i] as number);
+      return net.dev_get_by_name(name);
+    }
+    case ICMP_EXT_ECHO_CTYPE_INDEX:
+      return ident_len === 4 ? net.dev_get_by_index(get32(ram, ident)) : undefined;
+    case ICMP_EXT_ECHO_CTYPE_ADDR: {
+      const addrlen = ram.u8[ident + 2] as number;
+      if (ident_len < 4 || ident_len !== 4 + addrlen) return undefined;
+      if (get16(ram, ident) !== ICMP_AFI_IP || addrlen !== 4) return undefined;
+      return ip_dev_find(net, get32(ram, ident + 4));
+    }
+    default:
+      return undefined;
+  }
 }
 
 /** icmp_timestamp: RFC 1122 3.2.2.8. */
 function icmp_timestamp(skb: sk_buff, net: net): number {
-  if (skb.len < 4) {
+  if (!pskb_may_pull(skb, 4)) {
     net.ipv4.mib.IcmpInErrors++;
     return SKB_DROP_REASON.PKT_TOO_SMALL;
   }
-  icmp_reply(skb, net, ICMP_TIMESTAMPREPLY, 0, 4, 8);
+  const { param } = net.ipv4.icmp;
+  param.type = ICMP_TIMESTAMPREPLY;
+  param.code = 0;
+  param.info = get32(skb.ram, skb.transport_header + 4);
+  param.orig_time = get32(skb.ram, skb.data);
+  param.times = inet_current_timestamp(net);
+  param.data_len = 0;
+  icmp_reply(skb, net, param);
   return 0;
 }
 
 /** inet_current_timestamp: ms since midnight; the simulation begins at one. */
-function inet_current_timestamp(net: net): number {
+export function inet_current_timestamp(net: net): number {
   return Math.floor(net.kernel.clock.now / NSEC_PER_JIFFY) % 86_400_000;
 }
 
-/**
- * icmp_reply: answers a query to its sender, with the query's identifier and sequence number, `copy` bytes of its
- * data, and `stamps` bytes of time stamps.
- */
-function icmp_reply(skb: sk_buff, net: net, type: number, code: number, copy: number, stamps: number): void {
-  // ip_options_echo and icmp_global_allow go here.
+/** icmp_reply: answers a query to its sender. */
+function icmp_reply(skb: sk_buff, net: net, param: icmp_bxm): void {
   const state = net.ipv4.icmp;
+  const { fl4, ipc } = state;
+  if (ip_options_echo(net, param.replyopts, skb) !== 0) return;
+  const limited = !icmpv4_mask_allow(net, param.type, param.code);
+  if (limited && !state.global_allow()) {
+    net.ipv4.mib.IcmpOutRateLimitGlobal++;
+    return;
+  }
   if (state.locked) return;
   state.locked = true;
-  const { fl4 } = state;
   const tos = iph_tos(skb);
-  fl4.init(iph_saddr(skb), fib_compute_spec_dst(skb));
+  const opt = param.replyopts;
+  ipc.init(null);
+  ipc.tos = tos;
+  ipc.addr = iph_saddr(skb);
+  if (opt.optlen !== 0) ipc.opt = opt;
+  fl4.init(opt.srr !== 0 ? opt.faddr : ipc.addr, fib_compute_spec_dst(skb));
   // IP4_REPLY_MARK: fwmark_reflect is off by default.
   fl4.tos = tos & IPTOS_TOS_MASK;
   fl4.proto = IPPROTO_ICMP;
   const rt = ip_route_output_key(net, fl4);
-  if (typeof rt !== 'number') {
-    const info = get32(skb.ram, skb.transport_header + 4);
-    icmp_push_reply(net, rt, skb, skb.data, copy, stamps, type, code, info, tos);
+  if (typeof rt !== 'number' && (!limited || icmpv4_xrlim_allow(net, rt, fl4.daddr))) {
+    param.skb = skb;
+    param.offset = 0;
+    icmp_push_reply(net, rt, param);
   }
   state.locked = false;
 }
 
 // ---- send -------------------------------------------------------------------------------------------------------
 
-/** icmp_push_reply: header, data from `from` in `skb`, checksum, and off. */
-function icmp_push_reply(
-  net: net,
-  rt: rtable,
-  skb: sk_buff,
-  from: number,
-  copy: number,
-  stamps: number,
-  type: number,
-  code: number,
-  info: number,
-  tos: number,
-): void {
-  const { kernel } = net;
-  const { fl4 } = net.ipv4.icmp;
-  const length = ICMPHDR_LEN + copy + stamps;
-  const reply = alloc_skb(kernel, MAX_HEADER + length);
-  if (reply === null) {
+/** icmp_glue_bits (skb_copy_and_csum_bits): one pass, a copy that is summed. */
+function icmp_glue_bits(param: icmp_bxm, to: number, offset: number, len: number, odd: number, skb: sk_buff): number {
+  skb_copy_bits(param.skb as sk_buff, param.offset + offset, to, len);
+  charge_copy(skb.kernel, len, COPY_ICMP_REPLY);
+  charge_csum(skb.kernel, len);
+  skb.csum = csum_block_add(skb.csum, csum_partial(skb.ram, to, len, 0), odd);
+  return 0;
+}
+
+/** icmp_push_reply: head, data, checksum, and off, in as many fragments as it takes. */
+function icmp_push_reply(net: net, rt: rtable, param: icmp_bxm): void {
+  const { fl4, ipc } = net.ipv4.icmp;
+  const { cork } = net.ipv4;
+  const head_len = ICMPHDR_LEN + (param.type === ICMP_TIMESTAMPREPLY ? 12 : 0);
+  const cause = param.skb as sk_buff;
+  const err = ip_append_data(null, cork, icmp_glue_bits, param, param.data_len + head_len, head_len, ipc, rt, 0);
+  const skb = cork.queue.first;
+  param.skb = null;
+  if (err !== 0 || skb === null) {
     net.ipv4.mib.IcmpOutErrors++;
+    ip_flush_pending_frames(cork);
     return;
   }
-  reply.parent = skb.id;
-  skb_reserve(reply, MAX_HEADER);
-  const at = skb_put(reply, length);
-  const { ram } = reply;
+  const { ram } = skb;
   const { u8 } = ram;
-  u8[at] = type;
-  u8[at + 1] = code;
+  const at = skb.transport_header;
+  u8[at] = param.type;
+  u8[at + 1] = param.code;
   u8[at + 2] = 0;
   u8[at + 3] = 0;
-  put32(ram, at + 4, info);
-  // skb_copy_and_csum_bits: one pass, a copy that is summed.
-  u8.copyWithin(at + ICMPHDR_LEN, from, from + copy);
-  if (stamps !== 0) {
-    const now = inet_current_timestamp(net);
-    put32(ram, at + ICMPHDR_LEN + copy, now);
-    put32(ram, at + ICMPHDR_LEN + copy + 4, now);
+  put32(ram, at + 4, param.info);
+  if (head_len > ICMPHDR_LEN) {
+    put32(ram, at + ICMPHDR_LEN, param.orig_time);
+    put32(ram, at + ICMPHDR_LEN + 4, param.times);
+    put32(ram, at + ICMPHDR_LEN + 8, param.times);
   }
-  charge_copy(kernel, length);
-  charge_csum(kernel, length);
-  put_csum(ram, at + 2, csum_fold(csum_partial(ram, at, length, 0)));
-  icmp_out_count(net, type);
-  ip_build_and_send_pkt(net, reply, rt, fl4.saddr, fl4.daddr, IPPROTO_ICMP, tos, 0, 0);
+  // Every fragment begins on a multiple of eight bytes: their sums add up as they are.
+  let sum = csum_partial(ram, at, head_len, 0);
+  for (let frag: sk_buff | null = skb; frag !== null; frag = frag.next) {
+    sum = csum_from_partial(sum + frag.csum);
+    frag.parent = cause.id;
+    if (is_error[param.type] !== 0 && cause._nfct !== null) nf_ct_attach(frag, cause);
+  }
+  put_csum(ram, at + 2, csum_fold(sum));
+  skb.ip_summed = CHECKSUM_NONE;
+  ip_push_pending_frames(null, fl4, cork);
 }
 
 /**
  * icmp_send: tells the sender of `skb` what happened to it. `info`: the second word of the header (the MTU of a
- * "fragmentation needed", the gateway of a redirect). Sends nothing where RFC 1122 3.2.2 forbids it. Does not take
- * the skb; `network_header` must be valid, `dst` set.
+ * "fragmentation needed", the gateway of a redirect). Sends nothing where RFC 1122 3.2.2 or RFC 1812 4.3.2.7 forbids
+ * it, or a limit is reached. Does not take the skb; `network_header` must be valid, `dst` set.
  */
 export function icmp_send(skb: sk_buff, type: number, code: number, info: number): void {
   const rt = skb.dst as rtable | null;
@@ -473,10 +663,23 @@ export function icmp_send(skb: sk_buff, type: number, code: number, info: number
     const inner_type = skb.ram.u8[inner] as number;
     if (inner_type > NR_ICMP_TYPES || is_error[inner_type] !== 0) return;
   }
-  // icmp_global_allow goes here: on anything but a loopback.
   const state = net.ipv4.icmp;
+  // What comes by a loopback is not limited.
+  const loopback = skb.dev !== null && (skb.dev.flags & IFF_LOOPBACK) !== 0;
+  const limited = !loopback && !icmpv4_mask_allow(net, type, code);
+  if (limited && !state.global_allow()) {
+    net.ipv4.mib.IcmpOutRateLimitGlobal++;
+    return;
+  }
   if (state.locked) return;
   state.locked = true;
+  icmp_send_locked(skb, rt, type, code, info, limited);
+  state.locked = false;
+}
+
+function icmp_send_locked(skb: sk_buff, rt: rtable, type: number, code: number, info: number, limited: boolean): void {
+  const { net } = rt;
+  const { fl4, ipc, param } = net.ipv4.icmp;
   const saddr = iph_saddr(skb);
   let from = iph_daddr(skb);
   if ((rt.rt_flags & RTCF_LOCAL) === 0) {
@@ -485,22 +688,30 @@ export function icmp_send(skb: sk_buff, type: number, code: number, info: number
       rt.rt_is_input && net.ipv4.icmp_errors_use_inbound_ifaddr !== 0 ? net.dev_get_by_index(inet_iif(skb)) : null;
     from = inbound === null ? 0 : inet_select_addr(inbound, saddr, RT_SCOPE_LINK);
   }
-  const tos = err ? (iph_tos(skb) & IPTOS_TOS_MASK) | IPTOS_PREC_INTERNETCONTROL : iph_tos(skb);
-  const { fl4 } = state;
-  fl4.init(saddr, from);
+  const tos = is_error[type] !== 0 ? (iph_tos(skb) & IPTOS_TOS_MASK) | IPTOS_PREC_INTERNETCONTROL : iph_tos(skb);
+  if (ip_options_echo(net, param.replyopts, skb) !== 0) return;
+  const opt = param.replyopts;
+  ipc.init(null);
+  ipc.tos = tos;
+  ipc.addr = saddr;
+  if (opt.optlen !== 0) ipc.opt = opt;
+  fl4.init(opt.srr !== 0 ? opt.faddr : saddr, from);
   fl4.tos = tos & IPTOS_TOS_MASK;
   fl4.proto = IPPROTO_ICMP;
   const out = ip_route_output_key(net, fl4);
-  if (typeof out !== 'number') {
-    // icmpv4_xrlim_allow goes here.
-    // As much of the packet as fits (RFC 1812 4.3.2.3), from its IP header on.
-    const room = Math.min(dst_mtu(out), ICMP_ERROR_MAX) - IPHDR_LEN - ICMPHDR_LEN;
-    if (room > IPHDR_LEN) {
-      if (fl4.saddr === 0) fl4.saddr = INADDR_DUMMY;
-      const tp = skb.kernel.trace.icmp_send;
-      if (tp !== null) tp(skb, type, code);
-      icmp_push_reply(net, out, skb, at, Math.min(skb.tail - at, room), 0, type, code, info, tos);
-    }
-  }
-  state.locked = false;
+  if (typeof out === 'number') return;
+  if (limited && !icmpv4_xrlim_allow(net, out, fl4.daddr)) return;
+  // As much of the packet as fits (RFC 1812 4.3.2.3), from its IP header on.
+  const room = Math.min(dst_mtu(out), ICMP_ERROR_MAX) - IPHDR_LEN - opt.optlen - ICMPHDR_LEN;
+  if (room <= IPHDR_LEN) return;
+  if (fl4.saddr === 0) fl4.saddr = INADDR_DUMMY;
+  const tp = skb.kernel.trace.icmp_send;
+  if (tp !== null) tp(skb, type, code);
+  param.skb = skb;
+  param.type = type;
+  param.code = code;
+  param.info = info;
+  param.offset = skb.network_header - skb.data;
+  param.data_len = Math.min(skb.len - param.offset, room);
+  icmp_push_reply(net, out, param);
 }

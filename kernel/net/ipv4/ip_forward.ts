@@ -1,6 +1,7 @@
-/** Forwarding (net/ipv4/ip_forward.c): a packet for somebody else, with net.ipv4.ip_forward on. */
+/** Forwarding (net/ipv4/ip_forward.c; RFC 1812 5.2, 5.3): a packet for somebody else, with net.ipv4.ip_forward on. */
 import { NET_RX_DROP } from '../core/dev.ts';
-import { dst_mtu, dst_output } from '../core/dst.ts';
+import { dst_output } from '../core/dst.ts';
+import type { net } from '../core/net_namespace.ts';
 import {
   CHECKSUM_COMPLETE,
   CHECKSUM_NONE,
@@ -10,16 +11,35 @@ import {
   type sk_buff,
   skb_cow_head,
 } from '../core/skbuff.ts';
-import { ICMP_DEST_UNREACH, ICMP_EXC_TTL, ICMP_FRAG_NEEDED, ICMP_TIME_EXCEEDED, icmp_send } from './icmp.ts';
-import { IP_DF, iph_frag_off, iph_ttl } from './ip_header.ts';
-import type { rtable } from './route.ts';
+import { NF_HOOK, NF_INET_FORWARD, NFPROTO_IPV4 } from '../netfilter/core.ts';
+import {
+  ICMP_DEST_UNREACH,
+  ICMP_EXC_TTL,
+  ICMP_FRAG_NEEDED,
+  ICMP_SR_FAILED,
+  ICMP_TIME_EXCEEDED,
+  icmp_send,
+} from './icmp.ts';
+import {
+  IPCB_flags,
+  IPCB_frag_max_size,
+  IPCB_optlen,
+  IPCB_set_flags,
+  IPSKB_DOREDIRECT,
+  IPSKB_FORWARDED,
+} from './inet_skb_parm.ts';
+import { rt_tos2priority } from './ip_cmsg.ts';
+import { IP_DF, IPPROTO_TCP, iph_frag_off, iph_ihl, iph_protocol, iph_tos, iph_ttl } from './ip_header.ts';
+import { IPCB_is_strictroute, ip_forward_options } from './ip_options.ts';
+import { ip_dst_mtu_maybe_forward, ip_rt_send_redirect, type rtable } from './route.ts';
 
 /** LL_RESERVED_SPACE for an Ethernet header: hard_header_len rounded up to HH_DATA_MOD (16). */
 const LL_RESERVED_SPACE = 16;
+const UDP_HLEN = 8;
 
 /**
- * ip_forward: TTL and MTU are looked at, the TTL is decreased, and the packet goes out by its route. Redirects and
- * NF_INET_FORWARD have their places here. Takes the skb.
+ * ip_forward: TTL and MTU are looked at, the TTL is decreased, and the packet goes out by its route; where that is
+ * the way it came, the sender hears of it. Takes the skb.
  */
 export function ip_forward(skb: sk_buff): number {
   const { kernel } = skb;
@@ -27,19 +47,27 @@ export function ip_forward(skb: sk_buff): number {
   const tp = kernel.trace.ip_forward;
   if (tp !== null) tp(skb);
   // A frame that was for everybody is nobody's to forward (RFC 1812 5.3.4).
-  if (skb.pkt_type !== PACKET_HOST || skb.sk !== null) return drop(skb, SKB_DROP_REASON.NOT_SPECIFIED);
+  if (skb.pkt_type !== PACKET_HOST || skb.sk !== null) return drop(skb, SKB_DROP_REASON.OTHERHOST);
+  const rt = skb.dst as rtable;
+  const { ipv4 } = rt.net;
+  const { mib } = ipv4;
+  // ip_call_ra_chain: sockets that asked for packets with a router alert (IP_ROUTER_ALERT) go here.
   // skb_forward_csum: the sum will not hold once the TTL has changed.
   if (skb.ip_summed === CHECKSUM_COMPLETE) skb.ip_summed = CHECKSUM_NONE;
-  const rt = skb.dst as rtable;
-  const { mib } = rt.net.ipv4;
+  // RFC 1812 5.3.1: a packet whose time is up is not for forwarding, even if the next hop is where it goes.
   if (iph_ttl(skb) <= 1) {
     mib.IpInHdrErrors++;
     icmp_send(skb, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0);
     return drop(skb, SKB_DROP_REASON.IP_INHDR);
   }
-  mib.IpForwDatagrams++;
-  const mtu = dst_mtu(rt);
-  if (skb.len > mtu && (iph_frag_off(skb) & IP_DF) !== 0) {
+  // A strict source route names every hop: no gateway may come between.
+  if (IPCB_is_strictroute(skb) && rt.rt_uses_gateway) {
+    icmp_send(skb, ICMP_DEST_UNREACH, ICMP_SR_FAILED, 0);
+    return drop(skb, SKB_DROP_REASON.IP_INHDR);
+  }
+  IPCB_set_flags(skb, IPSKB_FORWARDED);
+  const mtu = ip_dst_mtu_maybe_forward(rt, true);
+  if (ip_exceeds_mtu(skb, mtu)) {
     mib.IpFragFails++;
     icmp_send(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, mtu);
     return drop(skb, SKB_DROP_REASON.PKT_TOO_BIG);
@@ -49,9 +77,35 @@ export function ip_forward(skb: sk_buff): number {
     return drop(skb, SKB_DROP_REASON.NOMEM);
   }
   ip_decrease_ttl(skb);
+  // Not for a packet whose sender said which way it is to go.
+  if ((IPCB_flags(skb) & IPSKB_DOREDIRECT) !== 0 && (skb.cb1 & 0xff00) === 0) ip_rt_send_redirect(skb);
+  if (ipv4.ip_forward_update_priority !== 0) skb.priority = rt_tos2priority(iph_tos(skb));
+  return NF_HOOK(NFPROTO_IPV4, NF_INET_FORWARD, rt.net, skb, skb.dev, rt.dev, ip_forward_finish);
+}
+
+/** ip_forward_finish: counted, and off. Takes the skb. */
+function ip_forward_finish(net: net, skb: sk_buff): number {
+  net.ipv4.mib.IpForwDatagrams++;
+  if (IPCB_optlen(skb) !== 0) ip_forward_options(skb);
   skb.tstamp = 0;
-  // ip_rt_send_redirect and NF_INET_FORWARD go here.
   return dst_output(skb);
+}
+
+/** ip_exceeds_mtu: too long, and not to be fragmented; what GRO put together is looked at by the segment. */
+function ip_exceeds_mtu(skb: sk_buff, mtu: number): boolean {
+  if (skb.len <= mtu) return false;
+  if ((iph_frag_off(skb) & IP_DF) === 0) return false;
+  // Reassembled here from fragments with DF: the largest of them was no longer than this.
+  const frag_max_size = IPCB_frag_max_size(skb);
+  if (frag_max_size !== 0) return frag_max_size > mtu;
+  return skb.gso_size === 0 || skb_gso_network_seglen(skb) > mtu;
+}
+
+/** skb_gso_network_seglen: bytes of each segment, with its IP header, of a packet that stands for several. */
+function skb_gso_network_seglen(skb: sk_buff): number {
+  const transport = skb.network_header + iph_ihl(skb) * 4;
+  const header = iph_protocol(skb) === IPPROTO_TCP ? ((skb.ram.u8[transport + 12] as number) >> 4) * 4 : UDP_HLEN;
+  return transport - skb.network_header + header + skb.gso_size;
 }
 
 function drop(skb: sk_buff, reason: number): number {

@@ -1,9 +1,10 @@
 /** IPv4 receive (net/ipv4/ip_input.c): ip_rcv → ip_rcv_finish → ip_local_deliver → a transport protocol. */
-import { csum_from_partial, csum_partial, ip_fast_csum } from '../../lib/checksum.ts';
+import { csum_from_partial, ip_fast_csum } from '../../lib/checksum.ts';
 import { NET_RX_DROP, NET_RX_SUCCESS } from '../core/dev.ts';
 import { dst_input } from '../core/dst.ts';
 import type { net, packet_type } from '../core/net_namespace.ts';
 import type { net_device } from '../core/netdevice.ts';
+import { skb_checksum } from '../core/skb_checksum.ts';
 import {
   CHECKSUM_COMPLETE,
   consume_skb,
@@ -20,7 +21,9 @@ import {
   skb_trim,
 } from '../core/skbuff.ts';
 import { ETH_P_IP } from '../ethernet/eth.ts';
+import { NF_HOOK, NF_INET_LOCAL_IN, NF_INET_PRE_ROUTING, NFPROTO_IPV4 } from '../netfilter/core.ts';
 import { ICMP_DEST_UNREACH, ICMP_PROT_UNREACH, icmp_send } from './icmp.ts';
+import { IP_DEFRAG_LOCAL_DELIVER, ip_defrag } from './ip_fragment.ts';
 import {
   IPHDR_LEN,
   IPVERSION,
@@ -33,6 +36,7 @@ import {
   iph_tot_len,
   iph_version,
 } from './ip_header.ts';
+import { ip_rcv_options } from './ip_options.ts';
 import { ip_route_input, RTN_BROADCAST, RTN_MULTICAST, type rtable } from './route.ts';
 import type { ipv4_mib } from './snmp.ts';
 
@@ -47,8 +51,7 @@ export function ip_rcv(skb: sk_buff, dev: net_device): number {
   if (tp !== null) tp(skb);
   const own = ip_rcv_core(skb, dev.nd_net);
   if (own === null) return NET_RX_DROP;
-  // NF_INET_PRE_ROUTING goes here.
-  return ip_rcv_finish(own, dev);
+  return NF_HOOK(NFPROTO_IPV4, NF_INET_PRE_ROUTING, dev.nd_net, own, dev, null, ip_rcv_finish);
 }
 
 /** ip_rcv_core: is it an IP packet, and whole? The skb, ours alone and without padding, or null. */
@@ -122,10 +125,10 @@ function count_ecn(skb: sk_buff, mib: ipv4_mib): void {
 }
 
 /** pskb_trim_rcsum: cuts the tail, and takes what is cut out of a sum that the card made. */
-function pskb_trim_rcsum(skb: sk_buff, length: number): void {
+export function pskb_trim_rcsum(skb: sk_buff, length: number): void {
   if (skb.ip_summed === CHECKSUM_COMPLETE) {
-    let cut = csum_from_partial(csum_partial(skb.ram, skb.data + length, skb.len - length, 0));
-    // Bytes behind an odd length stood in the other half of their words; csum_partial minds the address alone.
+    let cut = csum_from_partial(skb_checksum(skb, length, skb.len - length, 0));
+    // Bytes behind an odd length stood in the other half of their words.
     if ((length & 1) !== 0) cut = ((cut & 0xff) << 8) | (cut >> 8);
     skb.csum = csum_from_partial(skb.csum + (~cut & 0xffff));
   }
@@ -133,10 +136,10 @@ function pskb_trim_rcsum(skb: sk_buff, length: number): void {
 }
 
 /** ip_rcv_finish: routing says what becomes of it. Takes the skb. */
-function ip_rcv_finish(skb: sk_buff, dev: net_device): number {
+export function ip_rcv_finish(_net: net, skb: sk_buff): number {
   const tp = skb.kernel.trace.ip_rcv_finish;
   if (tp !== null) tp(skb);
-  const reason = ip_rcv_finish_core(skb, dev);
+  const reason = ip_rcv_finish_core(skb, skb.dev as net_device);
   if (reason !== 0) {
     kfree_skb_reason(skb, reason);
     return NET_RX_DROP;
@@ -151,7 +154,10 @@ function ip_rcv_finish_core(skb: sk_buff, dev: net_device): number {
     const reason = ip_route_input(skb, iph_daddr(skb), iph_saddr(skb), iph_tos(skb), dev);
     if (reason !== 0) return reason;
   }
-  // ip_rcv_options goes here; until then options are carried and not looked at.
+  if (iph_ihl(skb) > 5) {
+    const reason = ip_rcv_options(skb, dev);
+    if (reason !== 0) return reason;
+  }
   const rt = skb.dst as rtable;
   const { mib } = dev.nd_net.ipv4;
   if (rt.rt_type === RTN_MULTICAST) {
@@ -173,19 +179,13 @@ export function ip_local_deliver(skb: sk_buff): number {
   const tp = kernel.trace.ip_local_deliver;
   if (tp !== null) tp(skb);
   const { net } = skb.dst as rtable;
-  if (ip_is_fragment(skb)) {
-    // ip_defrag goes here. Until then: as a host whose reassembly has no memory (ipfrag_high_thresh 0).
-    net.ipv4.mib.IpReasmReqds++;
-    net.ipv4.mib.IpReasmFails++;
-    kfree_skb_reason(skb, SKB_DROP_REASON.NOMEM);
-    return 0;
-  }
-  // NF_INET_LOCAL_IN goes here.
-  return ip_local_deliver_finish(skb, net);
+  // The last fragment to come goes on as the whole datagram.
+  if (ip_is_fragment(skb) && ip_defrag(net, skb, IP_DEFRAG_LOCAL_DELIVER) !== 0) return 0;
+  return NF_HOOK(NFPROTO_IPV4, NF_INET_LOCAL_IN, net, skb, skb.dev, null, ip_local_deliver_finish);
 }
 
 /** ip_local_deliver_finish and ip_protocol_deliver_rcu: to raw sockets, then to the protocol's handler. */
-function ip_local_deliver_finish(skb: sk_buff, net: net): number {
+function ip_local_deliver_finish(net: net, skb: sk_buff): number {
   skb_pull(skb, iph_ihl(skb) * 4);
   const { ipv4 } = net;
   let protocol = iph_protocol(skb);

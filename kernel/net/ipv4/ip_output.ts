@@ -1,35 +1,102 @@
 /** IPv4 transmit (net/ipv4/ip_output.c): header → __ip_local_out → ip_output → ip_finish_output2 → the neighbour. */
+
 import type { RandomStream } from '../../arch.ts';
+import { COPY_FRAGMENT } from '../../copies.ts';
+import { charge_copy } from '../../costs.ts';
 import { EINVAL, EMSGSIZE, ENOBUFS, ENOMEM } from '../../errno.ts';
 import { ip_fast_csum, put_csum } from '../../lib/checksum.ts';
 import { NET_XMIT_CN, netif_rx } from '../core/dev.ts';
-import { dst_mtu, dst_output } from '../core/dst.ts';
+import { dst_output } from '../core/dst.ts';
 import { skb_gso_segment, skb_gso_validate_network_len } from '../core/gso.ts';
 import { neigh_output } from '../core/neighbour.ts';
 import type { net } from '../core/net_namespace.ts';
 import type { net_device } from '../core/netdevice.ts';
+import { skb_checksum_help } from '../core/skb_checksum.ts';
 import {
+  alloc_skb,
   CHECKSUM_NONE,
+  CHECKSUM_PARTIAL,
   CHECKSUM_UNNECESSARY,
   consume_skb,
   kfree_skb_reason,
+  MAX_HEADER,
   PACKET_LOOPBACK,
   pskb_expand_head,
   SKB_DROP_REASON,
   type sk_buff,
   skb_clone,
+  skb_cloned,
+  skb_copy_bits,
+  skb_cow_head,
+  skb_headlen,
   skb_headroom,
   skb_push,
+  skb_put,
+  skb_reserve,
   skb_reset_mac_header,
   skb_reset_network_header,
 } from '../core/skbuff.ts';
-import type { sock } from '../core/sock.ts';
+import { skb_set_owner_w, type sock, sock_wfree } from '../core/sock.ts';
 import { ETH_P_IP } from '../ethernet/eth.ts';
+import { AF_INET } from '../msg.ts';
+import { NF_HOOK, NF_INET_LOCAL_OUT, NF_INET_POST_ROUTING, NFPROTO_IPV4 } from '../netfilter/core.ts';
 import { ip_neigh_gw4 } from './arp.ts';
 import { ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, icmp_send } from './icmp.ts';
-import { IP_DF, IPHDR_LEN, IPVERSION, iph_daddr, iph_frag_off, iph_ihl, iph_ttl, put16, put32 } from './ip_header.ts';
-import { RTCF_BROADCAST, RTCF_MULTICAST, RTN_BROADCAST, RTN_MULTICAST, rt_nexthop, type rtable } from './route.ts';
+import {
+  IPCB_flags,
+  IPCB_frag_max_size,
+  IPCB_set_flags,
+  IPSKB_FORWARDED,
+  IPSKB_FRAG_COMPLETE,
+  IPSKB_FRAG_PMTU,
+} from './inet_skb_parm.ts';
+import { ip_sk_use_pmtu } from './ip_append.ts';
+import {
+  IP_DF,
+  IP_MF,
+  IP_OFFSET,
+  IPHDR_LEN,
+  IPVERSION,
+  ip_is_fragment,
+  iph_daddr,
+  iph_frag_off,
+  iph_ihl,
+  iph_ttl,
+  put16,
+  put32,
+} from './ip_header.ts';
+import { ip_options_fragment } from './ip_options.ts';
+import {
+  ip_dst_mtu_maybe_forward,
+  RTCF_BROADCAST,
+  RTCF_LOCAL,
+  RTCF_MULTICAST,
+  RTN_BROADCAST,
+  RTN_MULTICAST,
+  rt_nexthop,
+  type rtable,
+} from './route.ts';
+import type { ipv4_mib } from './snmp.ts';
 
+export {
+  __ip_make_skb,
+  csum_block_add,
+  type getfrag_t,
+  inet_cork,
+  ip_append_data,
+  ip_dont_fragment,
+  ip_flush_pending_frames,
+  ip_generic_getfrag,
+  ip_make_skb,
+  ip_push_pending_frames,
+  ip_sk_ignore_df,
+  ip_sk_use_pmtu,
+  ipcm_cookie,
+} from './ip_append.ts';
+
+const IP_MAX_MTU = 0xffff;
+/** LL_RESERVED_SPACE for an Ethernet header: hard_header_len rounded up to HH_DATA_MOD (16). */
+const LL_RESERVED_SPACE = 16;
 const IP_IDENTS_SZ = 2048;
 
 /**
@@ -161,7 +228,10 @@ export function ip_send_skb(net: net, skb: sk_buff): number {
 /** ip_local_out: a packet of ours with its header, but for length and checksum. Takes the skb; as dst_output returns. */
 export function ip_local_out(net: net, skb: sk_buff): number {
   __ip_local_out(net, skb);
-  // NF_INET_LOCAL_OUT goes here.
+  return NF_HOOK(NFPROTO_IPV4, NF_INET_LOCAL_OUT, net, skb, null, (skb.dst as rtable).dev, local_out_finish);
+}
+
+function local_out_finish(_net: net, skb: sk_buff): number {
   return dst_output(skb);
 }
 
@@ -189,10 +259,11 @@ export function ip_output(skb: sk_buff): number {
   kernel.clock.now += kernel.cost.ip_output;
   const tp = kernel.trace.ip_output;
   if (tp !== null) tp(skb);
-  skb.dev = (skb.dst as rtable).dev;
+  const rt = skb.dst as rtable;
+  const indev = skb.dev;
+  skb.dev = rt.dev;
   skb.protocol = ETH_P_IP;
-  // NF_INET_POST_ROUTING goes here.
-  return ip_finish_output(skb);
+  return NF_HOOK(NFPROTO_IPV4, NF_INET_POST_ROUTING, rt.net, skb, indev, rt.dev, ip_finish_output);
 }
 
 /** ip_mc_output: to a group or to all, which may mean us, too: we get a copy. Takes the skb. */
@@ -204,16 +275,24 @@ export function ip_mc_output(skb: sk_buff): number {
   const rt = skb.dst as rtable;
   skb.dev = rt.dev;
   skb.protocol = ETH_P_IP;
-  // sk_mc_loop: a socket may not want to hear itself. NF_INET_POST_ROUTING, for either copy, goes here.
-  if ((rt.rt_flags & RTCF_BROADCAST) !== 0 || skb.sk === null || skb.sk.mc_loop) {
+  // sk_mc_loop: a socket may not want to hear itself.
+  // What was forwarded, and is for no group of ours, would only be dropped on its way back.
+  const ours = (rt.rt_flags & RTCF_LOCAL) !== 0 || (IPCB_flags(skb) & IPSKB_FORWARDED) === 0;
+  if ((rt.rt_flags & RTCF_BROADCAST) !== 0 || (ours && (skb.sk === null || skb.sk.mc_loop))) {
     const copy = skb_clone(skb);
-    if (copy !== null) dev_loopback_xmit(copy);
+    if (copy !== null) NF_HOOK(NFPROTO_IPV4, NF_INET_POST_ROUTING, rt.net, copy, null, rt.dev, ip_mc_finish_output);
   }
   if ((rt.rt_flags & RTCF_MULTICAST) !== 0 && iph_ttl(skb) === 0) {
-    kfree_skb_reason(skb, SKB_DROP_REASON.NOT_SPECIFIED);
+    kfree_skb_reason(skb, SKB_DROP_REASON.IP_INHDR);
     return 0;
   }
-  return ip_finish_output(skb);
+  return NF_HOOK(NFPROTO_IPV4, NF_INET_POST_ROUTING, rt.net, skb, null, rt.dev, ip_finish_output);
+}
+
+/** ip_mc_finish_output: our own copy. Takes the skb. */
+function ip_mc_finish_output(_net: net, skb: sk_buff): number {
+  dev_loopback_xmit(skb);
+  return 0;
 }
 
 /** dev_loopback_xmit: takes the skb. */
@@ -224,12 +303,22 @@ function dev_loopback_xmit(skb: sk_buff): void {
   netif_rx(skb);
 }
 
-/** ip_finish_output: does it fit? Takes the skb. */
-function ip_finish_output(skb: sk_buff): number {
+/** ip_skb_dst_mtu: what fits on a packet's way; a socket may say that it does not believe what was learnt of the path. */
+export function ip_skb_dst_mtu(skb: sk_buff): number {
   const rt = skb.dst as rtable;
-  const mtu = dst_mtu(rt);
+  const { sk } = skb;
+  if (sk === null || sk.sk_family !== AF_INET || ip_sk_use_pmtu(sk)) {
+    return ip_dst_mtu_maybe_forward(rt, (IPCB_flags(skb) & IPSKB_FORWARDED) !== 0);
+  }
+  return Math.min(rt.dev.mtu, IP_MAX_MTU);
+}
+
+/** ip_finish_output: does it fit? Takes the skb. */
+function ip_finish_output(_net: net, skb: sk_buff): number {
+  const rt = skb.dst as rtable;
+  const mtu = ip_skb_dst_mtu(skb);
   if (skb.gso_size !== 0) return ip_finish_output_gso(skb, rt, mtu);
-  if (skb.len > mtu) return ip_fragment(skb, rt.net, mtu);
+  if (skb.len > mtu || IPCB_frag_max_size(skb) !== 0) return ip_fragment(skb, rt.net, mtu);
   return ip_finish_output2(skb, rt);
 }
 
@@ -254,12 +343,15 @@ function ip_finish_output_gso(skb: sk_buff, rt: rtable, mtu: number): number {
   return result;
 }
 
-/** ip_fragment: takes the skb. Fragments are not made yet, so that a packet without DF fails here, too. */
+/** ip_fragment: may it be fragmented here? If not, its sender is told what would fit. Takes the skb. */
 function ip_fragment(skb: sk_buff, net: net, mtu: number): number {
-  net.ipv4.mib.IpFragFails++;
-  if ((iph_frag_off(skb) & IP_DF) !== 0) icmp_send(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, mtu);
-  kfree_skb_reason(skb, SKB_DROP_REASON.PKT_TOO_BIG);
-  return -EMSGSIZE;
+  if ((iph_frag_off(skb) & IP_DF) !== 0 && (skb.ignore_df === 0 || IPCB_frag_max_size(skb) > mtu)) {
+    net.ipv4.mib.IpFragFails++;
+    icmp_send(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, mtu);
+    kfree_skb_reason(skb, SKB_DROP_REASON.PKT_TOO_BIG);
+    return -EMSGSIZE;
+  }
+  return ip_do_fragment(skb);
 }
 
 /** ip_finish_output2: to the next hop's neighbour entry. Takes the skb. Also known as the caller of dst_neigh_output. */
@@ -287,4 +379,171 @@ function ip_finish_output2(skb: sk_buff, rt: rtable): number {
     return dev.ip_ptr === null ? -EINVAL : -ENOBUFS;
   }
   return neigh_output(neigh, skb);
+}
+
+// ---- fragments --------------------------------------------------------------------------------------------------
+
+/**
+ * ip_do_fragment (RFC 791 2.3): sends a packet in pieces that fit. A packet that lies in suitable pieces already (what
+ * ip_append_data and reassembly leave in frag_list) gets a header before each; any other one is copied. Takes the skb.
+ * @returns 0, or a negative errno of the first fragment that failed: the rest is dropped.
+ */
+export function ip_do_fragment(skb: sk_buff): number {
+  const rt = skb.dst as rtable;
+  const { mib } = rt.net.ipv4;
+  if (skb.ip_summed === CHECKSUM_PARTIAL || skb_cloned(skb)) {
+    if (skb_cow_head(skb, skb_headroom(skb)) !== 0) return frag_fail(skb, mib, -ENOMEM);
+    if (skb.ip_summed === CHECKSUM_PARTIAL) skb_checksum_help(skb);
+  }
+  let mtu = ip_skb_dst_mtu(skb);
+  const frag_max_size = IPCB_frag_max_size(skb);
+  if (frag_max_size !== 0 && frag_max_size < mtu) mtu = frag_max_size;
+  const hlen = iph_ihl(skb) * 4;
+  mtu -= hlen;
+  IPCB_set_flags(skb, IPSKB_FRAG_COMPLETE);
+  if (skb.frag_list !== null && fraglist_fits(skb, hlen, mtu)) return ip_fraglist(skb, rt, hlen);
+  return ip_frag_copies(skb, rt, hlen, mtu);
+}
+
+function frag_fail(skb: sk_buff, mib: ipv4_mib, err: number): number {
+  mib.IpFragFails++;
+  kfree_skb_reason(skb, SKB_DROP_REASON.NOMEM);
+  return err;
+}
+
+/** Can each piece of the list become a fragment as it is? */
+function fraglist_fits(skb: sk_buff, hlen: number, mtu: number): boolean {
+  const first = skb_headlen(skb) - hlen;
+  if (first > mtu || (first & 7) !== 0 || ip_is_fragment(skb) || skb_cloned(skb)) return false;
+  if (skb_headroom(skb) < LL_RESERVED_SPACE) return false;
+  for (let frag = skb.frag_list; frag !== null; frag = frag.next) {
+    if (frag.len > mtu || ((frag.len & 7) !== 0 && frag.next !== null)) return false;
+    if (frag.users !== 1 || frag.frag_list !== null || skb_cloned(frag)) return false;
+    if (skb_headroom(frag) < hlen + LL_RESERVED_SPACE) return false;
+  }
+  return true;
+}
+
+/** ip_fraglist_init, ip_fraglist_prepare, ip_fraglist_next: no byte of the payload is copied. */
+function ip_fraglist(skb: sk_buff, rt: rtable, hlen: number): number {
+  const { ram, kernel } = skb;
+  const { mib } = rt.net.ipv4;
+  let frag = skb.frag_list;
+  skb.frag_list = null;
+  skb.data_len = 0;
+  skb.len = skb.tail - skb.data;
+  for (let each = frag; each !== null; each = each.next) {
+    skb.truesize -= each.truesize;
+    // The books of the socket stay as they are: each piece answers for itself from now on.
+    if (skb.sk !== null) {
+      each.sk = skb.sk;
+      each.destructor = skb.destructor;
+    }
+  }
+  put16(ram, skb.network_header + 2, skb.len);
+  put16(ram, skb.network_header + 6, IP_MF);
+  ip_send_check(skb);
+  let out = skb;
+  let offset = 0;
+  let err = 0;
+  for (;;) {
+    if (frag !== null) {
+      const from = out.network_header;
+      offset += out.len - hlen;
+      frag.ip_summed = CHECKSUM_NONE;
+      frag.transport_header = frag.data;
+      const at = skb_push(frag, hlen);
+      frag.network_header = at;
+      ram.u8.copyWithin(at, from, from + hlen);
+      ip_copy_metadata(frag, out);
+      put16(ram, at + 2, frag.len);
+      put16(ram, at + 6, (offset >> 3) | (frag.next !== null ? IP_MF : 0));
+      if (out === skb && hlen > IPHDR_LEN) ip_options_fragment(frag, hlen - IPHDR_LEN);
+      ip_send_check(frag);
+      const tp = kernel.trace.ip_fragment;
+      if (tp !== null) tp(out, frag);
+    }
+    err = ip_finish_output2(out, rt);
+    if (err === 0) mib.IpFragCreates++;
+    if (err !== 0 || frag === null) break;
+    out = frag;
+    frag = frag.next;
+    out.next = null;
+  }
+  if (err === 0) {
+    mib.IpFragOKs++;
+    return 0;
+  }
+  while (frag !== null) {
+    const next: sk_buff | null = frag.next;
+    frag.next = null;
+    kfree_skb_reason(frag, SKB_DROP_REASON.QUEUE_PURGE);
+    frag = next;
+  }
+  mib.IpFragFails++;
+  return err;
+}
+
+/** ip_frag_init, ip_frag_next: each fragment is a copy, charged as one. */
+function ip_frag_copies(skb: sk_buff, rt: rtable, hlen: number, mtu: number): number {
+  const { ram, kernel } = skb;
+  const { mib } = rt.net.ipv4;
+  const frag_off = iph_frag_off(skb);
+  const df = (IPCB_flags(skb) & IPSKB_FRAG_PMTU) !== 0 ? IP_DF : 0;
+  const first = (frag_off & IP_OFFSET) << 3;
+  let ptr = hlen;
+  let left = skb.len - hlen;
+  while (left > 0) {
+    let len = Math.min(left, mtu);
+    // All but the last end on a multiple of eight bytes.
+    if (len < left) len &= ~7;
+    const frag = alloc_skb(kernel, MAX_HEADER + hlen + len);
+    if (frag === null) return frag_fail(skb, mib, -ENOMEM);
+    frag.parent = skb.id;
+    ip_copy_metadata(frag, skb);
+    skb_reserve(frag, MAX_HEADER);
+    const at = skb_put(frag, hlen + len);
+    frag.network_header = at;
+    frag.transport_header = at + hlen;
+    if (skb.sk !== null && skb.destructor === sock_wfree) skb_set_owner_w(frag, skb.sk);
+    ram.u8.copyWithin(at, skb.network_header, skb.network_header + hlen);
+    skb_copy_bits(skb, ptr, at + hlen, len);
+    charge_copy(kernel, hlen + len, COPY_FRAGMENT);
+    left -= len;
+    const more = left > 0 || (frag_off & IP_MF) !== 0 ? IP_MF : 0;
+    put16(ram, at + 2, hlen + len);
+    put16(ram, at + 6, ((first + ptr - hlen) >> 3) | df | more);
+    // Once: the copies that follow inherit the header as it then is.
+    if (ptr === hlen && first === 0 && hlen > IPHDR_LEN) ip_options_fragment(skb, hlen - IPHDR_LEN);
+    ptr += len;
+    ip_send_check(frag);
+    const tp = kernel.trace.ip_fragment;
+    if (tp !== null) tp(skb, frag);
+    const err = ip_finish_output2(frag, rt);
+    if (err !== 0) {
+      mib.IpFragFails++;
+      kfree_skb_reason(skb, SKB_DROP_REASON.QUEUE_PURGE);
+      return err;
+    }
+    mib.IpFragCreates++;
+  }
+  consume_skb(skb);
+  mib.IpFragOKs++;
+  return 0;
+}
+
+/** ip_copy_metadata: a fragment is treated as its datagram is. */
+function ip_copy_metadata(to: sk_buff, from: sk_buff): void {
+  to.pkt_type = from.pkt_type;
+  to.priority = from.priority;
+  to.protocol = from.protocol;
+  to.skb_iif = from.skb_iif;
+  to.dst = from.dst;
+  to.dev = from.dev;
+  to.mark = from.mark;
+  to.hash = from.hash;
+  to.l4_hash = from.l4_hash;
+  to.sw_hash = from.sw_hash;
+  to.tstamp = from.tstamp;
+  to.cb0 = IPCB_flags(from);
 }

@@ -5,18 +5,25 @@ import type { offload_callbacks } from '../core/gro.ts';
 import type { neigh_table } from '../core/neighbour.ts';
 import type { net } from '../core/net_namespace.ts';
 import type { sk_buff } from '../core/skbuff.ts';
-import { ipv4_devconf } from './devconf.ts';
+import type { sock } from '../core/sock.ts';
+import { inet_forward_change, ipv4_devconf } from './devconf.ts';
 import type { in_ifaddr } from './devinet.ts';
 import type { fib_tables } from './fib.ts';
 import type { icmp_state } from './icmp.ts';
+import type { igmp_state } from './igmp.ts';
+import type { fqdir } from './inet_fragment.ts';
+import type { inet_peer_base } from './inetpeer.ts';
+import type { inet_cork } from './ip_append.ts';
+import type { ip_options } from './ip_options.ts';
 import type { ip_idents } from './ip_output.ts';
 import type { ping_table } from './ping.ts';
 import type { net_protocol } from './protocol.ts';
+import type { raw_hashinfo } from './raw.ts';
 import type { route_cache } from './route.ts';
 import { ipv4_mib } from './snmp.ts';
 import { netns_ipv4_tcp } from './tcp_netns.ts';
 import type { tcp_pernet } from './tcp_pernet.ts';
-import type { udp_table } from './udp.ts';
+import type { udp_table } from './udp_hash.ts';
 
 export class netns_ipv4 extends netns_ipv4_tcp {
   readonly net: net;
@@ -25,6 +32,8 @@ export class netns_ipv4 extends netns_ipv4_tcp {
   ip_no_pmtu_disc = 0;
   /** First and last port for autobind. */
   readonly ip_local_port_range = [32768, 60999];
+  /** Ports that autobind leaves alone; a program may still ask for them by number. */
+  readonly ip_local_reserved_ports = new Set<number>();
   ip_unprivileged_port_start = 1024;
   ip_nonlocal_bind = 0;
   /** Groups that may open ping sockets, first and last: everybody, as distributions with systemd set it (the kernel's own default is 1 0). */
@@ -34,11 +43,34 @@ export class netns_ipv4 extends netns_ipv4_tcp {
   icmp_echo_ignore_broadcasts = 1;
   icmp_ignore_bogus_error_responses = 1;
   icmp_errors_use_inbound_ifaddr = 0;
-  /** Per-peer limit, in jiffies a message, and the types it holds for; the limits come with the IPv4 issue. */
+  /** Limit per peer, in jiffies a message, and the types that it and the limit of all together hold for. */
   icmp_ratelimit = HZ;
   icmp_ratemask = 0x1818;
   icmp_msgs_per_sec = 1000;
   icmp_msgs_burst = 50;
+  /** Groups a socket may join, sources it may name for one; how often a change is told; whether 224.0.0.x is told of. */
+  igmp_max_memberships = 20;
+  igmp_max_msf = 10;
+  igmp_qrv = 2;
+  igmp_link_local_mcast_reports = 1;
+  ip_forward_use_pmtu = 0;
+  ip_forward_update_priority = 1;
+  /** 0: addresses, 1: addresses, protocol and ports, 2: the inner addresses of a tunnel. */
+  fib_multipath_hash_policy = 0;
+  fib_multipath_hash_seed = 0;
+  fib_multipath_use_neigh = 0;
+  /** net.ipv4.route.*: times in jiffies. */
+  readonly route = {
+    min_pmtu: 512 + 20 + 20,
+    mtu_expires: 10 * 60 * HZ,
+    min_adv_mss: 256,
+    gc_timeout: 300 * HZ,
+    error_cost: HZ,
+    error_burst: 5 * HZ,
+    redirect_number: 9,
+    redirect_load: HZ / 50,
+    redirect_silence: (HZ / 50) << 10,
+  };
   udp_rmem_min = 4096;
   udp_wmem_min = 4096;
   /** net.ipv4.conf.all.* and net.ipv4.conf.default.*; each device has its own beside them. */
@@ -62,8 +94,18 @@ export class netns_ipv4 extends netns_ipv4_tcp {
   rt!: route_cache;
   /** What ICMP keeps between two messages; set by icmp_init. */
   icmp!: icmp_state;
+  /** What IGMP keeps; set by igmp_init. */
+  igmp!: igmp_state;
   /** Identifications (ip_idents); set by ip_init. */
   idents!: ip_idents;
+  /** ip_make_skb's: a datagram is put together within one slice. */
+  cork!: inet_cork;
+  /** Fragments that wait (ipfrag_* are its settings); set by ipfrag_init. */
+  fqdir!: fqdir;
+  /** What is known of single peers; set by ip_init. */
+  peers!: inet_peer_base;
+  /** The options of the packet in hand. */
+  rcv_opt!: ip_options;
   /** arp_tbl; set by arp_init. */
   arp!: neigh_table;
   /** Set by tcp_init. */
@@ -71,6 +113,8 @@ export class netns_ipv4 extends netns_ipv4_tcp {
   /** Set by udp_init and ping_init. */
   udp!: udp_table;
   ping!: ping_table;
+  /** Set by raw_init. */
+  raw!: raw_hashinfo;
   /**
    * ping_rcv: takes an interest in an ICMP echo reply (`data` behind the ICMP header, `transport_header` at it); does
    * not take the skb. Returns 0 or the reason for a drop (NO_SOCKET).
@@ -80,6 +124,17 @@ export class netns_ipv4 extends netns_ipv4_tcp {
   ping_err: ((skb: sk_buff, info: number) => number) | null = null;
   /** Raw sockets get copies here (raw_local_deliver): true when there was one for the protocol. Does not take the skb. */
   raw_local_deliver: ((skb: sk_buff, protocol: number) => boolean) | null = null;
+  /** raw_icmp_error: an ICMP error about a packet of `protocol`, for raw sockets; `data` at the quoted IP header. */
+  raw_icmp_error: ((skb: sk_buff, protocol: number, info: number) => void) | null = null;
+  /**
+   * ipv4_update_pmtu and ipv4_redirect: what an error about a packet without a socket says of the route that the quoted
+   * header (at `data`) belongs to. Set by ip_rt_init.
+   */
+  update_pmtu: ((skb: sk_buff, mtu: number, oif: number, protocol: number) => void) | null = null;
+  redirect: ((skb: sk_buff, oif: number, protocol: number) => void) | null = null;
+  /** ipv4_sk_update_pmtu and ipv4_sk_redirect: what an ICMP error says of a socket's path; routing's. */
+  sk_update_pmtu: ((skb: sk_buff, sk: sock, mtu: number) => void) | null = null;
+  sk_redirect: ((skb: sk_buff, sk: sock) => void) | null = null;
 
   constructor(net: net) {
     super();
@@ -92,10 +147,6 @@ export class netns_ipv4 extends netns_ipv4_tcp {
   }
 
   set ip_forward(on: number) {
-    this.devconf_all.forwarding = on;
-    this.devconf_dflt.forwarding = on;
-    this.devconf_all.accept_redirects = on === 0 ? 1 : 0;
-    for (const dev of this.net.devices) if (dev.ip_ptr !== null) dev.ip_ptr.cnf.forwarding = on;
-    this.rt_genid = (this.rt_genid + 1) | 0;
+    inet_forward_change(this.net, on);
   }
 }

@@ -8,58 +8,49 @@ import {
   EFAULT,
   EINVAL,
   EMSGSIZE,
-  ENETUNREACH,
   ENOBUFS,
   ENOENT,
   EOPNOTSUPP,
 } from '../../errno.ts';
-import { csum_fold, csum_partial, put_csum } from '../../lib/checksum.ts';
+import { csum_fold, csum_from_partial, csum_partial, put_csum } from '../../lib/checksum.ts';
 import { skb_copy_datagram_msg, skb_recv_datagram } from '../core/datagram.ts';
 import type { net } from '../core/net_namespace.ts';
 import {
+  CHECKSUM_NONE,
   consume_skb,
   kfree_skb_reason,
-  MAX_HEADER,
   SKB_DROP_REASON,
   type sk_buff,
   skb_get,
   skb_push,
-  skb_put_data,
-  skb_reset_transport_header,
 } from '../core/skbuff.ts';
-import {
-  make_proto,
-  sk_dst_check,
-  type sock,
-  sock_queue_rcv_skb_reason,
-  sock_wait_for_wmem,
-  sock_wmalloc,
-  TCP_ESTABLISHED,
-} from '../core/sock.ts';
+import { make_proto, type sock, sock_queue_rcv_skb_reason, sock_wait_for_wmem, TCP_ESTABLISHED } from '../core/sock.ts';
 import {
   AF_INET,
   AF_UNSPEC,
+  type iovec,
   MSG_DONTWAIT,
   MSG_OOB,
   MSG_TRUNC,
+  memcpy_from_msg,
   msg_access_ok,
   type msghdr,
   type sockaddr_in,
 } from '../msg.ts';
 import {
   datagram_disconnect,
-  inet_send_skb,
-  inet_sk_maxlen,
-  inet_sk_mtu,
-  ip_sendmsg_scope,
+  datagram_route,
+  datagram_too_long,
   ip4_datagram_connect,
+  ipcm_init_msg,
+  msg_getfrag,
 } from './datagram.ts';
-import { RT_SCOPE_LINK } from './fib.ts';
 import { ICMP_ECHO } from './icmp.ts';
-import { get16, get32, IPHDR_LEN, IPPROTO_ICMP, iph_daddr, iph_saddr, ipv4_is_multicast, put16 } from './ip_header.ts';
-import { inet_cmsg_recv } from './ip_sockglue.ts';
-import { flowi4, ip_route_output_key, RTCF_BROADCAST, type rtable } from './route.ts';
-import { inet_report_icmp_error } from './udp.ts';
+import { __ip_make_skb, ip_append_data, ip_flush_pending_frames, ipcm_cookie } from './ip_append.ts';
+import { inet_cmsg_prepare, inet_cmsg_recv, inet_report_icmp_error } from './ip_cmsg.ts';
+import { get16, get32, IPPROTO_ICMP, iph_daddr, iph_saddr, put16 } from './ip_header.ts';
+import { ip_send_skb } from './ip_output.ts';
+import { flowi4, type rtable } from './route.ts';
 
 /** Bytes of an echo's header: type, code, checksum, identifier, sequence number (RFC 792). */
 const ICMP_HLEN = 8;
@@ -72,6 +63,7 @@ export class ping_table {
   rover: number;
   count = 0;
   readonly fl4 = new flowi4();
+  readonly ipc = new ipcm_cookie();
 
   constructor(net: net) {
     this.rover = net.kernel.arch.random('ping.ident').u32() & 0xffff;
@@ -88,7 +80,7 @@ export function ping_get_port(sk: sock, ident: number): number {
   if (ident === 0) {
     for (let i = 0; i < 0x10000 && ident === 0; i++) {
       table.rover = (table.rover + 1) & 0xffff;
-      if (table.rover !== 0 && !in_use(table, sk, table.rover)) ident = table.rover;
+      if (table.rover !== 0 && !taken(table, table.rover)) ident = table.rover;
     }
     if (ident === 0) return -EADDRINUSE;
   } else if (in_use(table, sk, ident)) {
@@ -106,6 +98,12 @@ export function ping_get_port(sk: sock, ident: number): number {
     table.count++;
   }
   return 0;
+}
+
+/** A free identifier is one that nobody has, also nobody who would share it. */
+function taken(table: ping_table, ident: number): boolean {
+  for (let sk = table.slot(ident); sk !== null; sk = sk.sk_next) if (sk.inet_num === ident) return true;
+  return false;
 }
 
 function in_use(table: ping_table, sk: sock, ident: number): boolean {
@@ -155,6 +153,7 @@ export function ping_rcv(skb: sk_buff): number {
   // The program gets the header too. The caller is done with the skb: it may be queued as it is.
   skb_push(skb, skb.data - icmph);
   skb_get(skb);
+  if (sk.cmsg_flags !== 0) inet_cmsg_prepare(sk, skb);
   skb.dst = null;
   const reason = sock_queue_rcv_skb_reason(sk, skb);
   if (reason !== 0) kfree_skb_reason(skb, reason);
@@ -162,7 +161,7 @@ export function ping_rcv(skb: sk_buff): number {
 }
 
 /** ping_err: an ICMP error about an echo of ours; `data` at the quoted IP header. 0, or -ENOENT without a socket. */
-export function ping_err(skb: sk_buff, _info: number): number {
+export function ping_err(skb: sk_buff, info: number): number {
   const { ram, kernel } = skb;
   const iph = skb.data;
   const quoted = iph + ((ram.u8[iph] as number) & 15) * 4;
@@ -170,8 +169,24 @@ export function ping_err(skb: sk_buff, _info: number): number {
   if (ram.u8[quoted] !== ICMP_ECHO) return 0;
   const sk = ping_lookup(kernel.init_net, get16(ram, quoted + 4), get32(ram, iph + 12), skb.skb_iif);
   if (sk === null) return -ENOENT;
-  inet_report_icmp_error(sk, ram.u8[skb.transport_header] as number, ram.u8[skb.transport_header + 1] as number);
+  inet_report_icmp_error(sk, skb, info, 0, quoted);
   return 0;
+}
+
+function is_echo(sk: sock, msg: msghdr): boolean {
+  const { u8 } = sk.kernel.ram;
+  // The first piece of a message may be empty, or one byte long.
+  let seen = 0;
+  for (let i = 0; seen < 2; i++) {
+    const piece = msg.msg_iov === null ? null : (msg.msg_iov[i] as iovec);
+    const length = piece === null ? 2 : piece.length;
+    const base = piece === null ? msg.msg_base : piece.base;
+    for (let at = 0; at < length && seen < 2; at++) {
+      if (u8[base + at] !== (seen === 0 ? ICMP_ECHO : 0)) return false;
+      seen++;
+    }
+  }
+  return true;
 }
 
 /** ping_v4_sendmsg: an echo request; its identifier is the socket's, whatever the program wrote. */
@@ -181,8 +196,8 @@ function ping_sendmsg(sk: sock, msg: msghdr, length: number): number {
   if (length < ICMP_HLEN) return -EINVAL;
   if ((msg.flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
   if (!msg_access_ok(msg, length)) return -EFAULT;
-  const { ram } = kernel;
-  if (ram.u8[msg.msg_base] !== ICMP_ECHO || ram.u8[msg.msg_base + 1] !== 0) return -EINVAL;
+  // ping_supported
+  if (!is_echo(sk, msg)) return -EINVAL;
   const name = msg.msg_name;
   let daddr: number;
   let connected = false;
@@ -196,52 +211,51 @@ function ping_sendmsg(sk: sock, msg: msghdr, length: number): number {
     daddr = sk.inet_daddr;
     connected = true;
   }
-  const multicast = ipv4_is_multicast(daddr);
-  const scope = ip_sendmsg_scope(sk, msg);
-  if (multicast || scope === RT_SCOPE_LINK) connected = false;
-  let rt = connected ? (sk_dst_check(sk) as rtable | null) : null;
-  let saddr = sk.inet_saddr;
-  if (rt === null) {
-    const { fl4 } = net.ipv4.ping;
-    fl4.daddr = daddr;
-    fl4.saddr = multicast && saddr === 0 ? sk.mc_addr : saddr;
-    fl4.oif = sk.sk_bound_dev_if !== 0 || !multicast ? sk.sk_bound_dev_if : sk.mc_index;
-    fl4.iif = 0;
-    fl4.tos = sk.tos;
-    fl4.mark = sk.sk_mark;
-    fl4.proto = IPPROTO_ICMP;
-    fl4.scope = scope;
-    const route = ip_route_output_key(net, fl4);
-    if (typeof route === 'number') {
-      if (route === -ENETUNREACH) net.ipv4.mib.IpOutNoRoutes++;
-      return route;
-    }
-    if ((route.rt_flags & RTCF_BROADCAST) !== 0 && !sk.sk_broadcast) return -EACCES;
-    if (connected) sk.sk_dst_cache = route;
-    rt = route;
-    saddr = fl4.saddr;
-    daddr = fl4.daddr;
-  }
-  if (IPHDR_LEN + length > inet_sk_maxlen(sk, inet_sk_mtu(sk, rt))) return -EMSGSIZE;
+  const { fl4, ipc } = net.ipv4.ping;
+  const err = ipcm_init_msg(sk, msg, ipc);
+  if (err !== 0) return err;
+  if (msg.msg_control !== null && msg.msg_control.present !== 0) connected = false;
+  const rt = datagram_route(sk, msg, ipc, fl4, daddr, connected, IPPROTO_ICMP);
+  if (typeof rt === 'number') return rt;
+  const too_long = datagram_too_long(sk, ipc, fl4, rt, length);
+  if (too_long !== 0) return too_long;
   const ready = sock_wait_for_wmem(sk, msg, (msg.flags & MSG_DONTWAIT) !== 0);
   if (ready !== 0) return ready;
-  const skb = sock_wmalloc(sk, length, MAX_HEADER);
-  if (skb === null) return -ENOBUFS;
   const tp = kernel.trace.ping_sendmsg;
   if (tp !== null) tp(sk, length);
-  skb_reset_transport_header(skb);
-  skb_put_data(skb, msg.msg_base, length);
-  // ping_v4_push_pending_frames
-  const icmph = skb.data;
+  return ping_push(sk, fl4, msg, length, rt);
+}
+
+/** ping_getfrag: what follows the ICMP header. */
+function ping_getfrag(from: msghdr, to: number, offset: number, len: number, odd: number, skb: sk_buff): number {
+  return msg_getfrag(from, to, offset + ICMP_HLEN, len, odd, skb);
+}
+
+/** ping_v4_push_pending_frames: header with the socket's identifier, checksum, and off. The bytes sent, or a negative errno. */
+function ping_push(sk: sock, fl4: flowi4, msg: msghdr, length: number, rt: rtable): number {
+  const { sk_net: net, kernel } = sk;
+  const { cork, ping } = net.ipv4;
+  const failed = ip_append_data(sk, cork, ping_getfrag, msg, length, ICMP_HLEN, ping.ipc, rt, 0);
+  const first = cork.queue.first;
+  if (failed !== 0 || first === null) {
+    ip_flush_pending_frames(cork);
+    return failed;
+  }
+  const { ram } = kernel;
+  const icmph = first.transport_header;
+  memcpy_from_msg(ram, icmph, msg, 0, ICMP_HLEN);
   put16(ram, icmph + 2, 0);
   put16(ram, icmph + 4, sk.inet_sport);
+  const skb = __ip_make_skb(sk, fl4, cork) as sk_buff;
+  // The sum is over all, and always made here.
+  let sum = csum_from_partial(csum_partial(ram, icmph, skb.tail - icmph, 0));
+  for (let frag = skb.frag_list; frag !== null; frag = frag.next) {
+    sum += csum_from_partial(csum_partial(ram, frag.data, frag.len, 0));
+  }
   charge_csum(kernel, length);
-  put_csum(ram, icmph + 2, csum_fold(csum_partial(ram, icmph, length, 0)));
-  const { mib } = net.ipv4;
-  mib.IcmpOutMsgs++;
-  mib.IcmpOutEchos++;
-  mib.IcmpMsgOutType[ICMP_ECHO] = (mib.IcmpMsgOutType[ICMP_ECHO] as number) + 1;
-  const err = inet_send_skb(sk, skb, rt, saddr, daddr);
+  put_csum(ram, icmph + 2, csum_fold(sum));
+  skb.ip_summed = CHECKSUM_NONE;
+  const err = ip_send_skb(net, skb);
   // A full queue is a lost packet unless the program asked for errors.
   if (err < 0 && !(err === -ENOBUFS && !sk.recverr)) return err;
   return length;

@@ -14,6 +14,8 @@ export interface net_protocol {
    * @returns 0, or a negative errno when no socket was found.
    */
   err_handler(skb: sk_buff, info: number): number;
+  /** It tells a forged error from a right one by what is quoted (net.ipv4.ip_no_pmtu_disc 3 believes only such). */
+  readonly icmp_strict_tag_validation?: boolean;
 }
 
 /** inet_add_protocol: 0, or -1 when the number is taken. */

@@ -2,36 +2,47 @@
  * IPv4 routing decisions (net/ipv4/route.c): from an address to an rtable, which says what becomes of a packet.
  *
  * An rtable depends on the next hop only, not on the destination, so that it hangs at its next hop and is made once
- * (nhc_pcpu_rth_output, nhc_rth_input). Those without a next hop hang at the device or at the net. All of them are
- * stale once `net.ipv4.rt_genid` has moved on.
+ * (nhc_pcpu_rth_output, nhc_rth_input). Those without a next hop hang at the device or at the net; those of a destination
+ * of which something was learnt hang at its exception (route_exception.ts). All of them are stale once
+ * `net.ipv4.rt_genid` has moved on.
  */
 import { EACCES, EHOSTUNREACH, EINVAL, ENETUNREACH, ENODEV } from '../../errno.ts';
+import { HZ } from '../../time/timer.ts';
 import { NET_RX_DROP } from '../core/dev.ts';
 import { SKB_DROP_REASON } from '../core/dropreason.ts';
-import { dst_entry } from '../core/dst.ts';
+import { DST_OBSOLETE_FORCE_CHK, dst_entry, dst_metric_locked, dst_set_expires } from '../core/dst.ts';
+import { neigh_confirm, neigh_lookup } from '../core/neighbour.ts';
 import type { net } from '../core/net_namespace.ts';
 import { IFF_LOOPBACK, IFF_UP, type net_device } from '../core/netdevice.ts';
 import { kfree_skb_reason, type sk_buff } from '../core/skbuff.ts';
 import { ETH_P_IP } from '../ethernet/eth.ts';
-import { type in_device, inet_lookup_ifaddr, inet_select_addr, ip_check_mc } from './devinet.ts';
+import { type in_device, inet_addr_onlink, inet_lookup_ifaddr, inet_select_addr } from './devinet.ts';
 import {
+  FIB_LOOKUP_IGNORE_LINKSTATE,
+  FLOWI_FLAG_ANYSRC,
+  FLOWI_FLAG_KNOWN_NH,
   type fib_info,
   fib_lookup,
   type fib_nh,
   fib_result,
-  fib_result_prefsrc,
+  fib_select_path,
   flowi4,
   ip_dev_find,
   RT_SCOPE_HOST,
   RT_SCOPE_LINK,
   RT_SCOPE_UNIVERSE,
+  RTAX_MTU,
   RTN_BROADCAST,
   RTN_LOCAL,
   RTN_MULTICAST,
   RTN_UNICAST,
   RTN_UNREACHABLE,
 } from './fib.ts';
+import { fib4_rules_early_flow_dissect } from './fib_rules.ts';
+import { fib_multipath_hash, fib_select_multipath } from './fib_semantics.ts';
 import { ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, ICMP_NET_UNREACH, ICMP_PKT_FILTERED, icmp_send } from './icmp.ts';
+import { ip_check_mc_rcu } from './igmp.ts';
+import { IPCB_set_flags, IPSKB_DOREDIRECT } from './inet_skb_parm.ts';
 import { ip_forward } from './ip_forward.ts';
 import {
   INADDR_LOOPBACK,
@@ -48,9 +59,20 @@ import {
   ipv4_is_zeronet,
 } from './ip_header.ts';
 import { ip_local_deliver } from './ip_input.ts';
+import { ip_options_recompile } from './ip_options.ts';
 import { ip_mc_output, ip_output } from './ip_output.ts';
+import {
+  type fib_nh_exception,
+  fill_route_from_fnhe,
+  fnhe_genid,
+  ipv4_redirect,
+  ipv4_sk_redirect,
+  ipv4_sk_update_pmtu,
+  ipv4_update_pmtu,
+} from './route_exception.ts';
 
 export {
+  fib_compute_spec_dst,
   flowi4,
   inet_addr_type,
   ip_route_add,
@@ -66,23 +88,44 @@ export {
   RTN_UNREACHABLE,
   RTN_UNSPEC,
 } from './fib.ts';
+export {
+  ip_do_redirect,
+  ip_rt_send_redirect,
+  ipv4_redirect,
+  ipv4_sk_redirect,
+  ipv4_sk_update_pmtu,
+  ipv4_update_pmtu,
+} from './route_exception.ts';
 
 /** rt_flags (linux/in_route.h) */
+export const RTCF_REDIRECTED = 0x00040000;
 export const RTCF_BROADCAST = 0x10000000;
 export const RTCF_MULTICAST = 0x20000000;
 export const RTCF_LOCAL = 0x80000000 | 0;
+
+const IP_MAX_MTU = 0xffff;
+/** Headers of IP and TCP without options. */
+const IPTCP_HDR_LEN = 40;
+const IPV4_MAX_ADVMSS = 65535 - IPTCP_HDR_LEN;
+/** Messages about strange packets in so many jiffies (net_ratelimit_state). */
+const LOG_BURST = 10;
+const LOG_INTERVAL = 5 * HZ;
 
 export class rtable extends dst_entry {
   readonly net: net;
   readonly rt_genid: number;
   /** RTN_* and RTCF_* */
   readonly rt_type: number;
-  readonly rt_flags: number;
+  rt_flags: number;
   readonly rt_is_input: boolean;
   /** The gateway to ask the neighbours for; 0: the packet's own destination. */
   rt_gw4 = 0;
+  rt_uses_gateway = false;
   /** The device a local packet counts as received by; 0: the one it came by. */
   rt_iif = 0;
+  /** What the path let through when last heard, until `expires`; 0: not heard. Locked: nobody is believed any more. */
+  rt_pmtu = 0;
+  rt_mtu_locked = false;
   /** An input route that refuses: why (a positive errno). */
   error = 0;
 
@@ -104,13 +147,52 @@ export class rtable extends dst_entry {
 
   /** ipv4_dst_check: false when routing would have to be asked again. */
   override check(): boolean {
-    return this.rt_genid === this.net.ipv4.rt_genid;
+    return this.obsolete === DST_OBSOLETE_FORCE_CHK && this.rt_genid === this.net.ipv4.rt_genid;
   }
 
-  /** ipv4_link_failure */
+  /** ipv4_link_failure: the sender hears of it; what was learnt of the path is doubtful. */
   override link_failure(skb: sk_buff): void {
-    icmp_send(skb, ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, 0);
+    if (ip_options_recompile(this.net, skb)) icmp_send(skb, ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, 0);
+    dst_set_expires(this, this.net.kernel.timers.jiffies(), 0);
   }
+
+  /** ipv4_mtu */
+  override mtu(): number {
+    return ip_dst_mtu_maybe_forward(this, false);
+  }
+
+  /** ipv4_default_advmss */
+  override default_advmss(): number {
+    return Math.min(Math.max(this.mtu() - IPTCP_HDR_LEN, this.net.ipv4.route.min_adv_mss), IPV4_MAX_ADVMSS);
+  }
+
+  /** ipv4_confirm_neigh */
+  override confirm_neigh(daddr: number): void {
+    const next = rt_nexthop(this, daddr);
+    const n = next === 0 ? null : neigh_lookup(this.net.ipv4.arp, next, this.dev);
+    if (n !== null) neigh_confirm(n);
+  }
+}
+
+/** ip_mtu_locked: is the path's MTU fixed, by the route or by having been told of one that cannot be? */
+export function ip_mtu_locked(rt: rtable): boolean {
+  return rt.rt_mtu_locked || dst_metric_locked(rt, RTAX_MTU);
+}
+
+/**
+ * ip_dst_mtu_maybe_forward: the MTU of a packet's way. For one that is forwarded what was learnt of the path does not
+ * count, unless net.ipv4.ip_forward_use_pmtu says so: anybody could have told us.
+ */
+export function ip_dst_mtu_maybe_forward(rt: rtable, forwarding: boolean): number {
+  const { metrics } = rt;
+  if (rt.rt_pmtu !== 0 && (!forwarding || rt.net.ipv4.ip_forward_use_pmtu !== 0 || ip_mtu_locked(rt))) {
+    if (rt.net.kernel.timers.jiffies() < rt.expires) return Math.min(rt.rt_pmtu, IP_MAX_MTU);
+  }
+  const metric = metrics === null ? 0 : (metrics[RTAX_MTU] as number);
+  if (metric !== 0) return Math.min(metric, IP_MAX_MTU);
+  const { mtu } = rt.dev;
+  if (rt.rt_mtu_locked && rt.rt_uses_gateway && mtu > 576) return 576;
+  return Math.min(mtu, IP_MAX_MTU);
 }
 
 /** Routes of input without a next hop, one of each kind, and what lookups need for scratch. */
@@ -124,11 +206,31 @@ export class route_cache {
   readonly res = new fib_result();
   readonly check_fl = new flowi4();
   readonly check_res = new fib_result();
+  /** For error handlers, which ask while nothing else is under way. */
+  readonly error_fl = new flowi4();
+  /** Exceptions of another number are void (fnhe_genid). */
+  fnhe_genid = 0;
+  private logged = 0;
+  private log_begin = -LOG_INTERVAL;
+
+  /** net_ratelimit: may one more line be logged? */
+  log_allowed(net: net): boolean {
+    const now = net.kernel.timers.jiffies();
+    if (now - this.log_begin >= LOG_INTERVAL) {
+      this.log_begin = now;
+      this.logged = 0;
+    }
+    return ++this.logged <= LOG_BURST;
+  }
 }
 
 /** ip_rt_init */
 export function ip_rt_init(net: net): void {
   net.ipv4.rt = new route_cache();
+  net.ipv4.update_pmtu = (skb, mtu, oif, protocol) => ipv4_update_pmtu(skb, net, mtu, oif, protocol);
+  net.ipv4.redirect = (skb, oif, protocol) => ipv4_redirect(skb, net, oif, protocol);
+  net.ipv4.sk_update_pmtu = ipv4_sk_update_pmtu;
+  net.ipv4.sk_redirect = ipv4_sk_redirect;
 }
 
 /** rt_nexthop: whom to ask for on the link. */
@@ -149,13 +251,13 @@ function good(rt: rtable | null): rt is rtable {
 /** ip_rt_bug: an input route has no way out. */
 function ip_rt_bug(skb: sk_buff): number {
   skb.kernel.arch.report('route', `ip_rt_bug: packet for ${in_ntoa(iph_daddr(skb))} sent by an input route`);
-  kfree_skb_reason(skb, SKB_DROP_REASON.NOT_SPECIFIED);
+  kfree_skb_reason(skb, SKB_DROP_REASON.IP_OUTNOROUTES);
   return 0;
 }
 
 /** dst_discard */
 function dst_discard(skb: sk_buff): number {
-  kfree_skb_reason(skb, SKB_DROP_REASON.NOT_SPECIFIED);
+  kfree_skb_reason(skb, SKB_DROP_REASON.DEV_READY);
   return 0;
 }
 
@@ -164,9 +266,10 @@ function dst_discard(skb: sk_buff): number {
 /**
  * ip_route_output_key: the route for what we send ourselves. Fills in fl4.saddr when it is 0 (and fl4.daddr, for 0.0.0.0:
  * ourselves); fl4.oif is changed too.
+ * @param skb the packet it is for, where that is no packet of a socket: multipath looks at it
  * @returns an rtable, or -EINVAL, -ENETUNREACH, -EHOSTUNREACH, -EACCES, -ENODEV.
  */
-export function ip_route_output_key(net: net, fl4: flowi4): rtable | number {
+export function ip_route_output_key(net: net, fl4: flowi4, skb: sk_buff | null = null): rtable | number {
   const { res } = net.ipv4.rt;
   const orig_oif = fl4.oif;
   let dev_out: net_device | null = null;
@@ -176,9 +279,11 @@ export function ip_route_output_key(net: net, fl4: flowi4): rtable | number {
 
   if (fl4.saddr !== 0) {
     if (ipv4_is_multicast(fl4.saddr) || ipv4_is_lbcast(fl4.saddr) || ipv4_is_zeronet(fl4.saddr)) return -EINVAL;
-    const found = ip_dev_find(net, fl4.saddr);
-    if (found === null) return -ENETUNREACH;
-    if (fl4.oif === 0 && (ipv4_is_multicast(fl4.daddr) || ipv4_is_lbcast(fl4.daddr))) {
+    const groups = fl4.oif === 0 && (ipv4_is_multicast(fl4.daddr) || ipv4_is_lbcast(fl4.daddr));
+    const anysrc = (fl4.flags & FLOWI_FLAG_ANYSRC) !== 0;
+    const found = groups || !anysrc ? ip_dev_find(net, fl4.saddr) : null;
+    if (found === null && (groups || !anysrc)) return -ENETUNREACH;
+    if (groups && found !== null) {
       // The source address says which device a group or everybody is reached by.
       fl4.oif = found.ifindex;
       return mkroute_output(res, fl4, orig_oif, found, 0);
@@ -223,8 +328,7 @@ export function ip_route_output_key(net: net, fl4: flowi4): rtable | number {
     // It counts as received by the device whose address it is.
     return mkroute_output(res, fl4, (res.nh as fib_nh).nh_oif, dev_out, RTCF_LOCAL);
   }
-  // fib_select_path: multipath goes here.
-  if (fl4.saddr === 0) fl4.saddr = fib_result_prefsrc(net, res);
+  fib_select_path(net, res, fl4, skb);
   dev_out = (res.nh as fib_nh).nh_dev as net_device;
   return mkroute_output(res, fl4, orig_oif, dev_out, 0);
 }
@@ -262,7 +366,7 @@ function mkroute_output(
   } else if (type === RTN_MULTICAST) {
     flags |= RTCF_MULTICAST;
     kind = UNCACHED_MULTICAST;
-    if (loopback || ip_check_mc(in_dev, fl4.daddr)) {
+    if (loopback || ip_check_mc_rcu(in_dev, fl4.daddr, fl4.saddr, fl4.proto)) {
       flags |= RTCF_LOCAL;
       kind = UNCACHED_MULTICAST_LOCAL;
       // Members and others may share a next hop: these are kept apart from it.
@@ -270,8 +374,21 @@ function mkroute_output(
     } else if (res.prefixlen < 4) nh = null;
   }
 
-  const cached = nh !== null ? nh.rth_output : (in_dev.rt_uncached[kind] as rtable | null);
-  if (good(cached) && cached.rt_flags === flags && cached.rt_type === type && cached.rt_iif === orig_oif) return cached;
+  let fnhe: fib_nh_exception | null = null;
+  let do_cache = true;
+  let cached: rtable | null;
+  if (nh !== null) {
+    if (nh.exceptions !== null) fnhe = nh.exceptions.find(fl4.daddr);
+    // For local routes that were asked for by another device's name, and for callers that know the next hop.
+    if (type === RTN_LOCAL && orig_oif !== 0 && orig_oif !== dev_out.ifindex && orig_oif !== nh.nh_oif)
+      do_cache = false;
+    const own_gateway = nh.nh_gw4 !== 0 && nh.nh_scope === RT_SCOPE_LINK;
+    if (fnhe === null && (fl4.flags & FLOWI_FLAG_KNOWN_NH) !== 0 && !own_gateway) do_cache = false;
+    cached = fnhe !== null ? fnhe.fnhe_rth_output : nh.rth_output;
+  } else cached = in_dev.rt_uncached[kind] as rtable | null;
+  if (do_cache && good(cached) && (cached.rt_flags & ~RTCF_REDIRECTED) === flags && cached.rt_type === type) {
+    if (cached.rt_iif === orig_oif) return cached;
+  }
 
   let output = ip_output;
   if ((flags & (RTCF_BROADCAST | RTCF_MULTICAST)) !== 0 && (flags & RTCF_LOCAL) !== 0 && !loopback)
@@ -285,17 +402,51 @@ function mkroute_output(
     output,
   );
   rt.rt_iif = orig_oif;
-  if (nh !== null) {
-    rt_set_nexthop(rt, nh, res.fi);
-    nh.rth_output = rt;
-  } else in_dev.rt_uncached[kind] = rt;
+  if (nh !== null) rt_set_nexthop(rt, fl4.daddr, nh, res.fi, fnhe, do_cache);
+  else if (do_cache) in_dev.rt_uncached[kind] = rt;
   return rt;
 }
 
-/** rt_set_nexthop */
-function rt_set_nexthop(rt: rtable, nh: fib_nh, fi: fib_info | null): void {
-  if (nh.nh_gw4 !== 0 && nh.nh_scope === RT_SCOPE_LINK) rt.rt_gw4 = nh.nh_gw4;
-  if (fi !== null) rt.metric_mtu = fi.fib_mtu;
+/** rt_set_nexthop: gateway and metrics, and what is known of the destination; the route is kept where it is found again. */
+function rt_set_nexthop(
+  rt: rtable,
+  daddr: number,
+  nh: fib_nh,
+  fi: fib_info | null,
+  fnhe: fib_nh_exception | null,
+  do_cache: boolean,
+): void {
+  if (nh.nh_gw4 !== 0 && nh.nh_scope === RT_SCOPE_LINK) {
+    rt.rt_uses_gateway = true;
+    rt.rt_gw4 = nh.nh_gw4;
+  }
+  if (fi !== null) rt.metrics = fi.fib_metrics;
+  if (fnhe !== null) rt_bind_exception(rt, fnhe, daddr, do_cache);
+  else if (do_cache) {
+    if (rt.rt_is_input) nh.rth_input = rt;
+    else nh.rth_output = rt;
+  }
+}
+
+/** rt_bind_exception */
+function rt_bind_exception(rt: rtable, fnhe: fib_nh_exception, daddr: number, do_cache: boolean): void {
+  const genid = fnhe_genid(rt.net);
+  if (fnhe.fnhe_genid !== genid) {
+    // Flushed since: it says nothing any more.
+    fnhe.fnhe_genid = genid;
+    fnhe.fnhe_gw = 0;
+    fnhe.fnhe_pmtu = 0;
+    fnhe.fnhe_expires = 0;
+    fnhe.fnhe_mtu_locked = false;
+    fnhe.fnhe_rth_input = null;
+    fnhe.fnhe_rth_output = null;
+  }
+  fill_route_from_fnhe(rt, fnhe);
+  if (rt.rt_gw4 === 0) rt.rt_gw4 = daddr;
+  fnhe.fnhe_stamp = rt.net.kernel.timers.jiffies();
+  if (!do_cache) return;
+  if (rt.rt_is_input) fnhe.fnhe_rth_input = rt;
+  else fnhe.fnhe_rth_output = rt;
 }
 
 // ---- input ------------------------------------------------------------------------------------------------------
@@ -307,9 +458,10 @@ function rt_set_nexthop(rt: rtable, nh: fib_nh, fi: fib_info | null): void {
  */
 export function ip_route_input(skb: sk_buff, daddr: number, saddr: number, tos: number, dev: net_device): number {
   const in_dev = dev.ip_ptr;
-  if (in_dev === null) return SKB_DROP_REASON.NOT_SPECIFIED;
+  if (in_dev === null) return SKB_DROP_REASON.DEV_READY;
   if (ipv4_is_multicast(daddr)) {
-    if (!ip_check_mc(in_dev, daddr)) return SKB_DROP_REASON.NOT_SPECIFIED;
+    const protocol = skb.protocol === ETH_P_IP ? iph_protocol(skb) : 0;
+    if (!ip_check_mc_rcu(in_dev, daddr, saddr, protocol)) return SKB_DROP_REASON.IP_INVALID_DEST;
     return ip_route_input_mc(skb, daddr, saddr, tos, dev, in_dev);
   }
   return ip_route_input_slow(skb, daddr, saddr, tos & IPTOS_RT_MASK, dev, in_dev);
@@ -330,8 +482,8 @@ function ip_route_input_mc(
   if (ipv4_is_zeronet(saddr)) {
     if (!ipv4_is_local_multicast(daddr) && iph_protocol(skb) !== IPPROTO_IGMP) return SKB_DROP_REASON.IP_INVALID_SOURCE;
   } else {
-    const reason = fib_validate_source(skb, saddr, 0, tos, dev, in_dev);
-    if (reason !== 0) return reason;
+    const reason = fib_validate_source(skb, saddr, 0, tos, 0, dev, in_dev);
+    if (reason > 0) return reason;
   }
   const { rt } = dev.nd_net.ipv4;
   let rth = rt.mc_input[1] as rtable | null;
@@ -379,13 +531,17 @@ function ip_route_input_slow(
   fl.iif = dev.ifindex;
   fl.tos = tos;
   fl.mark = skb.mark;
+  if (skb.protocol === ETH_P_IP) fib4_rules_early_flow_dissect(net, skb, fl);
   const err = fib_lookup(net, fl, res);
   if (err !== 0) return no_route(skb, net, in_dev.forward() ? err : -EHOSTUNREACH);
-  if (res.type === RTN_BROADCAST) return brd_input(skb, saddr, daddr, tos, dev, in_dev, res.nh);
-  const nh = res.nh as fib_nh;
+  if (res.type === RTN_BROADCAST) {
+    if (!in_dev.bc_forwarding()) return brd_input(skb, saddr, daddr, tos, dev, in_dev, res.nh);
+    return ip_mkroute_input(skb, net, res, daddr, saddr, tos, dev, in_dev);
+  }
   if (res.type === RTN_LOCAL) {
-    const reason = fib_validate_source(skb, saddr, daddr, tos, dev, in_dev);
-    if (reason !== 0) return martian_source(in_dev, saddr, daddr, reason);
+    const nh = res.nh as fib_nh;
+    const reason = fib_validate_source(skb, saddr, daddr, tos, 0, dev, in_dev);
+    if (reason > 0) return martian_source(in_dev, saddr, daddr, reason);
     let rth = nh.rth_input;
     if (!good(rth)) {
       rth = local_input(net, RTCF_LOCAL, RTN_LOCAL);
@@ -396,20 +552,45 @@ function ip_route_input_slow(
   }
   if (!in_dev.forward()) return no_route(skb, net, -EHOSTUNREACH);
   if (res.type !== RTN_UNICAST) return martian_destination(in_dev, saddr, daddr, SKB_DROP_REASON.IP_INVALID_DEST);
+  return ip_mkroute_input(skb, net, res, daddr, saddr, tos, dev, in_dev);
+}
 
-  // ip_mkroute_input; multipath and the decision to send a redirect go here.
-  const { fi } = res;
-  const reason = fib_validate_source(skb, saddr, daddr, tos, dev, in_dev);
-  if (reason !== 0) return martian_source(in_dev, saddr, daddr, reason);
+/** ip_mkroute_input and __mkroute_input: the packet goes on to somebody else. */
+function ip_mkroute_input(
+  skb: sk_buff,
+  net: net,
+  res: fib_result,
+  daddr: number,
+  saddr: number,
+  tos: number,
+  dev: net_device,
+  in_dev: in_device,
+): number {
+  const fi = res.fi as fib_info;
+  // What asks on somebody's behalf (proxy ARP) has no packet to hash.
+  if (fi.nhs.length > 1 && skb.protocol === ETH_P_IP) {
+    fib_select_multipath(net, res, fib_multipath_hash(net, null, skb), 0);
+  }
+  const nh = res.nh as fib_nh;
   const out_dev = nh.nh_dev as net_device;
-  if (out_dev.ip_ptr === null) return SKB_DROP_REASON.NOT_SPECIFIED;
-  // ARP asks on behalf of a proxy: nothing to do for one whose host is on the same link.
-  if (skb.protocol !== ETH_P_IP && out_dev === dev) return SKB_DROP_REASON.INVALID_PROTO;
-  let rth = nh.rth_input;
+  const out_in_dev = out_dev.ip_ptr;
+  if (out_in_dev === null) return SKB_DROP_REASON.DEV_READY;
+  const verdict = fib_validate_source(skb, saddr, daddr, tos, out_dev.ifindex, dev, in_dev);
+  if (verdict > 0) return martian_source(in_dev, saddr, daddr, verdict);
+  if (skb.protocol !== ETH_P_IP) {
+    // ARP asks on behalf of a proxy: nothing to do for one whose host is on the same link, unless hosts there cannot
+    // hear each other.
+    if (out_dev === dev && !in_dev.proxy_arp_pvlan()) return SKB_DROP_REASON.ARP_PVLAN_DISABLE;
+  } else if (out_dev === dev && verdict === SOURCE_ON_LINK && out_in_dev.send_redirects()) {
+    if (out_in_dev.shared_media() || inet_addr_onlink(out_in_dev, saddr, nh.nh_gw4)) {
+      IPCB_set_flags(skb, IPSKB_DOREDIRECT);
+    }
+  }
+  const fnhe = nh.exceptions === null ? null : nh.exceptions.find(daddr);
+  let rth = fnhe !== null ? fnhe.fnhe_rth_input : nh.rth_input;
   if (!good(rth)) {
-    rth = new rtable(out_dev, 0, RTN_UNICAST, true, ip_forward, ip_output);
-    rt_set_nexthop(rth, nh, fi);
-    nh.rth_input = rth;
+    rth = new rtable(out_dev, 0, res.type, true, ip_forward, ip_output);
+    rt_set_nexthop(rth, daddr, nh, fi, fnhe, true);
   }
   skb.dst = rth;
   return 0;
@@ -428,8 +609,8 @@ function brd_input(
   const net = dev.nd_net;
   if (skb.protocol !== ETH_P_IP) return SKB_DROP_REASON.INVALID_PROTO;
   if (!ipv4_is_zeronet(saddr)) {
-    const reason = fib_validate_source(skb, saddr, 0, tos, dev, in_dev);
-    if (reason !== 0) return martian_source(in_dev, saddr, daddr, reason);
+    const reason = fib_validate_source(skb, saddr, 0, tos, 0, dev, in_dev);
+    if (reason > 0) return martian_source(in_dev, saddr, daddr, reason);
   }
   let rth = nh !== null ? nh.rth_input : net.ipv4.rt.brd_input;
   if (!good(rth)) {
@@ -454,12 +635,12 @@ function no_route(skb: sk_buff, net: net, err: number): number {
   return 0;
 }
 
-/** ip_error: takes the skb. */
+/** ip_error: takes the skb. The sender of what cannot be forwarded is told, within a rate of its own. */
 function ip_error(skb: sk_buff): number {
   const rt = skb.dst as rtable;
   const in_dev = (skb.dev as net_device).ip_ptr;
   const { mib } = rt.net.ipv4;
-  let reason: number = SKB_DROP_REASON.NOT_SPECIFIED;
+  let reason: number = in_dev === null ? SKB_DROP_REASON.DEV_READY : SKB_DROP_REASON.IP_INNOROUTES;
   if (in_dev !== null && !in_dev.forward()) {
     if (rt.error === EHOSTUNREACH) {
       reason = SKB_DROP_REASON.IP_INADDRERRORS;
@@ -469,80 +650,99 @@ function ip_error(skb: sk_buff): number {
       mib.IpExtInNoRoutes++;
     }
   } else if (in_dev !== null) {
-    // The limit per peer (inet_peer_xrlim_allow, rate_tokens) goes here.
-    if (rt.error === EHOSTUNREACH) icmp_send(skb, ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, 0);
+    let code = -1;
+    if (rt.error === EHOSTUNREACH) code = ICMP_HOST_UNREACH;
     else if (rt.error === ENETUNREACH) {
+      code = ICMP_NET_UNREACH;
       reason = SKB_DROP_REASON.IP_INNOROUTES;
       mib.IpExtInNoRoutes++;
-      icmp_send(skb, ICMP_DEST_UNREACH, ICMP_NET_UNREACH, 0);
-    } else if (rt.error === EACCES) icmp_send(skb, ICMP_DEST_UNREACH, ICMP_PKT_FILTERED, 0);
+    } else if (rt.error === EACCES) code = ICMP_PKT_FILTERED;
+    if (code >= 0 && error_allowed(rt.net, iph_saddr(skb))) icmp_send(skb, ICMP_DEST_UNREACH, code, 0);
   }
   kfree_skb_reason(skb, reason);
   return NET_RX_DROP;
 }
 
+/** ip_error's token bucket, one for each peer. */
+function error_allowed(net: net, saddr: number): boolean {
+  const peer = net.ipv4.peers.get(saddr);
+  if (peer === null) return true;
+  const { error_cost, error_burst } = net.ipv4.route;
+  const now = net.kernel.timers.jiffies();
+  peer.rate_tokens = Math.min(peer.rate_tokens + now - peer.rate_last, error_burst);
+  peer.rate_last = now;
+  if (peer.rate_tokens < error_cost) return false;
+  peer.rate_tokens -= error_cost;
+  return true;
+}
+
+/** ip_handle_martian_source */
 function martian_source(in_dev: in_device, saddr: number, daddr: number, reason: number): number {
-  if (in_dev.log_martians()) {
-    in_dev.net.kernel.printk(`martian source ${in_ntoa(daddr)} from ${in_ntoa(saddr)}, on dev ${in_dev.dev.name}`);
+  const { net } = in_dev;
+  if (in_dev.log_martians() && net.ipv4.rt.log_allowed(net)) {
+    net.kernel.printk(`martian source ${in_ntoa(daddr)} from ${in_ntoa(saddr)}, on dev ${in_dev.dev.name}`);
   }
   return reason;
 }
 
 function martian_destination(in_dev: in_device, saddr: number, daddr: number, reason: number): number {
-  if (in_dev.log_martians()) {
-    in_dev.net.kernel.printk(`martian destination ${in_ntoa(daddr)} from ${in_ntoa(saddr)}, dev ${in_dev.dev.name}`);
+  const { net } = in_dev;
+  if (in_dev.log_martians() && net.ipv4.rt.log_allowed(net)) {
+    net.kernel.printk(`martian destination ${in_ntoa(daddr)} from ${in_ntoa(saddr)}, dev ${in_dev.dev.name}`);
   }
   return reason;
 }
 
+/** fib_validate_source: the way back to the sender needs no gateway. */
+const SOURCE_ON_LINK = -1;
+
 /**
  * fib_validate_source: can a packet from there have come by this device? Our own address never does; with rp_filter 1
  * the way back must be the way it came, with 2 there must be one.
- * @returns 0 or the reason to drop it.
+ * @param oif the device that it leaves by, 0 when it is for us
+ * @returns 0, SOURCE_ON_LINK where that was looked at, or the reason to drop it.
  */
 function fib_validate_source(
   skb: sk_buff,
   src: number,
   dst: number,
   tos: number,
+  oif: number,
   dev: net_device,
   in_dev: in_device,
 ): number {
   const net = dev.nd_net;
   const rpf = in_dev.rp_filter();
-  if (rpf === 0) {
-    if (!in_dev.accept_local() && inet_lookup_ifaddr(net, src) !== null) return SKB_DROP_REASON.IP_LOCAL_SOURCE;
-    return 0;
+  if (rpf === 0 && (dev.ifindex !== oif || !in_dev.send_redirects())) {
+    if (in_dev.accept_local()) return 0;
+    const { fib } = net.ipv4;
+    if (!fib.has_custom_local_routes && !fib.has_custom_rules) {
+      return inet_lookup_ifaddr(net, src) !== null ? SKB_DROP_REASON.IP_LOCAL_SOURCE : 0;
+    }
   }
   // __fib_validate_source
   const { check_fl: fl, check_res: res } = net.ipv4.rt;
   fl.init(src, dst);
-  fl.iif = (net.loopback_dev as net_device).ifindex;
+  fl.iif = oif !== 0 ? oif : (net.loopback_dev as net_device).ifindex;
   fl.tos = tos;
   fl.scope = RT_SCOPE_UNIVERSE;
-  fl.mark = in_dev.cnf.src_valid_mark !== 0 ? skb.mark : 0;
-  if (fib_lookup(net, fl, res) !== 0) return SKB_DROP_REASON.IP_RPFILTER;
+  fl.mark = in_dev.src_valid_mark() ? skb.mark : 0;
+  if (skb.protocol === ETH_P_IP && fib4_rules_early_flow_dissect(net, skb, fl)) {
+    const { sport } = fl;
+    fl.sport = fl.dport;
+    fl.dport = sport;
+  }
+  const unknown = rpf !== 0 ? SKB_DROP_REASON.IP_RPFILTER : 0;
+  if (fib_lookup(net, fl, res) !== 0) return unknown;
   if (res.type !== RTN_UNICAST && !(res.type === RTN_LOCAL && in_dev.accept_local()))
     return SKB_DROP_REASON.IP_LOCAL_SOURCE;
   const { nhs } = res.fi as fib_info;
-  for (let i = 0; i < nhs.length; i++) if ((nhs[i] as fib_nh).nh_dev === dev) return 0;
-  if (in_dev.ifa_list.length === 0 || rpf === 1) return SKB_DROP_REASON.IP_RPFILTER;
-  return 0;
-}
-
-/** fib_compute_spec_dst: the address of ours that an answer to this packet comes from. */
-export function fib_compute_spec_dst(skb: sk_buff): number {
-  const rt = skb.dst as rtable;
-  if ((rt.rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST | RTCF_LOCAL)) === RTCF_LOCAL) return iph_daddr(skb);
-  const { net } = rt;
-  const saddr = iph_saddr(skb);
-  let scope = RT_SCOPE_UNIVERSE;
-  if (ipv4_is_zeronet(saddr)) scope = RT_SCOPE_LINK;
-  else {
-    const { fl, res } = net.ipv4.rt;
-    fl.init(saddr, 0);
-    fl.iif = (net.loopback_dev as net_device).ifindex;
-    if (fib_lookup(net, fl, res) === 0) return fib_result_prefsrc(net, res);
-  }
-  return inet_select_addr(skb.dev as net_device, saddr, scope);
+  let match = res.type === RTN_LOCAL && dev === net.loopback_dev;
+  for (let i = 0; i < nhs.length && !match; i++) match = (nhs[i] as fib_nh).nh_dev === dev;
+  if (match) return (res.nh as fib_nh).nh_scope >= RT_SCOPE_HOST ? SOURCE_ON_LINK : 0;
+  if (in_dev.ifa_list.length === 0) return unknown;
+  if (rpf === 1) return SKB_DROP_REASON.IP_RPFILTER;
+  fl.oif = dev.ifindex;
+  if (fib_lookup(net, fl, res, FIB_LOOKUP_IGNORE_LINKSTATE) !== 0 || res.type !== RTN_UNICAST) return 0;
+  return (res.nh as fib_nh).nh_scope >= RT_SCOPE_HOST ? SOURCE_ON_LINK : 0;
 }

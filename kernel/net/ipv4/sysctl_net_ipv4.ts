@@ -14,13 +14,12 @@ import {
   u8,
   u32,
   ulong,
-  userhz_jiffies,
   vector,
 } from '../../sysctl.ts';
+import { neigh_sysctl_get, neigh_sysctl_names, neigh_sysctl_set } from '../core/neigh_sysctl.ts';
 import type { neigh_parms } from '../core/neighbour.ts';
 import type { net } from '../core/net_namespace.ts';
-import type { net_device } from '../core/netdevice.ts';
-import type { ipv4_devconf } from './devconf.ts';
+import { devconf_names, devinet_conf_get, devinet_conf_set } from './devconf.ts';
 import type { netns_ipv4 } from './netns.ts';
 import { tcp_ca_find } from './tcp_cong.ts';
 
@@ -45,6 +44,14 @@ const ipv4_net_table: ctl_dir<netns_ipv4> = {
     icmp_ratemask: any,
     icmp_msgs_per_sec: natural,
     icmp_msgs_burst: natural,
+    igmp_max_memberships: any,
+    igmp_max_msf: any,
+    igmp_qrv: positive,
+    igmp_link_local_mcast_reports: u8,
+    ip_forward_use_pmtu: u8,
+    ip_forward_update_priority: bool,
+    fib_multipath_hash_policy: int(0, 3),
+    fib_multipath_use_neigh: bool,
     udp_rmem_min: positive,
     udp_wmem_min: positive,
     tcp_abort_on_overflow: u8,
@@ -123,60 +130,74 @@ const ipv4_net_table: ctl_dir<netns_ipv4> = {
   },
 };
 
-/** devinet_conf_proc: what decides over routes makes those there are stale. */
-function conf_table(net: net): ctl_dir<ipv4_devconf> {
-  return {
-    kinds: {
-      forwarding: any,
-      accept_redirects: any,
-      secure_redirects: any,
-      send_redirects: any,
-      shared_media: any,
-      accept_source_route: any,
-      accept_local: any,
-      route_localnet: any,
-      rp_filter: any,
-      log_martians: any,
-      src_valid_mark: any,
-      proxy_arp: any,
-      arp_filter: any,
-      arp_announce: any,
-      arp_ignore: any,
-      arp_accept: any,
-      arp_notify: any,
-      arp_evict_nocarrier: any,
-      drop_gratuitous_arp: any,
-      drop_unicast_in_l2_multicast: any,
-      promote_secondaries: any,
-      ignore_routes_with_linkdown: any,
-    },
-    changed(cnf, field) {
-      const { ipv4 } = net;
-      // devinet_sysctl_forward: all's is everybody's.
-      if (cnf === ipv4.devconf_all && field === 'forwarding') ipv4.ip_forward = cnf.forwarding;
-      ipv4.rt_genid = (ipv4.rt_genid + 1) | 0;
-    },
-  };
+/** net.ipv4.conf.*: any integer (devinet_conf_proc). */
+function register_conf(sysctl: sysctl_table, net: net): void {
+  const kinds = Object.fromEntries(devconf_names().map(name => [name, any]));
+  sysctl.register_each('net.ipv4.conf', {
+    kinds,
+    names: () => ['all', 'default', ...devices(net)],
+    get: (device, name) => devinet_conf_get(net, device, name),
+    set: (device, name, value) => devinet_conf_set(net, device, name, value),
+  });
 }
 
-const neigh_table_dir: ctl_dir<neigh_parms> = {
-  kinds: {
-    mcast_solicit: natural,
-    ucast_solicit: natural,
-    app_solicit: natural,
-    mcast_resolicit: natural,
-    base_reachable_time: jiffies,
-    delay_first_probe_time: jiffies,
-    gc_stale_time: jiffies,
-    unres_qlen_bytes: natural,
-    retrans_time: userhz_jiffies,
-    locktime: userhz_jiffies,
-  },
-  views: {
-    retrans_time_ms: { field: 'retrans_time', kind: ms_jiffies },
-    base_reachable_time_ms: { field: 'base_reachable_time', kind: ms_jiffies },
-  },
-};
+/** net.ipv4.neigh.* (neigh_sysctl_table). */
+function register_neigh(sysctl: sysctl_table, net: net): void {
+  const { arp } = net.ipv4;
+  const kinds = Object.fromEntries(neigh_sysctl_names().map(name => [name, natural]));
+  const parms = (device: string): neigh_parms | null =>
+    device === 'default' ? arp.parms : (net.dev_get_by_name(device)?.ip_ptr?.arp_parms ?? null);
+  const all = (): neigh_parms[] => devices(net).map(device => parms(device) as neigh_parms);
+  sysctl.register_each('net.ipv4.neigh', {
+    kinds,
+    names: () => ['default', ...devices(net)],
+    get(device, name) {
+      const found = parms(device);
+      return found === null ? -ENOENT : neigh_sysctl_get(found, name);
+    },
+    set(device, name, value) {
+      const found = parms(device);
+      return found === null ? -ENOENT : neigh_sysctl_set(found, name, value, all());
+    },
+  });
+}
+
+function devices(net: net): string[] {
+  return net.devices.filter(dev => dev.ip_ptr !== null).map(dev => dev.name);
+}
+
+/** net.ipv4.route.* and net.ipv4.ipfrag_*. */
+function register_route(sysctl: sysctl_table, net: net): void {
+  const { route, fqdir } = net.ipv4;
+  sysctl.register('net.ipv4.route', route, {
+    kinds: {
+      min_pmtu: int(68),
+      mtu_expires: jiffies,
+      min_adv_mss: any,
+      gc_timeout: jiffies,
+      error_cost: any,
+      error_burst: any,
+      redirect_number: any,
+      redirect_load: any,
+      redirect_silence: any,
+    },
+  });
+  // Neither may pass the other.
+  const threshold = (name: 'high_thresh' | 'low_thresh', good: (value: number) => boolean): void =>
+    sysctl.register_entry(`net.ipv4.ipfrag_${name}`, {
+      read: () => String(fqdir[name]),
+      write(text) {
+        const [value] = numbers(text, 1, 0, Number.MAX_SAFE_INTEGER) ?? [];
+        if (value === undefined || !good(value)) return -EINVAL;
+        fqdir[name] = value;
+        return 0;
+      },
+    });
+  threshold('high_thresh', value => value >= fqdir.low_thresh);
+  threshold('low_thresh', value => value <= fqdir.high_thresh);
+  sysctl.register_field('net.ipv4.ipfrag_time', fqdir, 'timeout', jiffies);
+  sysctl.register_field('net.ipv4.ipfrag_max_dist', fqdir, 'max_dist', natural);
+}
 
 /** The text of `words` numbers, each in a range; null: something else. */
 function numbers(text: string, words: number, min: number, max: number): number[] | null {
@@ -246,15 +267,7 @@ export function sysctl_ipv4_init(net: net): void {
       return 0;
     },
   });
-  const conf = conf_table(net);
-  sysctl.register('net.ipv4.conf.all', ipv4.devconf_all, conf);
-  sysctl.register('net.ipv4.conf.default', ipv4.devconf_dflt, conf);
-  sysctl.register('net.ipv4.neigh.default', ipv4.arp.parms, neigh_table_dir);
-  sysctl.register('net.ipv4.neigh.default', ipv4.arp, {
-    kinds: { gc_thresh1: natural, gc_thresh2: natural, gc_thresh3: natural },
-  });
-  const devices = (): string[] => net.devices.filter(dev => dev.ip_ptr !== null).map(dev => dev.name);
-  const ip_ptr = (name: string): net_device['ip_ptr'] => net.dev_get_by_name(name)?.ip_ptr ?? null;
-  sysctl.register_each('net.ipv4.conf', devices, name => ip_ptr(name)?.cnf ?? null, conf);
-  sysctl.register_each('net.ipv4.neigh', devices, name => ip_ptr(name)?.arp_parms ?? null, neigh_table_dir);
+  register_conf(sysctl, net);
+  register_neigh(sysctl, net);
+  register_route(sysctl, net);
 }

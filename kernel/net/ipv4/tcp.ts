@@ -421,7 +421,7 @@ export function tcp_poll(sk_: sock): number {
   if ((shutdown & RCV_SHUTDOWN) !== 0) mask |= POLLIN | POLLRDNORM | POLLRDHUP;
   if (state !== TCP_SYN_SENT && state !== TCP_SYN_RECV) {
     let target = sk.sk_rcvlowat;
-    if (sk.urg_data !== 0 && sk.urg_seq === sk.copied_seq && !sk.sk_oobinline) target++;
+    if (sk.urg_data !== 0 && sk.urg_seq === sk.copied_seq && !sk.sk_urginline) target++;
     if (tcp_epollin_ready(sk, target)) mask |= POLLIN | POLLRDNORM;
     if ((shutdown & SEND_SHUTDOWN) !== 0) {
       mask |= POLLOUT | POLLWRNORM;

@@ -230,7 +230,7 @@ function tcp_create_openreq_child(sk: tcp_sock, req: tcp_request_sock, skb: sk_b
   child.sk_keepopen = sk.sk_keepopen;
   child.sk_linger = sk.sk_linger;
   child.sk_lingertime = sk.sk_lingertime;
-  child.sk_oobinline = sk.sk_oobinline;
+  child.sk_urginline = sk.sk_urginline;
   child.sk_priority = sk.sk_priority;
   child.sk_mark = req.ir_mark;
   child.sk_bound_dev_if = req.sk_bound_dev_if;

@@ -3,6 +3,7 @@
  * queue, whose memory is bounded; SACK and D-SACK blocks of what came (RFC 2018, RFC 2883); FIN, RST and urgent data.
  */
 
+import { COPY_TCP_COLLAPSE } from '../../copies.ts';
 import { charge_copy } from '../../costs.ts';
 import { ECONNREFUSED, ECONNRESET, EPIPE } from '../../errno.ts';
 import {
@@ -280,7 +281,7 @@ function collapse_run(sk: tcp_sock, queue: sk_buff_head, first: sk_buff, last: s
       const n = Math.min(skb.len - offset, size - copy.len);
       if (n > 0) {
         skb_copy_bits(skb, offset, skb_put(copy, n), n);
-        charge_copy(kernel, n);
+        charge_copy(kernel, n, COPY_TCP_COLLAPSE);
         at = (at + n) | 0;
         copy.end_seq = at;
       }
@@ -559,7 +560,7 @@ function tcp_check_urg(sk: tcp_sock, skb: sk_buff): void {
   if (after(sk.copied_seq, ptr) || before(ptr, sk.rcv_nxt)) return;
   if (sk.urg_data !== 0 && !after(ptr, sk.urg_seq)) return;
   // The urgent byte of before was not read: it stays where it is, and is skipped.
-  if (sk.urg_seq === sk.copied_seq && sk.urg_data !== 0 && !sk.sk_oobinline && sk.copied_seq !== sk.rcv_nxt) {
+  if (sk.urg_seq === sk.copied_seq && sk.urg_data !== 0 && !sk.sk_urginline && sk.copied_seq !== sk.rcv_nxt) {
     const first = sk.sk_receive_queue.first;
     sk.copied_seq = (sk.copied_seq + 1) | 0;
     if (first !== null && !before(sk.copied_seq, first.end_seq)) {

@@ -638,7 +638,9 @@ function segment_text(sk: tcp_sock, skb: sk_buff): number {
     tcp_data_snd_check(sk);
     tcp_ack_snd_check(sk);
   }
-  if (!queued) tcp_drop_reason(sk, skb, SKB_DROP_REASON.NOT_SPECIFIED);
+  // A bare acknowledgement has done its work; data has come for nobody.
+  if (!queued && skb.end_seq === skb.seq) consume_skb(skb);
+  else if (!queued) tcp_drop_reason(sk, skb, SKB_DROP_REASON.TCP_CLOSE);
   return 0;
 }
 

@@ -57,8 +57,9 @@ import {
   put16,
   put32,
 } from './ip_header.ts';
-import { ip_build_and_send_pkt, ip_queue_xmit } from './ip_output.ts';
+import { ip_build_and_send_pkt, ip_dont_fragment, ip_queue_xmit } from './ip_output.ts';
 import { inet_iif, ip_route_output_key, RTCF_BROADCAST, RTCF_MULTICAST, RTN_LOCAL, type rtable } from './route.ts';
+import { ip_sk_accept_pmtu } from './route_exception.ts';
 import { cookie_init_timestamp } from './syncookies.ts';
 import { tcp_done_with_error, tcp_set_state } from './tcp.ts';
 import { cookie_v4_check, tcp_v4_conn_request, tcp_v4_syn_recv_sock } from './tcp_conn_request.ts';
@@ -76,7 +77,7 @@ import {
 } from './tcp_minisocks.ts';
 import { tcp_connect, tcp_make_synack, tcp_sync_mss } from './tcp_output.ts';
 import { tcp_simple_retransmit } from './tcp_recovery.ts';
-import { dst_hw_csum, inet_csk_update_pmtu, ip_dont_fragment, ip_sk_accept_pmtu, sk_setup_caps } from './tcp_route.ts';
+import { dst_hw_csum, inet_csk_update_pmtu, sk_setup_caps } from './tcp_route.ts';
 import { __tcp_set_rto } from './tcp_rtt.ts';
 import {
   between,
@@ -439,7 +440,7 @@ function tcp_v4_send_synack(
   v4_send_check(skb, rt, req.ir_loc_addr, req.ir_rmt_addr);
   const tos = net.ipv4.tcp_reflect_tos !== 0 ? req.syn_tos & ~3 : sk.tos & ~3;
   const ttl = Math.max(sk.uc_ttl, 0);
-  const df = ip_dont_fragment(sk) ? IP_DF : 0;
+  const df = ip_dont_fragment(sk, rt) ? IP_DF : 0;
   // What may not be fragmented needs no identification.
   return ip_build_and_send_pkt(
     net,
@@ -530,9 +531,12 @@ export function tcp_v4_mtu_reduced(sk: tcp_sock): void {
   if (sk.sk_state === TCP_LISTEN || sk.sk_state === TCP_CLOSE) return;
   const rt = inet_sk_rebuild_header(sk);
   if (typeof rt === 'number') return;
-  const path = ip_sk_accept_pmtu(sk) ? inet_csk_update_pmtu(sk, rt, sk.mtu_info) : rt;
+  if (ip_sk_accept_pmtu(sk)) inet_csk_update_pmtu(sk, rt, sk.mtu_info);
+  // The route that was may have become another one's by it.
+  const path = inet_sk_rebuild_header(sk);
+  if (typeof path === 'number') return;
   // Perhaps the connection will not get over it.
-  if (sk.mtu_info < dst_mtu(path) && ip_dont_fragment(sk)) sk.sk_err_soft = EMSGSIZE;
+  if (sk.mtu_info < dst_mtu(path) && ip_dont_fragment(sk, path)) sk.sk_err_soft = EMSGSIZE;
   const mtu = dst_mtu(path);
   if (!ip_sk_accept_pmtu(sk) || sk.icsk_pmtu_cookie <= mtu) return;
   tcp_sync_mss(sk, mtu);
@@ -656,7 +660,13 @@ export const ipv4_specific: inet_connection_sock_af_ops = {
       kfree_skb_reason(skb, SKB_DROP_REASON.IP_OUTNOROUTES);
       return -EHOSTUNREACH;
     }
-    return ip_queue_xmit(sk, skb, rt, ip_dont_fragment(sk) ? IP_DF : 0, Math.max(1, skb.gso_segs));
+    return ip_queue_xmit(
+      sk,
+      skb,
+      rt,
+      ip_dont_fragment(sk, rt) && skb.ignore_df === 0 ? IP_DF : 0,
+      Math.max(1, skb.gso_segs),
+    );
   },
   send_check: tcp_v4_send_check,
   rebuild_header(sk) {

@@ -1,7 +1,8 @@
 /** Finding the path's MTU by trying larger segments (RFC 4821, net/ipv4/tcp_output.c: tcp_mtu_probe). */
+import { COPY_TCP_COLLAPSE } from '../../copies.ts';
 import { charge_copy } from '../../costs.ts';
 import { dst_mtu } from '../core/dst.ts';
-import { type sk_buff, skb_pull, skb_put } from '../core/skbuff.ts';
+import { type sk_buff, skb_copy_bits, skb_pull, skb_put } from '../core/skbuff.ts';
 import { sk_mem_charge, sk_wmem_queued_add, tcp_wmem_free_skb } from './tcp_mem.ts';
 import { tcp_current_mss, tcp_mss_to_mtu, tcp_mtu_to_mss, tcp_sync_mss, tcp_transmit_skb } from './tcp_output.ts';
 import {
@@ -85,15 +86,14 @@ export function tcp_mtu_probe(sk: tcp_sock): number {
 function build(sk: tcp_sock, size: number): sk_buff | null {
   const probe = tcp_stream_alloc_skb(sk, size);
   if (probe === null) return null;
-  const { u8 } = probe.ram;
   const queue = sk.sk_write_queue;
   probe.seq = (queue.first as sk_buff).seq;
   probe.end_seq = (probe.seq + size) | 0;
   probe.tcp_flags = TCPHDR_ACK;
   for (let skb = queue.first; skb !== null && probe.len < size; skb = queue.first) {
     const n = Math.min(skb.len, size - probe.len);
-    u8.copyWithin(skb_put(probe, n), skb.data, skb.data + n);
-    charge_copy(sk.kernel, n);
+    skb_copy_bits(skb, 0, skb_put(probe, n), n);
+    charge_copy(sk.kernel, n, COPY_TCP_COLLAPSE);
     if (skb.len <= n) {
       probe.tcp_flags |= skb.tcp_flags;
       probe.eor = skb.eor;

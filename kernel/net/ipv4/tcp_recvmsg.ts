@@ -1,5 +1,6 @@
 /** Bytes from the receive queue to the program (net/ipv4/tcp.c: tcp_recvmsg_locked and what it calls). */
 
+import { COPY_TO_USER } from '../../copies.ts';
 import { charge_copy } from '../../costs.ts';
 import { EAGAIN, EFAULT, EINVAL, ENOTCONN } from '../../errno.ts';
 import { consume_skb, type sk_buff, skb_copy_bits } from '../core/skbuff.ts';
@@ -80,7 +81,7 @@ export function tcp_cleanup_rbuf(sk: tcp_sock, copied: number): void {
 
 /** tcp_recv_urg: the byte out of band (RFC 9293 3.8.5). 1, 0 at the end, or -EINVAL (there is none), -EAGAIN. */
 function tcp_recv_urg(sk: tcp_sock, msg: msghdr, length: number): number {
-  if (sk.sk_oobinline || sk.urg_data === 0 || sk.urg_data === TCP_URG_READ) return -EINVAL;
+  if (sk.sk_urginline || sk.urg_data === 0 || sk.urg_data === TCP_URG_READ) return -EINVAL;
   if (sk.sk_state === TCP_CLOSE && !sk.sk_done) return -ENOTCONN;
   if ((sk.urg_data & TCP_URG_VALID) !== 0) {
     const byte = sk.urg_data & 0xff;
@@ -108,8 +109,8 @@ function copy_to_user(skb: sk_buff, offset: number, msg: msghdr, at: number, use
   const task = msg.msg_task;
   const to = msg.msg_base + at;
   if (task !== null && !task.mm.access_ok(to, used)) return -EFAULT;
-  charge_copy(kernel, used);
-  if (skb.data_len === 0) skb.ram.u8.copyWithin(to, skb.data + offset, skb.data + offset + used);
+  charge_copy(kernel, used, COPY_TO_USER);
+  if (skb.data_len === 0) skb.ram.move(to, skb.data + offset, used);
   else skb_copy_bits(skb, offset, to, used);
   const tp = kernel.trace.skb_copy_datagram;
   if (tp !== null) tp(skb, used);
@@ -188,7 +189,7 @@ export function tcp_recvmsg(sk_: sock, msg: msghdr, length: number): number {
       if (urg_offset < used) {
         if (urg_offset !== 0) {
           used = urg_offset;
-        } else if (!sk.sk_oobinline) {
+        } else if (!sk.sk_urginline) {
           // The byte itself is for MSG_OOB.
           seq = (seq + 1) | 0;
           offset++;

@@ -1,18 +1,9 @@
 /** What TCP asks of a route (include/net/dst.h, net/core/sock.c: sk_setup_caps). */
-import { type dst_entry, dst_mtu } from '../core/dst.ts';
+import type { dst_entry } from '../core/dst.ts';
 import { NETIF_F_HW_CSUM } from '../core/netdevice.ts';
-import {
-  IP_PMTUDISC_DO,
-  IP_PMTUDISC_DONT,
-  IP_PMTUDISC_INTERFACE,
-  IP_PMTUDISC_OMIT,
-  IP_PMTUDISC_WANT,
-} from './datagram.ts';
-import { rtable } from './route.ts';
+import type { rtable } from './route.ts';
+import { __ip_rt_update_pmtu } from './route_exception.ts';
 import type { tcp_sock } from './tcp_sock.ts';
-
-/** ip_rt_min_pmtu: what is never gone below. */
-const IP_RT_MIN_PMTU = 552;
 
 /** sk_setup_caps: the sock goes this way from now on. */
 export function sk_setup_caps(sk: tcp_sock, dst: dst_entry): void {
@@ -31,27 +22,15 @@ export function dst_hw_csum(dst: dst_entry): boolean {
   return (dst.dev.features & NETIF_F_HW_CSUM) !== 0;
 }
 
-/** ip_dont_fragment: routers are told not to. */
-export function ip_dont_fragment(sk: tcp_sock): boolean {
-  return sk.pmtudisc === IP_PMTUDISC_DO || sk.pmtudisc === IP_PMTUDISC_WANT;
-}
-
-/** Does the sock believe what routers say of their MTU (ip_sk_accept_pmtu, and IP_PMTUDISC_DONT)? */
-export function ip_sk_accept_pmtu(sk: tcp_sock): boolean {
-  return sk.pmtudisc !== IP_PMTUDISC_DONT && sk.pmtudisc !== IP_PMTUDISC_INTERFACE && sk.pmtudisc !== IP_PMTUDISC_OMIT;
-}
-
-/**
- * inet_csk_update_pmtu: a router on the way takes packets of `mtu` bytes at most. The sock gets a route of its own that
- * says so: routes hang at next hops here, which many destinations share.
- */
-export function inet_csk_update_pmtu(sk: tcp_sock, rt: rtable, mtu: number): rtable {
-  mtu = Math.max(mtu, IP_RT_MIN_PMTU);
-  if (mtu >= dst_mtu(rt)) return rt;
-  const own = new rtable(rt.dev, rt.rt_flags, rt.rt_type, rt.rt_is_input, rt.input, rt.output);
-  own.rt_gw4 = rt.rt_gw4;
-  own.rt_iif = rt.rt_iif;
-  own.metric_mtu = mtu;
-  sk_setup_caps(sk, own);
-  return own;
+/** inet_csk_update_pmtu: a router on the way takes packets of `mtu` bytes at most. What routing makes of it. */
+export function inet_csk_update_pmtu(sk: tcp_sock, rt: rtable, mtu: number): void {
+  const { error_fl: fl4 } = rt.net.ipv4.rt;
+  fl4.init(sk.inet_daddr, sk.inet_saddr);
+  fl4.oif = sk.sk_bound_dev_if;
+  fl4.tos = sk.tos;
+  fl4.mark = sk.sk_mark;
+  fl4.proto = sk.sk_protocol;
+  fl4.sport = sk.inet_sport;
+  fl4.dport = sk.inet_dport;
+  __ip_rt_update_pmtu(rt, fl4, mtu);
 }

@@ -1,4 +1,5 @@
 /** Bytes from the program to the write queue (net/ipv4/tcp.c: tcp_sendmsg_locked and what it calls). */
+import { COPY_FROM_USER } from '../../copies.ts';
 import { charge_copy } from '../../costs.ts';
 import { EAGAIN, EFAULT, EPIPE } from '../../errno.ts';
 import { ERESTARTSYS } from '../../sched/task.ts';
@@ -160,8 +161,8 @@ export function tcp_sendmsg(sk_: sock, msg: msghdr, length: number): number {
     }
     // The one copy on the way out: user to kernel.
     const to = skb_put(packet, copy);
-    charge_copy(kernel, copy);
-    packet.ram.u8.copyWithin(to, msg.msg_base + copied, msg.msg_base + copied + copy);
+    charge_copy(kernel, copy, COPY_FROM_USER);
+    packet.ram.move(to, msg.msg_base + copied, copy);
     const tp_copy = kernel.trace.skb_copy_from;
     if (tp_copy !== null) tp_copy(packet, msg.msg_base + copied, copy);
     packet.truesize += copy;

@@ -1,5 +1,6 @@
 /** TCP's write queue (net/ipv4/tcp_output.c): what is sent when, how it is cut, and sending again. */
 
+import { COPY_TCP_COLLAPSE, COPY_TCP_SPLIT } from '../../copies.ts';
 import { charge_copy } from '../../costs.ts';
 import { EAGAIN, EBUSY, EHOSTUNREACH, EINVAL, ENOMEM } from '../../errno.ts';
 import { type sk_buff, skb_cloned, skb_pull, skb_put, skb_tailroom, skb_trim } from '../core/skbuff.ts';
@@ -162,17 +163,16 @@ export function tcp_fragment(sk: tcp_sock, rtx: boolean, skb: sk_buff, len: numb
 
 /** skb_split for linear packets: the part that is copied is the shorter one, where that may be. */
 function split(skb: sk_buff, buff: sk_buff, len: number, rest: number, keep_tail: boolean): void {
-  const { u8 } = skb.ram;
   if (!keep_tail) {
     const at = skb_put(buff, rest);
-    u8.copyWithin(at, skb.data + len, skb.data + len + rest);
+    skb.ram.move(at, skb.data + len, rest);
     skb_trim(skb, len);
-    charge_copy(skb.kernel, rest);
+    charge_copy(skb.kernel, rest, COPY_TCP_SPLIT);
     return;
   }
   const at = skb_put(buff, len);
-  u8.copyWithin(at, skb.data, skb.data + len);
-  charge_copy(skb.kernel, len);
+  skb.ram.move(at, skb.data, len);
+  charge_copy(skb.kernel, len, COPY_TCP_SPLIT);
   const { head, data, tail, end, cloned } = skb;
   skb.head = buff.head;
   skb.data = buff.data;
@@ -454,8 +454,8 @@ function tcp_collapse_retrans(sk: tcp_sock, to: sk_buff, skb: sk_buff): void {
   const { len } = skb;
   if (len > 0) {
     const at = skb_put(to, len);
-    to.ram.u8.copyWithin(at, skb.data, skb.tail);
-    charge_copy(sk.kernel, len);
+    to.ram.move(at, skb.data, len);
+    charge_copy(sk.kernel, len, COPY_TCP_COLLAPSE);
     to.truesize += len;
     sk_wmem_queued_add(sk, len);
     sk_mem_charge(sk, len);

@@ -3,6 +3,8 @@
  * socket that asked for it (UDP_GRO), a device that forwards (rx-udp-gro-forwarding), or as a list of whole datagrams
  * (rx-gro-list). All others go up as they came, with their checksum verified.
  */
+import { COPY_UDP_SEGMENT } from '../../copies.ts';
+import { charge_copy } from '../../costs.ts';
 import {
   csum_fold,
   csum_from_partial,
@@ -167,6 +169,7 @@ export function udp_rcv_segment(skb: sk_buff, deliver: (segment: sk_buff) => voi
     segment.transport_header = skb_put(segment, UDP_HLEN + size);
     ram.u8.copyWithin(segment.transport_header, skb.data, skb.data + UDP_HLEN);
     skb_copy_bits(skb, offset, segment.transport_header + UDP_HLEN, size);
+    charge_copy(kernel, hlen + UDP_HLEN + size, COPY_UDP_SEGMENT);
     offset += size;
     put16(ram, segment.transport_header + 4, UDP_HLEN + size);
     put16(ram, segment.network_header + 2, hlen + UDP_HLEN + size);

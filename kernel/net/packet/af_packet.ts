@@ -1,5 +1,6 @@
 /** AF_PACKET: frames as a device sees them, what tcpdump uses (net/packet/af_packet.c, packet(7)). */
 import {
+  EAGAIN,
   EFAULT,
   EINVAL,
   EMSGSIZE,
@@ -11,7 +12,7 @@ import {
   EOPNOTSUPP,
   ESOCKTNOSUPPORT,
 } from '../../errno.ts';
-import { datagram_poll, skb_copy_datagram_msg, skb_recv_datagram } from '../core/datagram.ts';
+import { datagram_poll, skb_copy_datagram_msg, skb_put_msg, skb_recv_datagram } from '../core/datagram.ts';
 import { dev_direct_xmit, dev_queue_xmit, dev_set_allmulti, dev_set_promiscuity, NET_XMIT_CN } from '../core/dev.ts';
 import { bpf_prog_run } from '../core/filter.ts';
 import {
@@ -33,7 +34,6 @@ import {
   skb_clone,
   skb_pull,
   skb_push,
-  skb_put_data,
   skb_reset_network_header,
   skb_shared,
   skb_trim,
@@ -54,6 +54,7 @@ import {
   CMSG_PACKET_AUXDATA,
   type cmsg,
   MSG_DONTWAIT,
+  MSG_ERRQUEUE,
   MSG_TRUNC,
   msg_access_ok,
   type msghdr,
@@ -199,6 +200,8 @@ function packet_drop(skb: sk_buff, data: number, len: number, reason: number): n
 
 /** packet_recvmsg: one frame. Bytes copied, with MSG_TRUNC the frame's length as captured. */
 function packet_recvmsg(sk: sock, msg: msghdr, length: number): number {
+  // sock_recv_errqueue: nothing of a packet socket's ends up there.
+  if ((msg.flags & MSG_ERRQUEUE) !== 0) return -EAGAIN;
   const skb = skb_recv_datagram(sk, msg);
   if (typeof skb === 'number') return skb;
   let copied = skb.len;
@@ -279,7 +282,7 @@ function packet_sendmsg(sk_: sock, msg: msghdr, length: number): number {
   const skb = sock_wmalloc(sk, length, MAX_HEADER);
   if (skb === null) return -ENOBUFS;
   if (raw) {
-    skb_put_data(skb, msg.msg_base, length);
+    skb_put_msg(skb, msg, length);
     if (dev.header_ops !== null) {
       // packet_parse_headers: the type is in the frame when nobody gave it.
       const { u8 } = skb.ram;
@@ -291,9 +294,9 @@ function packet_sendmsg(sk_: sock, msg: msghdr, length: number): number {
     }
   } else {
     skb_reset_network_header(skb);
-    skb_put_data(skb, msg.msg_base, length);
+    skb_put_msg(skb, msg, length);
     if (dev.header_ops !== null && dev.header_ops.create(skb, dev, proto, daddr, null) < 0) {
-      kfree_skb_reason(skb, SKB_DROP_REASON.NOT_SPECIFIED);
+      kfree_skb_reason(skb, SKB_DROP_REASON.DEV_HDR);
       return -EINVAL;
     }
   }

@@ -87,7 +87,7 @@ describe('detectors', () => {
 
   it('a write to a receive descriptor that the card owns, named with ring and index', () => {
     const { world, host, adapter } = setUp();
-    host.exec(() => adapter.rx?.region.st32(5 * 16 + 12, 0));
+    host.exec(() => adapter.q_vector[0]?.rx?.region.st32(5 * 16 + 12, 0));
     expect(found(world)).toEqual([
       'descriptor: host: driver writes receive descriptor 5 of queue 0, which the card owns',
     ]);
@@ -96,8 +96,8 @@ describe('detectors', () => {
   it('an access outside a coherent block, named and harmless', () => {
     const { world, host, adapter } = setUp();
     host.exec(() => {
-      expect(adapter.rx?.region.ld32(256 * 16)).toBe(-1);
-      adapter.rx?.region.st32(-4, 1);
+      expect(adapter.q_vector[0]?.rx?.region.ld32(256 * 16)).toBe(-1);
+      adapter.q_vector[0]?.rx?.region.st32(-4, 1);
     });
     expect(found(world)).toHaveLength(2);
   });
@@ -129,7 +129,7 @@ describe('detectors', () => {
   it('a descriptor whose buffer was unmapped, faults in the IOMMU and is reported', () => {
     const { world, host, pdev, adapter } = setUp();
     // The driver forgets that the card still owns descriptor 0.
-    host.exec(() => pdev.iommu.unmap(adapter.rx?.dma[0] as number, adapter.rx_buffer_length, 2, false));
+    host.exec(() => pdev.iommu.unmap(adapter.q_vector[0]?.rx?.dma[0] as number, adapter.rx_buffer_length, 2, false));
     const [card] = host.cards;
     if (card === undefined) throw new Error('no card');
     const frame = new Uint8Array(60).fill(0xff);

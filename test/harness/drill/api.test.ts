@@ -341,6 +341,40 @@ describe('settings', () => {
     }));
 });
 
+describe('routes', () => {
+  test('initcwnd, advmss and rto_min of a route: TCP heeds them', () =>
+    drill(host => {
+      const metrics = 'initcwnd 3 advmss 700 rto_min 50ms';
+      const { status, stderr } = host.command(`ip route add 192.0.2.0/24 via 192.168.0.2 dev eth0 ${metrics}`);
+      expect([status, stderr]).toEqual([0, '']);
+      expect(host.command('ip route show 192.0.2.0/24').stdout).toBe(
+        '192.0.2.0/24 via 192.168.0.2 dev eth0 advmss 700 initcwnd 3 rto_min lock 50ms \n',
+      );
+      const { fd, seq } = accepted(host);
+      const sent = host.now;
+      expect(host.write(fd, new Uint8Array(20_000)).result).toBe(20_000);
+      const first = host.take().map(({ bytes }) => segmentOf(bytes).payload.length);
+      expect(first.reduce((sum, length) => sum + length, 0)).toBe(3 * 1460);
+      // A tail loss probe, or the timer: both wait for less than the usual 200 ms.
+      const again = must(host.receive(host.now + 1000 * MS));
+      expect(again.time - sent).toBeLessThan(110 * MS);
+      expect(segmentOf(again.bytes).sequence).toBeGreaterThanOrEqual(seq);
+      const other = host.socket(AF_INET, SOCK_STREAM, 0).result;
+      host.connect(other, { address: REMOTE, port: 80 });
+      const syn = must(host.take().find(({ bytes }) => segmentOf(bytes).flags === S));
+      expect([...segmentOf(syn.bytes).options.slice(0, 4)]).toEqual([2, 4, 700 >> 8, 700 & 255]);
+    }));
+
+  test('commands: their own output, and an error for what is none', () =>
+    drill(host => {
+      expect(host.command('ip route show default').stdout).toBe('default via 192.168.0.2 dev eth0 \n');
+      expect(host.command('tc qdisc show dev eth0').stdout).toMatch(/^qdisc pfifo_fast /);
+      expect(host.command('sysctl -n net.ipv4.tcp_sack').stdout).toBe('1\n');
+      expect(host.command('ip route add nowhere')).toMatchObject({ status: 1, stdout: '' });
+      expect(() => host.command('rm -rf')).toThrow('"rm"');
+    }));
+});
+
 describe('the door itself', () => {
   test('equal seeds: equal packets at equal times; another seed: another initial sequence number', () => {
     const run = (seed: number): string => {

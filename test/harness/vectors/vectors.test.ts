@@ -194,7 +194,7 @@ describe('ringside vectors', () => {
       { name: 'reset/rst-cleared-by-start', passed: false, difference: { op: 1, register: 'ISR' }, seen: [128] },
       { passed: 0, failed: 1 },
     ]);
-    expect(json2.err.at(-1)).toBe('0 passed, 1 failed');
+    expect(json2.err).toEqual(['']);
   });
 
   test('--list and --only', () => {

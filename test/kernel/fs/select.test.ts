@@ -1,10 +1,11 @@
-import { expect, test } from 'vitest';
-import { EINVAL } from '../../../kernel/errno.ts';
+import { describe, expect, test } from 'vitest';
+import { EBADF, EINVAL } from '../../../kernel/errno.ts';
 import { epoll_event } from '../../../kernel/fs/eventpoll.ts';
-import { POLLIN, pollfd } from '../../../kernel/fs/select.ts';
+import { fd_set, POLLIN, POLLOUT, pollfd } from '../../../kernel/fs/select.ts';
 import { AF_INET, SOCK_DGRAM, sockaddr_in } from '../../../kernel/net/msg.ts';
 import type { Syscalls } from '../../../kernel/syscalls.ts';
 import { LOCALHOST, socketBench } from '../net/bench.ts';
+import { udp } from '../net/user.ts';
 
 test('poll waits for any of several sockets, or until the time is up to the ns', () => {
   const bench = socketBench();
@@ -88,4 +89,66 @@ test('a time that is no number is refused; one that the clock cannot say is for 
   world.sim.run(1e15);
   expect(world.sim.next()).toBe(Infinity);
   expect(bench.finish()).toEqual([]);
+});
+
+describe('select', () => {
+  test('readable, writable and neither: what is ready stays in the sets, and is counted bit by bit', () => {
+    const bench = socketBench();
+    bench.program(function* (sys) {
+      const ready = yield* udp(sys, 7);
+      const idle = yield* udp(sys, 8);
+      yield* sys.sendto(idle, 0, 0, 0, new sockaddr_in(LOCALHOST, 7));
+      const read = new fd_set();
+      const write = new fd_set();
+      for (const fd of [ready, idle]) read.set(fd);
+      write.set(idle);
+      expect(yield* sys.select(idle + 1, read, write, null, -1)).toBe(2);
+      expect([read.has(ready), read.has(idle), write.has(idle)]).toEqual([true, false, true]);
+      // Only descriptors below nfds are looked at.
+      expect(yield* sys.select(0, read, write, null, 0)).toBe(0);
+    });
+    expect(bench.finish()).toEqual([]);
+  });
+
+  test('a closed descriptor: EBADF, and the sets as they were; a bad count: EINVAL', () => {
+    const bench = socketBench();
+    bench.program(function* (sys) {
+      const fd = yield* udp(sys, 7);
+      const read = new fd_set();
+      read.set(fd);
+      read.set(fd + 1);
+      expect(yield* sys.select(fd + 2, read, null, null, 0)).toBe(-EBADF);
+      expect([read.has(fd), read.has(fd + 1)]).toEqual([true, true]);
+      expect(yield* sys.select(-1, read, null, null, 0)).toBe(-EINVAL);
+    });
+    expect(bench.finish()).toEqual([]);
+  });
+
+  test('nothing ready: waits for its timeout, and then has empty sets; a datagram ends the wait', () => {
+    const bench = socketBench();
+    const { clock } = bench.kernel;
+    const log: unknown[] = [];
+    bench.spawn(function* (sys) {
+      const fd = yield* udp(sys, 7);
+      const read = new fd_set();
+      read.set(fd);
+      let start = clock.now;
+      log.push(yield* sys.select(fd + 1, read, null, null, 250_000), read.has(fd), clock.now - start);
+      read.set(fd);
+      start = clock.now;
+      log.push(yield* sys.select(fd + 1, read, null, null, -1), read.has(fd), clock.now - start);
+      const fds = [new pollfd(fd, POLLOUT), new pollfd(fd, POLLIN)];
+      log.push(yield* sys.ppoll(fds, 2, 1));
+      return 0;
+    });
+    bench.spawn(function* (sys) {
+      const fd = yield* udp(sys);
+      yield* sys.nanosleep(1_250_000);
+      yield* sys.sendto(fd, 0, 0, 0, new sockaddr_in(LOCALHOST, 7));
+      return 0;
+    });
+    bench.run();
+    expect(log).toEqual([0, false, 250_000, 1, true, 1_000_000, 2]);
+    expect(bench.finish()).toEqual([]);
+  });
 });

@@ -40,7 +40,7 @@ const stagesOf = (events: readonly TraceEvent[], packet: number): string[] =>
 const dropsOf = (events: readonly TraceEvent[]): string[] =>
   events.filter(({ drop }) => drop !== '').map(({ stage, drop }) => `${stage} ${drop}`);
 
-const CARD = ['wire', 'frame_arrived', 'rx_stored', 'rx_dma', 'rx_done'];
+const CARD = ['wire', 'frame_arrived', 'rx_filter', 'rx_stored', 'rx_dma', 'rx_done', 'dma_sync_single_for_cpu'];
 
 describe('a packet that passes everything', () => {
   it('ingress filter, VLAN and RPS: every stage by its Linux name, in order', () => {
@@ -55,6 +55,7 @@ describe('a packet that passes everything', () => {
       'skb_put_data',
       'napi_gro_receive',
       'enqueue_to_backlog',
+      'process_backlog',
       'netif_receive_skb',
       'sch_handle_ingress',
       'vlan_do_receive',
@@ -185,7 +186,7 @@ describe('a packet that ends', () => {
       'on a full backlog',
       udpFrame({}, { dst: B }),
       (dev, host) => {
-        store_rps_map(dev, 0, '2');
+        for (const queue of dev._rx.keys()) store_rps_map(dev, queue, '2');
         host.kernel.init_net.sysctl.netdev_max_backlog = -1;
       },
       'CPU_BACKLOG',

@@ -429,7 +429,7 @@ describe('a packet in parts', () => {
         }
         kept.forEach(([packet], i) => {
           if (i % 2 === 0) consume_skb(packet);
-          else kfree_skb_reason(packet, SKB_DROP_REASON.NOT_SPECIFIED);
+          else kfree_skb_reason(packet, SKB_DROP_REASON.QUEUE_PURGE);
         });
         expect(segment.kernel.skbs.alive).toBe(0);
         segment.finish();

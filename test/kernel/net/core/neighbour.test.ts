@@ -169,12 +169,14 @@ describe('the neighbour table', () => {
 });
 
 describe('ip_output', () => {
-  it('over the MTU: -EMSGSIZE, counted', () => {
+  it('over the MTU with DF: -EMSGSIZE, counted; without: fragments', () => {
     const segment = new Segment();
     expect(send(segment, A, 1480)).toBe(0);
-    expect(send(segment, A, 1481)).toBe(-90);
+    expect(send(segment, A, 1481)).toBe(0);
+    expect(segment.net.ipv4.mib).toMatchObject({ IpFragOKs: 1, IpFragCreates: 2 });
+    expect(send(segment, A, 1481, 0x4000)).toBe(-90);
     expect(segment.drops).toEqual(['PKT_TOO_BIG']);
-    expect(segment.net.ipv4.mib).toMatchObject({ IpFragFails: 1, IpOutDiscards: 1, IpOutRequests: 2 });
+    expect(segment.net.ipv4.mib).toMatchObject({ IpFragFails: 1, IpOutDiscards: 1, IcmpOutDestUnreachs: 1 });
     segment.finish();
   });
 
@@ -208,7 +210,7 @@ describe('ip_output', () => {
     expect(segment.drops).toEqual([]);
     send(segment, in_aton('224.0.0.1'));
     expect(segment.take()).toEqual([]);
-    expect(segment.drops).toEqual(['NOT_SPECIFIED', 'IP_NOPROTO']);
+    expect(segment.drops).toEqual(['IP_INHDR', 'IP_NOPROTO']);
     segment.finish();
   });
 

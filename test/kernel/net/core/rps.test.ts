@@ -272,8 +272,8 @@ describe('what /proc shows', () => {
     segment.wait(0.001);
     const interrupts = proc_interrupts(kernel).split('\n');
     expect(interrupts[0]).toBe('           CPU0       CPU1       ');
-    expect(interrupts[1]).toBe(' 11:          0          1   IO-APIC  11-fasteoi   eth0');
-    expect(interrupts).toContain('CAL:          0          1  Function call interrupts');
+    expect(interrupts[1]).toBe(' 11:          0          1  IO-APIC  11-fasteoi   eth0');
+    expect(interrupts).toContain('CAL:          0          1   Function call interrupts');
     expect(proc_irq_smp_affinity(kernel, 11)).toBe('2\n');
     const softirqs = proc_softirqs(kernel).split('\n');
     expect(softirqs[0]).toBe('                    CPU0       CPU1       ');

@@ -50,13 +50,13 @@ describe('arp_process', () => {
     ['a question from our own address (a conflict)', { sip: B }, null],
     ['a question from a group', { sip: in_aton('224.0.0.1') }, null],
     ['sent to another host', { to: '020000000009' }, null],
-    ['a question for a group', { tip: in_aton('224.0.0.1') }, 'NOT_SPECIFIED'],
-    ['a question for 127.0.0.1', { tip: in_aton('127.0.0.1') }, 'NOT_SPECIFIED'],
-    ['opcode 3', { op: 3 }, 'NOT_SPECIFIED'],
-    ['hardware type 2', { hrd: 2 }, 'NOT_SPECIFIED'],
-    ['protocol IPv6', { pro: 0x86dd }, 'NOT_SPECIFIED'],
-    ['hardware address length 5', { hln: 5 }, 'NOT_SPECIFIED'],
-    ['protocol address length 16', { pln: 16 }, 'NOT_SPECIFIED'],
+    ['a question for a group', { tip: in_aton('224.0.0.1') }, 'IP_INVALID_DEST'],
+    ['a question for 127.0.0.1', { tip: in_aton('127.0.0.1') }, 'IP_INVALID_DEST'],
+    ['opcode 3', { op: 3 }, 'INVALID_PROTO'],
+    ['hardware type 2', { hrd: 2 }, 'INVALID_PROTO'],
+    ['protocol IPv6', { pro: 0x86dd }, 'INVALID_PROTO'],
+    ['hardware address length 5', { hln: 5 }, 'INVALID_PROTO'],
+    ['protocol address length 16', { pln: 16 }, 'INVALID_PROTO'],
   ];
   for (const [what, arp, reason] of silent) {
     it(`${what}: no answer, no entry`, () => {

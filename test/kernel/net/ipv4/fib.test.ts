@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { EEXIST, EHOSTUNREACH, EINVAL, ENETDOWN, ENETUNREACH, ENODEV, ESRCH } from '../../../../kernel/errno.ts';
 import { dev_close, dev_open, dev_set_mtu, unregister_netdev } from '../../../../kernel/net/core/dev.ts';
-import { type in_device, inet_addr_add, inet_addr_del, ip_mc_inc_group } from '../../../../kernel/net/ipv4/devinet.ts';
+import { type in_device, inet_addr_add, inet_addr_del } from '../../../../kernel/net/ipv4/devinet.ts';
 import {
   type fib_config,
   fib_dump,
@@ -18,6 +18,7 @@ import {
   RTN_PROHIBIT,
   RTN_UNREACHABLE,
 } from '../../../../kernel/net/ipv4/fib.ts';
+import { ip_mc_inc_group } from '../../../../kernel/net/ipv4/igmp.ts';
 import { in_aton, in_ntoa, inet_make_mask } from '../../../../kernel/net/ipv4/ip_header.ts';
 import { ip_route_output_key, type rtable } from '../../../../kernel/net/ipv4/route.ts';
 import { A, B, Segment } from '../segment.ts';
@@ -110,7 +111,7 @@ describe('addresses and the routes they bring', () => {
     const segment = new Segment();
     const { dev } = segment;
     dev.min_mtu = 0;
-    const groups = (): number[] => [...(dev.ip_ptr?.mc_list.values() ?? [])];
+    const groups = (): number[] => [...(dev.ip_ptr?.mc_list.values() ?? [])].map(im => im.users);
     expect([groups(), [...dev.mc.values()]]).toEqual([[1], [1]]);
     const in_dev = dev.ip_ptr as in_device;
     segment.exec(() => ip_mc_inc_group(in_dev, in_aton('224.1.2.3')));

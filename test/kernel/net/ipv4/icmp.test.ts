@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { consume_skb } from '../../../../kernel/net/core/skbuff.ts';
 import { in_aton } from '../../../../kernel/net/ipv4/ip_header.ts';
 import { inet_add_protocol } from '../../../../kernel/net/ipv4/protocol.ts';
-import { ALL, arpFrame, B, bytesOf, type Ip, icmp, ipFrame, Segment } from '../segment.ts';
+import { ALL, arpFrame, B, bytesOf, hex, type Ip, icmp, ipFrame, Segment } from '../segment.ts';
 
 /** A host that knows A's address. */
 function known(): Segment {
@@ -16,12 +16,12 @@ describe('icmp_rcv, a message that gets no answer: dropped with its reason and c
   const bad: [what: string, message: number[], ip: Ip, reason: string | null, errors: number][] = [
     ['wrong checksum', [8, 0, 1, 1, 0, 0, 0, 0], {}, 'ICMP_CSUM', 1],
     ['shorter than its header', [0, 0], {}, 'ICMP_CSUM', 1],
-    ['shorter than its header, sum right', [0xf7, 0xff, 0x08, 0x00], {}, 'NOT_SPECIFIED', 1],
-    ['unknown type', icmp(42, 0, 0), {}, 'UNHANDLED_PROTO', 1],
+    ['shorter than its header, sum right', [0xf7, 0xff, 0x08, 0x00], {}, 'PKT_TOO_SMALL', 1],
+    ['unknown type', icmp(41, 0, 0), {}, 'UNHANDLED_PROTO', 1],
     ['echo to all', icmp(8, 0, 1), { dst: -1, to: ALL }, 'INVALID_PROTO', 1],
     ['error to all', icmp(3, 3, 0, [...ipFrame([]).subarray(14)]), { dst: -1, to: ALL }, 'INVALID_PROTO', 1],
     ['echo reply nobody waits for', icmp(0, 0, 1), {}, 'NO_SOCKET', 0],
-    ['unreachable without a quoted header', icmp(3, 3, 0, [1, 2]), {}, 'NOT_SPECIFIED', 1],
+    ['unreachable without a quoted header', icmp(3, 3, 0, [1, 2]), {}, 'PKT_TOO_SMALL', 1],
     ['unreachable with a mangled quoted header', icmp(3, 3, 0, new Array<number>(28).fill(0x41)), {}, 'IP_INHDR', 1],
     ['redirect without a quoted header', icmp(5, 0, 0, [1]), {}, 'PKT_TOO_SMALL', 1],
     ['timestamp without a time', icmp(13, 0, 0, [1]), {}, 'PKT_TOO_SMALL', 1],
@@ -151,4 +151,130 @@ describe('icmp_send, what RFC 1122 3.2.2 forbids: nothing is sent', () => {
     expect(segment.take()).toEqual([]);
     segment.finish();
   });
+});
+
+describe('limits on what is sent', () => {
+  const closed = (n: number, src?: number): Uint8Array =>
+    ipFrame([0x30, 0x39, 0x27, n & 255, 0, 8, 0, 0], { protocol: 17, ...(src === undefined ? {} : { src }) });
+
+  it('icmp_ratelimit: six at once to one peer, then one a second', () => {
+    const segment = known();
+    for (let i = 0; i < 20; i++) segment.receive(closed(i));
+    expect(segment.take()).toHaveLength(6);
+    expect(segment.net.ipv4.mib).toMatchObject({ IcmpOutRateLimitHost: 14, IcmpOutDestUnreachs: 6 });
+    for (const [seconds, answers] of [
+      [0.9, 0],
+      [0.2, 1],
+      [3, 3],
+      [60, 6],
+    ] as const) {
+      segment.wait(seconds);
+      if (seconds === 60) {
+        segment.receive(arpFrame());
+        segment.take();
+      }
+      for (let i = 0; i < 10; i++) segment.receive(closed(i));
+      expect(segment.take(), `after ${seconds} s`).toHaveLength(answers);
+    }
+    segment.finish();
+  });
+
+  it('icmp_msgs_per_sec: all peers together get about a burst of fifty, then 1,000 a second', () => {
+    const segment = known();
+    segment.net.ipv4.icmp_ratelimit = 0;
+    const flood = (n: number): number => {
+      for (let i = 0; i < n; i++) segment.receive(closed(i));
+      return segment.take().length;
+    };
+    const first = flood(500);
+    expect(first).toBeGreaterThan(30);
+    expect(first).toBeLessThan(80);
+    expect(flood(10)).toBe(0);
+    expect(segment.net.ipv4.mib.IcmpOutRateLimitGlobal).toBe(510 - first);
+    segment.wait(0.019);
+    expect(flood(10)).toBe(0);
+    segment.wait(0.002);
+    const next = flood(100);
+    expect(next).toBeGreaterThan(8);
+    expect(next).toBeLessThan(45);
+    segment.finish();
+  });
+
+  it('echo replies and path MTU discovery are not limited; with their bit in icmp_ratemask they are', () => {
+    const segment = known();
+    for (let i = 0; i < 100; i++) segment.receive(ipFrame(icmp(8, 0, i)));
+    expect(segment.take()).toHaveLength(100);
+    segment.net.ipv4.icmp_ratemask |= 1;
+    for (let i = 0; i < 100; i++) segment.receive(ipFrame(icmp(8, 0, i)));
+    expect(segment.take()).toHaveLength(6);
+    segment.finish();
+  });
+
+  it('peers of a scan are kept within bounds and forgotten', () => {
+    const segment = known();
+    const { peers } = segment.net.ipv4;
+    for (let i = 0; i < 140_000; i++) peers.get(i);
+    expect(peers.total).toBeLessThanOrEqual(2 * (65536 + 128));
+    segment.wait(700);
+    for (let i = 0; i < 10_000; i++) peers.get(1_000_000 + i);
+    expect(peers.total).toBeLessThan(20_000);
+    segment.finish();
+  });
+});
+
+describe('icmp_echo, in fragments', () => {
+  it('an answer as long as the question, in as many fragments; its checksum right', () => {
+    const segment = known();
+    const data = Array.from({ length: 3000 }, (_, i) => i & 255);
+    const echo = icmp(8, 0, 0x00070001, data);
+    for (const [from, to] of [
+      [0, 1480],
+      [1480, 2960],
+      [2960, 3008],
+    ] as const) {
+      segment.receive(ipFrame(echo.slice(from, to), { frag: (to < 3008 ? 0x2000 : 0) | (from >> 3), id: 77 }));
+    }
+    const sent = segment.take();
+    const answer = sent.map(frame => frame.slice(68)).join('');
+    expect(sent.map(frame => frame.slice(40, 44))).toEqual(['2000', '20b9', '0172']);
+    expect(answer).toBe(hex(Uint8Array.from(icmp(0, 0, 0x00070001, data))));
+    segment.finish();
+  });
+});
+
+describe('PROBE (RFC 8335)', () => {
+  const probe = (sequence: number, object: number[]): Uint8Array =>
+    ipFrame(icmp(42, 0, (7 << 16) | sequence, [0x20, 0, 0, 0, ...object]));
+  const eth0 = [...Buffer.from('eth0')];
+  const name = [0, 8, 3, 1, ...eth0];
+
+  it('off by default: silence', () => {
+    const segment = known();
+    segment.receive(probe(0x0101, name));
+    expect(segment.take()).toEqual([]);
+    segment.finish();
+  });
+
+  const cases: [what: string, object: number[], code: number, status: number][] = [
+    ['by name', name, 0, 6],
+    ['by index', [0, 8, 3, 2, 0, 0, 0, 2], 0, 6],
+    ['by address', [0, 12, 3, 3, 0, 1, 4, 0, 10, 1, 0, 2], 0, 6],
+    ['an interface that is not there', [0, 8, 3, 2, 0, 0, 0, 99], 2, 0],
+    ['a kind nobody knows', [0, 8, 3, 9, 0, 0, 0, 2], 1, 0],
+    ['a length that is too long', [0, 99, 3, 1, ...eth0], 1, 0],
+    ['an address of the wrong length', [0, 12, 3, 3, 0, 1, 16, 0, 10, 1, 0, 2], 1, 0],
+  ];
+  for (const [what, object, code, status] of cases) {
+    it(`${what}: code ${code}, status ${status}`, () => {
+      const segment = known();
+      segment.net.ipv4.icmp_echo_enable_probe = 1;
+      segment.receive(probe(0x0101, object));
+      const [answer] = segment.take();
+      expect(answer?.slice(68, 72)).toBe(`2b0${code}`);
+      expect(answer?.slice(80, 84)).toBe(`010${status}`);
+      segment.receive(probe(0x0100, object));
+      expect(segment.take()).toEqual([]);
+      segment.finish();
+    });
+  }
 });

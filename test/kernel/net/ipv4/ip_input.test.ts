@@ -38,7 +38,7 @@ describe('ip_rcv, a packet that cannot be right: dropped with its reason and cou
     ['our own address as its source', { src: in_aton('10.1.0.2') }, 'IP_LOCAL_SOURCE', { IpInReceives: 1 }],
     ['network 0 as its destination', { dst: in_aton('0.1.2.3') }, 'IP_INVALID_DEST', { IpInReceives: 1 }],
     ['127/8 as its destination', { dst: in_aton('127.0.0.1') }, 'IP_LOCALNET', { IpInReceives: 1 }],
-    ['a group nobody here listens to', { dst: in_aton('224.1.2.3') }, 'NOT_SPECIFIED', { IpInReceives: 1 }],
+    ['a group nobody here listens to', { dst: in_aton('224.1.2.3') }, 'IP_INVALID_DEST', { IpInReceives: 1 }],
     [
       "somebody else's address, no forwarding",
       { dst: in_aton('10.1.0.9') },
@@ -46,7 +46,12 @@ describe('ip_rcv, a packet that cannot be right: dropped with its reason and cou
       { IpInReceives: 1, IpInAddrErrors: 1 },
     ],
     ['nowhere, no forwarding', { dst: in_aton('8.8.8.8') }, 'IP_INADDRERRORS', { IpInReceives: 1, IpInAddrErrors: 1 }],
-    ['a fragment', { frag: 0x2000 }, 'NOMEM', { IpInReceives: 1, IpReasmReqds: 1, IpReasmFails: 1 }],
+    [
+      'an empty fragment',
+      { frag: 0x2000, length: 20 },
+      'PKT_TOO_SMALL',
+      { IpInReceives: 1, IpReasmReqds: 1, IpReasmFails: 1 },
+    ],
   ];
   for (const [what, ip, reason, counters] of bad) {
     it(what, () => {
@@ -135,7 +140,10 @@ describe('ip_rcv', () => {
     segment.net.ipv4.ip_forward = 1;
     segment.receive(ipFrame(echo, { dst: in_aton('10.1.0.9') }));
     expect(segment.net.ipv4.mib.IpForwDatagrams).toBe(1);
-    // The next hop is asked for by ARP.
+    // The next hop is asked for by ARP. It is on the sender's own link: a redirect, which takes all the peer's tokens.
+    expect(segment.net.ipv4.mib.IcmpOutRedirects).toBe(1);
+    // An unroutable packet's error costs two of them: ip_error's, and icmp_send's.
+    segment.wait(2.5);
     segment.take();
     segment.receive(ipFrame(echo, { dst: in_aton('8.8.8.8') }));
     expect(segment.net.ipv4.mib).toMatchObject({ IpExtInNoRoutes: 1, IcmpOutDestUnreachs: 1 });

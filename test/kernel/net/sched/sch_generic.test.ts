@@ -232,7 +232,7 @@ describe('dev_direct_xmit', () => {
     const b = new QueueBench();
     stop(b);
     b.exec(() => dev_direct_xmit(b.packet(), 0));
-    expect([b.sent.length, b.drops]).toEqual([0, ['NOT_SPECIFIED']]);
+    expect([b.sent.length, b.drops]).toEqual([0, ['FULL_RING']]);
     b.finish();
   });
 });

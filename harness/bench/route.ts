@@ -1,0 +1,156 @@
+/**
+ * Forwarding through one host, from the wire through card, driver, NAPI and ip_forward to another card and its wire: with
+ * 1, 1,000 and 100,000 routes, with 1 and 1,000 next hops.
+ */
+import { FCS_GOOD, type Wire } from '../../device/ports.ts';
+import { NUD_PERMANENT, neigh_add } from '../../kernel/net/core/neighbour.ts';
+import { ip_route_add } from '../../kernel/net/ipv4/fib.ts';
+import { World } from '../machine/world.ts';
+import { parseMac } from '../packet/address.ts';
+import { buildEthernet } from '../packet/ethernet.ts';
+import { buildIpv4Packet } from '../packet/ipv4.ts';
+import { buildUdp } from '../packet/udp.ts';
+import { allocated, type Result, seconds, summarize } from './runner.ts';
+
+const MAC = '02:00:00:00:00:02';
+const OUT_MAC = '02:00:00:00:00:03';
+const LENGTH = 64;
+const UDP_HEADERS = 42;
+/** Frames that arrive at one instant, and as many different destinations as the arena holds beside them. */
+const BURST = 32;
+const FRAMES = 50_000;
+const DESTINATIONS = 65_536;
+const ALLOCATION_FRAMES = 6400;
+/** Offsets in the frame: header checksum and destination. */
+const CHECKSUM = 24;
+const DESTINATION = 30;
+
+interface Case {
+  readonly routes: number;
+  readonly neighbours: number;
+}
+
+const CASES: readonly Case[] = [
+  { routes: 1, neighbours: 1 },
+  { routes: 1000, neighbours: 1 },
+  { routes: 100_000, neighbours: 1 },
+  { routes: 1000, neighbours: 1000 },
+];
+
+const nameOf = ({ routes, neighbours }: Case): string =>
+  `forward-${routes}r${neighbours === 1 ? '' : `-${neighbours}n`}`;
+
+/** The i-th route's destination: 20.0.0.0/8 and on, a /24 each, in an order that has nothing to do with memory. */
+const network = (i: number): number => ((20 << 24) + i * 256) | 0;
+
+class ForwardPath {
+  readonly world = new World({ checks: false, memory: 48 * 1024 * 1024 });
+  fed = 0;
+  out = 0;
+  private readonly wire: Wire;
+  private readonly at: number;
+  private readonly refresh: () => void;
+
+  constructor({ routes, neighbours }: Case) {
+    const { world } = this;
+    const nics = [MAC, OUT_MAC].map(mac => ({ mac: parseMac(mac), rate: 'instant' as const }));
+    const host = world.addHost({ name: 'router', postedNs: 0, nics });
+    const [inner, outer] = host.cards.map(card => world.connectSource(card, 'instant', { latencyNs: 0 }));
+    if (inner === undefined || outer === undefined) throw new Error('bench forward: no cards');
+    host.up('eth0', 0x0a010002, 24);
+    const dev = host.up('eth1', 0x0a020002, 16);
+    const net = host.kernel.init_net;
+    host.exec(() => {
+      net.ipv4.ip_forward = 1;
+      const hop = (i: number): number => 0x0a020100 + (i % neighbours);
+      for (let i = 0; i < neighbours; i++) {
+        neigh_add(net.ipv4.arp, hop(i), dev, parseMac('02:00:00:00:00:09'), NUD_PERMANENT);
+      }
+      for (let i = 0; i < routes; i++) {
+        const err = ip_route_add(net, { dst: network(i), prefix_len: 24, gateway: hop(i) });
+        if (err !== 0) throw new Error(`bench forward: route ${i}: ${err}`);
+      }
+    });
+    outer.source.heard = () => this.out++;
+    this.wire = (inner.cable.link as NonNullable<typeof inner.cable.link>).end(1);
+    this.refresh = () => {
+      inner.cable.refresh();
+      outer.cable.refresh();
+    };
+    this.at = world.arena.alloc(DESTINATIONS * LENGTH);
+    this.frames(routes);
+    world.sim.settle(1e9);
+    this.out = 0;
+  }
+
+  /** A frame for each destination that is asked for, in a mixed order over all routes. */
+  private frames(routes: number): void {
+    const { u8 } = this.world.arena;
+    const addresses = { source: '10.1.0.1', destination: '20.0.0.7' };
+    const payload = new Uint8Array(LENGTH - UDP_HEADERS);
+    const udp = buildUdp({ sourcePort: 5000, destinationPort: 9, payload }, addresses);
+    const packet = buildIpv4Packet({ ...addresses, protocol: 17, payload: udp });
+    const frame = buildEthernet({ destination: MAC, source: '02:00:00:00:00:01', etherType: 0x0800, payload: packet });
+    const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
+    const old = view.getUint16(CHECKSUM);
+    const first = view.getUint32(DESTINATION);
+    for (let i = 0; i < DESTINATIONS; i++) {
+      const to = (network((i * 40_503) % routes) + 7) >>> 0;
+      view.setUint32(DESTINATION, to);
+      // RFC 1624: the old words out, the new ones in.
+      let sum = (~old & 0xffff) + (~(first >>> 16) & 0xffff) + (~first & 0xffff) + (to >>> 16) + (to & 0xffff);
+      while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
+      view.setUint16(CHECKSUM, ~sum & 0xffff);
+      u8.set(frame, this.at + i * LENGTH);
+    }
+  }
+
+  feed(frames: number): void {
+    const { wire, at } = this;
+    const { sim, arena } = this.world;
+    const { u8 } = arena;
+    for (let left = frames; left > 0; left -= BURST) {
+      const burst = Math.min(left, BURST);
+      for (let i = 0; i < burst; i++) wire.transmit(u8, at + (this.fed++ % DESTINATIONS) * LENGTH, LENGTH, FCS_GOOD, 0);
+      this.refresh();
+      sim.run(sim.time + 1000);
+    }
+  }
+}
+
+/** Frames per second of the first case; ns, multiples of the first and bytes of heap per frame for each. */
+export function benchForward(runs: number): Result[] {
+  const paths = CASES.map(kind => new ForwardPath(kind));
+  const times: number[][] = CASES.map(() => []);
+  const ratios: number[][] = CASES.map(() => []);
+  const bytes: number[][] = CASES.map(() => []);
+  for (const path of paths) path.feed(FRAMES);
+  for (let run = 0; run < runs; run++) {
+    let first = 0;
+    for (const [i, path] of paths.entries()) {
+      const ns = (seconds(() => path.feed(FRAMES)) * 1e9) / FRAMES;
+      if (i === 0) first = ns;
+      times[i]?.push(ns);
+      ratios[i]?.push(ns / first);
+    }
+  }
+  for (let run = 0; run < runs; run++) {
+    for (const [i, path] of paths.entries()) {
+      bytes[i]?.push(allocated(() => path.feed(ALLOCATION_FRAMES)) / ALLOCATION_FRAMES);
+    }
+  }
+  return CASES.flatMap((kind, i) => {
+    const path = paths[i] as ForwardPath;
+    const name = nameOf(kind);
+    path.world.sim.settle(1e9);
+    if (path.out !== path.fed) throw new Error(`bench ${name}: ${path.out} of ${path.fed} frames left`);
+    path.world.finish();
+    const rates = (times[i] as number[]).map(ns => 1e9 / ns);
+    return [
+      ...(i === 0 ? [summarize(name, 'frames/s', rates)] : []),
+      summarize(`${name}.cost`, 'ns/frame', times[i] as number[]),
+      ...(i === 0 ? [] : [summarize(`${name}.growth`, 'x 1 route', ratios[i] as number[])]),
+      summarize(`${name}.allocated`, 'bytes/frame', bytes[i] as number[]),
+    ];
+  });
+}
