@@ -17,7 +17,15 @@ import type { Kernel } from '../../kernel/kernel.ts';
 import { in_aton, inet_ntoa } from '../../kernel/lib/inet.ts';
 import { KMALLOC_MAX_SIZE } from '../../kernel/mm/slab.ts';
 import { dev_set_mtu, netif_carrier_ok } from '../../kernel/net/core/dev.ts';
-import { NETIF_F_GRO, NETIF_F_GSO, type net_device } from '../../kernel/net/core/netdevice.ts';
+import { ethtool_set_features } from '../../kernel/net/core/features.ts';
+import {
+  NETIF_F_GRO,
+  NETIF_F_GSO,
+  NETIF_F_HW_CSUM,
+  NETIF_F_RXCSUM,
+  NETIF_F_TSO,
+  type net_device,
+} from '../../kernel/net/core/netdevice.ts';
 import { SO_TYPE, SOL_SOCKET } from '../../kernel/net/core/sock.ts';
 import { ip_route_add } from '../../kernel/net/ipv4/fib.ts';
 import { type tcp_info, tcp_info_parse } from '../../kernel/net/ipv4/tcp_sockopt.ts';
@@ -48,10 +56,13 @@ export interface DrillOptions {
   readonly mtu?: number;
   /** Decides over initial sequence numbers, ports and whatever else is drawn. Default 1. */
   readonly seed?: number;
-  /** Segments longer than the MSS down to the device, which cuts them (GSO). Default true. */
+  /** Segments longer than the MSS down to the device, cut by software there (GSO) or by the card (TSO). Default true. */
   readonly gso?: boolean;
+  readonly tso?: boolean;
   /** Segments merged on their way up. Default true. */
   readonly gro?: boolean;
+  /** Checksums made and checked by the card. Default true. */
+  readonly checksums?: boolean;
   /** Settings made before the interface comes up, by Linux's names. */
   readonly sysctls?: Readonly<Record<string, string | number>>;
   /** Keep the frames of the wire for `pcap`. Default false. */
@@ -249,8 +260,7 @@ export class DrillHost {
       const failed = this.host.exec(() => dev_set_mtu(this.device, mtu));
       if (failed < 0) throw new RangeError(`mtu ${mtu}: ${errno_name(failed)}`);
       this.host.up('eth0', address, prefixLength);
-      if (options.gso === false) this.device.features &= ~NETIF_F_GSO;
-      if (options.gro === false) this.device.features &= ~NETIF_F_GRO;
+      this.offloads(options);
       // A first packet must not wait for the link.
       while (!netif_carrier_ok(this.device) && this.world.sim.step());
       const failedRoute = this.host.exec(() =>
@@ -654,6 +664,18 @@ export class DrillHost {
   /** Everything due at the present instant. */
   private serve(): void {
     this.world.sim.run(this.world.sim.time);
+  }
+
+  /** `ethtool -K`, for what is to be off. */
+  private offloads({ gso = true, tso = true, gro = true, checksums = true }: DrillOptions): void {
+    const off =
+      (gso ? 0 : NETIF_F_GSO) |
+      (tso ? 0 : NETIF_F_TSO) |
+      (gro ? 0 : NETIF_F_GRO) |
+      (checksums ? 0 : NETIF_F_HW_CSUM | NETIF_F_RXCSUM);
+    if (off === 0) return;
+    const failed = this.host.exec(() => ethtool_set_features(this.device, off & this.device.hw_features, 0));
+    if (failed < 0 || (this.device.features & off) !== 0) throw new Error(`offloads: ${errno_name(failed)}`);
   }
 
   private startCapture(): PcapngWriter {

@@ -321,6 +321,24 @@ describe('settings', () => {
     }
   });
 
+  test('offloads on and off: the same segments on the wire', () => {
+    const run = (options: DrillOptions): string[] => {
+      let sent: string[] = [];
+      drill(host => {
+        const { fd } = accepted(host);
+        host.write(fd, new Uint8Array(30_000));
+        sent = host.take().map(({ bytes }) => Buffer.from(bytes).toString('hex'));
+      }, options);
+      return sent;
+    };
+    const all = run({});
+    expect(all.length).toBe(10);
+    const off = { gso: false, tso: false, gro: false, checksums: false };
+    // The IP identification counts packets of the connection, alike.
+    expect(run(off).map(packet => packet.slice(40))).toEqual(all.map(packet => packet.slice(40)));
+    expect(run({ tso: false }).map(packet => packet.slice(40))).toEqual(all.map(packet => packet.slice(40)));
+  });
+
   test('counters by the names of nstat', () =>
     drill(host => {
       host.inject(tcpPacket({ sourcePort: 1, destinationPort: 81, seq: 0, flags: S }));
