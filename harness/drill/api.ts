@@ -252,7 +252,7 @@ export class DrillHost {
     const card = { mac: HOST_MAC, rate: 'instant', timing: NO_TIME } as const;
     try {
       this.host = this.world.addHost({ name: 'drill', ram, postedNs: 0, nics: [card] });
-      this.wire = new DrillWire(this.world, this.host.cards[0] as Plugged);
+      this.wire = new DrillWire(this.world, this.host.cards[0] as Plugged, mtu);
       this.capture = options.capture === true ? this.startCapture() : null;
       for (const [name, value] of Object.entries(options.sysctls ?? {})) this.sysctl(name, String(value));
       const { kernel } = this.host;

@@ -10,6 +10,7 @@ import type { World } from '../machine/world.ts';
 import { formatMac } from '../packet/address.ts';
 import { ARP_REPLY, ARP_REQUEST, buildArp, parseArp } from '../packet/arp.ts';
 import { buildEthernet, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, parseEthernet } from '../packet/ethernet.ts';
+import { splitPacket } from './split.ts';
 
 /** A packet that the host sent. */
 export interface SentPacket {
@@ -26,11 +27,13 @@ export class DrillWire {
   private readonly source: FrameSource;
   private readonly cable: Cable;
   private readonly hostMac: string;
+  private readonly mtu: number;
   private frames = 0;
   private sent: SentPacket[] = [];
 
-  constructor(world: World, card: Plugged) {
+  constructor(world: World, card: Plugged, mtu: number) {
     this.world = world;
+    this.mtu = mtu;
     this.hostMac = formatMac(card.mac);
     const { source, cable } = world.connectSource(card, 'instant', { latencyNs: 0 });
     this.source = source;
@@ -43,7 +46,9 @@ export class DrillWire {
     const version = (packet[0] ?? 0) >> 4;
     if (version !== 4 && version !== 6) throw new RangeError(`IP version ${version}: 4 or 6 expected`);
     const etherType = version === 4 ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6;
-    this.send(buildEthernet({ destination: this.hostMac, source: PEER_MAC, etherType, payload: packet }));
+    for (const payload of splitPacket(packet, this.mtu)) {
+      this.send(buildEthernet({ destination: this.hostMac, source: PEER_MAC, etherType, payload }));
+    }
   }
 
   /** What the host has sent since the last call. */

@@ -163,6 +163,22 @@ describe('calls', () => {
       expect(Buffer.compare(got, data)).toBe(0);
     }));
 
+  test('a segment longer than the MTU arrives as one, and is acknowledged once; with a wrong checksum not at all', () =>
+    drill(host => {
+      const { fd, seq } = accepted(host);
+      const payload = Uint8Array.from({ length: 40_000 }, (_, i) => i % 251);
+      const packet = tcpPacket({ sourcePort: 5000, destinationPort: 8080, seq: 1, ack: seq, flags: A | P, payload });
+      const broken = packet.slice();
+      broken[20_000] = (broken[20_000] as number) ^ 1;
+      host.inject(broken);
+      expect(host.take()).toEqual([]);
+      host.inject(packet);
+      const acks = host.take().map(({ bytes }) => segmentOf(bytes).acknowledgment);
+      expect(acks).toEqual([40_001]);
+      expect(Buffer.compare(good(host.read(fd, 100_000)).data, payload)).toBe(0);
+      expect(host.counters()).toMatchObject({ TcpExtTCPRcvCoalesce: 0, TcpInCsumErrors: 28 });
+    }));
+
   test('readv and recvmsg fill their buffers in turn', () =>
     drill(host => {
       const { fd, seq } = accepted(host);
