@@ -521,9 +521,16 @@ export class DrillHost {
     });
   }
 
-  /** epoll_create and epoll_create1 */
-  epoll_create(flags = 0): Operation {
+  /** `size` says nothing, but has to be positive. */
+  epoll_create(size = 1): Operation {
+    integer('size', size);
     return this.call('epoll_create', function* (sys) {
+      return [size <= 0 ? -EINVAL : yield* sys.epoll_create1(0)];
+    });
+  }
+
+  epoll_create1(flags: number): Operation {
+    return this.call('epoll_create1', function* (sys) {
       return [yield* sys.epoll_create1(flags)];
     });
   }

@@ -154,7 +154,8 @@ const CALLS: Readonly<Record<string, (host: DrillHost, a: Arguments) => Operatio
   getsockopt: (host, a) => host.getsockopt(a.number(), a.number(), a.number(), a.number(512)),
   setsockopt: (host, a) => host.setsockopt(a.number(), a.number(), a.number(), a.pointer()),
   poll: (host, a) => host.poll(a.polls(), a.number()),
-  epoll_create: (host, a) => host.epoll_create(a.number(0)),
+  epoll_create: (host, a) => host.epoll_create(a.number(1)),
+  epoll_create1: (host, a) => host.epoll_create1(a.number(0)),
   epoll_ctl: (host, a) => host.epoll_ctl(a.number(), a.number(), a.number(), a.event()),
   epoll_wait: (host, a) => host.epoll_wait(a.number(), a.number(), a.number()),
 };

@@ -7,6 +7,7 @@ import { finished, pipeline } from 'node:stream/promises';
 import { expect } from 'vitest';
 import type { Host } from '../../harness/machine/host.ts';
 import { serveHttp } from '../../harness/node/http.ts';
+import { Net } from '../../harness/node/net.ts';
 import { NodeRun } from '../../harness/node/run.ts';
 import { Random } from '../../harness/sim/random.ts';
 import { type Iperf3Test, iperf3Server } from '../../harness/user/index.ts';
@@ -136,6 +137,43 @@ export function iperfBothWays(title: string, seconds: number, impairments: Impai
       unrecorded: true,
       memory: 16384,
       timeoutMs: (3 * seconds + 60) * 1000,
+      ...(impairments === null ? {} : { impairments, lossy: true }),
+    },
+  );
+}
+
+/** So many connections of a Linux client, one after the other and then all at once: every one is served. */
+export function connections(title: string, count: number, impairments: Impairments | null): void {
+  const script = `
+    const net = require('net');
+    let done = 0;
+    const one = i => new Promise(next => {
+      let got = '';
+      const s = net.connect(7, '${OURS}', () => s.write('x' + i));
+      s.on('data', d => { got += d; if (got === 'x' + i) s.end(); });
+      s.on('error', e => console.log(e.code));
+      s.on('close', () => { if (got === 'x' + i) done++; next(); });
+    });
+    (async () => {
+      for (let i = 0; i < ${count}; i++) await one(i);
+      console.log('in turn ' + done);
+      await Promise.all(Array.from({ length: ${count} }, (_, i) => one(i)));
+      console.log('all ' + done);
+    })();`;
+  interop(
+    title,
+    async lab => {
+      const { stdout } = await lab.run(process.execPath, ['-e', script], 240_000);
+      expect(stdout).toBe(`in turn ${count}\nall ${2 * count}\n`);
+    },
+    {
+      // An echo for each connection at the same time.
+      setup: host => {
+        const net = new Net(new NodeRun(host.world, { live: true }), host);
+        net.createServer(socket => void socket.on('error', () => {}).pipe(socket)).listen(7);
+      },
+      unrecorded: true,
+      timeoutMs: 300_000,
       ...(impairments === null ? {} : { impairments, lossy: true }),
     },
   );
