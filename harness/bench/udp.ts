@@ -1,5 +1,7 @@
 /** UDP from the wire to `recvfrom`, through card, DMA, interrupt, driver, NAPI, IP and socket. */
+import type { Nic } from '../../device/nic.ts';
 import { FCS_GOOD, type Wire } from '../../device/ports.ts';
+import { NIC } from '../../device/regs/nic.ts';
 import { World } from '../machine/world.ts';
 import { parseMac } from '../packet/address.ts';
 import { buildEthernet } from '../packet/ethernet.ts';
@@ -31,6 +33,7 @@ export function udpFrame(length: number): Uint8Array {
 /** A host with a socket and a wire that feeds it. */
 export class UdpPath {
   readonly world: World;
+  readonly host: World['hosts'][0];
   received = 0;
   wrong = 0;
   private readonly wire: Wire;
@@ -38,10 +41,12 @@ export class UdpPath {
   private readonly length: number;
   private readonly refresh: () => void;
 
-  constructor(frame: Uint8Array, memory: number) {
+  /** `reads`: the socket is read; else its buffer is full after a few datagrams, and stays so. */
+  constructor(frame: Uint8Array, memory: number, reads = true) {
     const world = new World({ checks: false, memory: 32 * 1024 * 1024 });
     this.world = world;
     const host = world.addHost({ name: 'bench', postedNs: 0, nics: [{ mac: parseMac(MAC), rate: 'instant', memory }] });
+    this.host = host;
     const { cable } = world.connectSource(host.cards[0] as (typeof host.cards)[0], 'instant', { latencyNs: 0 });
     host.up('eth0', 0x0a010002, 24);
     this.wire = (cable.link as NonNullable<typeof cable.link>).end(1);
@@ -49,23 +54,30 @@ export class UdpPath {
     this.at = world.arena.alloc(4096);
     this.length = frame.length;
     world.arena.u8.set(frame, this.at);
-    this.listen(host, frame);
+    this.listen(host, frame, reads);
     world.sim.settle(1e9);
   }
 
-  private listen(host: World['hosts'][0], frame: Uint8Array): void {
+  private listen(host: World['hosts'][0], frame: Uint8Array, reads: boolean): void {
     const path = this;
     const payload = frame.length - UDP_HEADERS;
     host.spawn('sink', function* (sys) {
       const fd = yield* sys.socket(2, 2, 0);
       yield* sys.bind(fd, sys.sockaddr(0, PORT));
       const buffer = sys.mmap(2048);
+      if (!reads) yield* sys.poll([], 0, -1);
       for (;;) {
         const n = yield* sys.recvfrom(fd, buffer, 2048, 0, null);
         if (n !== payload) path.wrong++;
         path.received++;
       }
     });
+  }
+
+  /** Frames that the card's address filter kept out. */
+  filtered(): number {
+    const nic = this.host.cards[0]?.nic as Nic;
+    return nic.peek(NIC.FILT.offset);
   }
 
   /** Feeds `frames` frames in bursts and runs the host until it has them. */

@@ -7,6 +7,7 @@ import { benchForward } from '../bench/route.ts';
 import type { Result } from '../bench/runner.ts';
 import { benchRx } from '../bench/rx.ts';
 import { benchSockets } from '../bench/sockets.ts';
+import { benchStages } from '../bench/stages.ts';
 import { benchTap, benchTapProblem } from '../bench/tap.ts';
 import { benchTrace } from '../bench/trace.ts';
 import { benchTx } from '../bench/tx.ts';
@@ -38,6 +39,7 @@ const benches: readonly Bench[] = [
     run: runs => benchCardDrain(60, runs),
   },
   { name: 'card1514', what: 'the same with 1514-byte frames', run: runs => benchCardDrain(1514, runs) },
+  { name: 'stages', what: 'UDP, 64-byte frames: what each stage adds, from the card to recvfrom', run: benchStages },
   {
     name: 'forward',
     what: 'forwarding, 64-byte frames: 1 to 100,000 routes, 1 and 1,000 next hops',

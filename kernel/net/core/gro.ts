@@ -63,6 +63,7 @@ export class gro_node {
   /** Packets that are ready, and the segments they stand for. */
   private readonly rx_list: sk_buff[] = [];
   private rx_length = 0;
+  private lists = 0;
   rx_count = 0;
   /** Segments that were merged into others, packets that were made so, packets that went up as they came. */
   merged = 0;
@@ -83,7 +84,11 @@ export class gro_node {
     const length = this.rx_length;
     this.rx_length = 0;
     this.rx_count = 0;
+    const { init_net: net } = (rx_list[0] as sk_buff).kernel;
+    this.lists = (this.lists + 1) & 0x3fffffff;
+    net.rcv_list = this.lists + 1;
     for (let i = 0; i < length; i++) netif_receive_skb(rx_list[i] as sk_buff);
+    net.rcv_list = 0;
   }
 
   /** gro_flush: completes what is held; with `old`, only what was there before this jiffy. Oldest first. */

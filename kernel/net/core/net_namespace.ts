@@ -50,6 +50,8 @@ export class net {
   rps_sock_flow_table: rps_sock_flow_table | null = null;
   private readonly netdev_chain: ((event: number, dev: net_device) => void)[] = [];
   readonly drops = new Float64Array(NR_DROP_REASONS);
+  /** Number of the list of packets that GRO hands up right now (netif_receive_skb_list), 0 for none. */
+  rcv_list = 0;
   /** What sockets of every family share. */
   readonly core = new netns_core();
   /** IPv4's part; set by inet_init. */

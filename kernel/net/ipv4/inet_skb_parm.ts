@@ -18,6 +18,8 @@ export const IPSKB_REROUTED = 1 << 4;
 export const IPSKB_DOREDIRECT = 1 << 5;
 /** The largest fragment of the datagram had DF set: who sends it on must not send larger ones. */
 export const IPSKB_FRAG_PMTU = 1 << 6;
+/** Its route is one of several that a flow may take. */
+export const IPSKB_MULTIPATH = 1 << 9;
 
 /** The bit fields of struct ip_options. */
 export const OPT_STRICTROUTE = 1;

@@ -23,6 +23,7 @@ import {
 import { ETH_P_IP } from '../ethernet/eth.ts';
 import { NF_HOOK, NF_INET_LOCAL_IN, NF_INET_PRE_ROUTING, NFPROTO_IPV4 } from '../netfilter/core.ts';
 import { ICMP_DEST_UNREACH, ICMP_PROT_UNREACH, icmp_send } from './icmp.ts';
+import { IPCB_flags, IPSKB_MULTIPATH } from './inet_skb_parm.ts';
 import { IP_DEFRAG_LOCAL_DELIVER, ip_defrag } from './ip_fragment.ts';
 import {
   IPHDR_LEN,
@@ -37,7 +38,15 @@ import {
   iph_version,
 } from './ip_header.ts';
 import { ip_rcv_options } from './ip_options.ts';
-import { ip_route_input, RTN_BROADCAST, RTN_MULTICAST, type rtable } from './route.ts';
+import {
+  ip_route_input,
+  ip_route_use_hint,
+  RTN_BROADCAST,
+  RTN_LOCAL,
+  RTN_MULTICAST,
+  RTN_UNICAST,
+  type rtable,
+} from './route.ts';
 import type { ipv4_mib } from './snmp.ts';
 
 /** ip_packet_type */
@@ -147,11 +156,46 @@ export function ip_rcv_finish(_net: net, skb: sk_buff): number {
   return dst_input(skb);
 }
 
+/** The route of a received packet; one of a list asks the packet before it first (ip_list_rcv_finish). 0 or a reason. */
+function ip_rcv_route(skb: sk_buff, dev: net_device): number {
+  const net = dev.nd_net;
+  const { rt: cache } = net.ipv4;
+  const daddr = iph_daddr(skb);
+  const saddr = iph_saddr(skb);
+  const tos = iph_tos(skb);
+  if (net.rcv_list === 0) return ip_route_input(skb, daddr, saddr, tos, dev);
+  const { hint } = cache;
+  if (
+    hint !== null &&
+    cache.hint_list === net.rcv_list &&
+    cache.hint_daddr === daddr &&
+    cache.hint_tos === tos &&
+    cache.hint_dev === dev &&
+    hint.check()
+  ) {
+    return ip_route_use_hint(skb, daddr, saddr, tos, dev, hint);
+  }
+  const reason = ip_route_input(skb, daddr, saddr, tos, dev);
+  if (reason !== 0) return reason;
+  const rt = skb.dst as rtable;
+  // ip_extract_route_hint: not where something else than the destination decides.
+  const usable =
+    (rt.rt_type === RTN_LOCAL || rt.rt_type === RTN_UNICAST) &&
+    !net.ipv4.fib.has_custom_rules &&
+    (IPCB_flags(skb) & IPSKB_MULTIPATH) === 0;
+  cache.hint = usable ? rt : null;
+  cache.hint_list = net.rcv_list;
+  cache.hint_dev = dev;
+  cache.hint_daddr = daddr;
+  cache.hint_tos = tos;
+  return 0;
+}
+
 /** ip_rcv_finish_core: 0 or a reason. */
 function ip_rcv_finish_core(skb: sk_buff, dev: net_device): number {
   // What this host sent to itself has its route already.
   if (skb.dst === null) {
-    const reason = ip_route_input(skb, iph_daddr(skb), iph_saddr(skb), iph_tos(skb), dev);
+    const reason = ip_rcv_route(skb, dev);
     if (reason !== 0) return reason;
   }
   if (iph_ihl(skb) > 5) {

@@ -42,7 +42,7 @@ import { fib4_rules_early_flow_dissect } from './fib_rules.ts';
 import { fib_multipath_hash, fib_select_multipath } from './fib_semantics.ts';
 import { ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, ICMP_NET_UNREACH, ICMP_PKT_FILTERED, icmp_send } from './icmp.ts';
 import { ip_check_mc_rcu } from './igmp.ts';
-import { IPCB_set_flags, IPSKB_DOREDIRECT } from './inet_skb_parm.ts';
+import { IPCB_set_flags, IPSKB_DOREDIRECT, IPSKB_MULTIPATH } from './inet_skb_parm.ts';
 import { ip_forward } from './ip_forward.ts';
 import {
   INADDR_LOOPBACK,
@@ -197,6 +197,12 @@ export function ip_dst_mtu_maybe_forward(rt: rtable, forwarding: boolean): numbe
 
 /** Routes of input without a next hop, one of each kind, and what lookups need for scratch. */
 export class route_cache {
+  /** The route of the packet before, for the others of its list (ip_extract_route_hint); which list, and for whom. */
+  hint: rtable | null = null;
+  hint_list = 0;
+  hint_dev: net_device | null = null;
+  hint_daddr = 0;
+  hint_tos = 0;
   brd_input: rtable | null = null;
   /** Group packets: not for us, and for us. */
   readonly mc_input: (rtable | null)[] = [null, null];
@@ -501,6 +507,34 @@ function local_input(net: net, flags: number, type: number): rtable {
 }
 
 /** ip_route_input_slow */
+/**
+ * ip_route_use_hint: packets that arrive together mostly go the same way: the route of the one before holds for this
+ * one, if its source is one that may be. Does not take the skb. 0 or a reason.
+ */
+export function ip_route_use_hint(
+  skb: sk_buff,
+  daddr: number,
+  saddr: number,
+  tos: number,
+  dev: net_device,
+  hint: rtable,
+): number {
+  const in_dev = dev.ip_ptr;
+  if (in_dev === null) return SKB_DROP_REASON.DEV_READY;
+  if (ipv4_is_multicast(saddr) || ipv4_is_lbcast(saddr) || ipv4_is_zeronet(saddr)) {
+    return martian_source(in_dev, saddr, daddr, SKB_DROP_REASON.IP_INVALID_SOURCE);
+  }
+  if (ipv4_is_loopback(saddr) && !in_dev.route_localnet()) {
+    return martian_source(in_dev, saddr, daddr, SKB_DROP_REASON.IP_LOCALNET);
+  }
+  if (hint.rt_type === RTN_LOCAL) {
+    const reason = fib_validate_source(skb, saddr, daddr, tos & IPTOS_RT_MASK, 0, dev, in_dev);
+    if (reason > 0) return martian_source(in_dev, saddr, daddr, reason);
+  }
+  skb.dst = hint;
+  return 0;
+}
+
 function ip_route_input_slow(
   skb: sk_buff,
   daddr: number,
@@ -570,6 +604,7 @@ function ip_mkroute_input(
   // What asks on somebody's behalf (proxy ARP) has no packet to hash.
   if (fi.nhs.length > 1 && skb.protocol === ETH_P_IP) {
     fib_select_multipath(net, res, fib_multipath_hash(net, null, skb), 0);
+    IPCB_set_flags(skb, IPSKB_MULTIPATH);
   }
   const nh = res.nh as fib_nh;
   const out_dev = nh.nh_dev as net_device;
