@@ -11,6 +11,7 @@ import { net_dev_init, softnet_data, unregister_netdev } from './net/core/dev.ts
 import { net } from './net/core/net_namespace.ts';
 import { flush_backlog } from './net/core/rps.ts';
 import { skb_pool } from './net/core/skbuff.ts';
+import { sysctl_core_init } from './net/core/sysctl_net_core.ts';
 import { inet_init } from './net/ipv4/af_inet.ts';
 import { netfilter_init } from './net/netfilter/init.ts';
 import { packet_init } from './net/packet/af_packet.ts';
@@ -18,6 +19,7 @@ import { type pci_dev, pci_scan } from './pci.ts';
 import { Scheduler } from './sched/core.ts';
 import { Cpu } from './sched/cpu.ts';
 import { NR_SOFTIRQS, open_softirq, run_ksoftirqd, type softirq_action, TIMER_SOFTIRQ } from './softirq.ts';
+import { sysctl_table } from './sysctl.ts';
 import type { hrtimer } from './time/hrtimer.ts';
 import { timer_base } from './time/timer.ts';
 import { Tracepoints } from './trace/events.ts';
@@ -59,6 +61,8 @@ export class Kernel {
   /** netdev_rss_key: made when the first card asks. */
   netdev_rss_key: Uint8Array | null = null;
   readonly init_net: net;
+  /** Settings by name (sysctl). */
+  readonly sysctl = new sysctl_table();
   readonly pci_devices: pci_dev[];
   /** A softirq's action runs one packet at a time: with costs on, so that interrupts can come between two. */
   readonly sliced: boolean;
@@ -89,6 +93,7 @@ export class Kernel {
     for (const cpu of this.cpus) cpu.ksoftirqd = this.sched.kthread(`ksoftirqd/${cpu.id}`, cpu, run_ksoftirqd);
     this.softnet = this.cpus.map(cpu => new softnet_data(this, cpu));
     this.init_net = new net(this);
+    sysctl_core_init(this.init_net);
     net_dev_init(this);
     packet_init(this.init_net);
     inet_init(this.init_net);

@@ -337,7 +337,13 @@ export class Syscalls {
   }
 }
 
-/** Starts a program on a host; it gets its system calls. */
-export function spawn(kernel: Kernel, comm: string, program: (sys: Syscalls) => Program, cpu = 0): task_struct {
-  return kernel.sched.spawn(comm, task => program(new Syscalls(task)), cpu);
+/** Starts a program on a host; it gets its system calls. `leader`: whose thread it is, with the same files and memory. */
+export function spawn(
+  kernel: Kernel,
+  comm: string,
+  program: (sys: Syscalls) => Program,
+  cpu = 0,
+  leader: task_struct | null = null,
+): task_struct {
+  return kernel.sched.spawn(comm, task => program(new Syscalls(task)), cpu, leader);
 }

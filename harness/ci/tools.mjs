@@ -28,6 +28,10 @@ export const TOOLS = [
     neededFor: 'that rules of a real Linux restore here, and ours there',
   },
   { name: 'curl', debianPackage: 'curl', neededFor: 'that a real client gets files over our TCP' },
+  { name: 'iperf3', debianPackage: 'iperf3', neededFor: 'that a real iperf3 measures our TCP, both ways' },
+  { name: 'nmap', debianPackage: 'nmap', neededFor: 'that our host survives a port scan and OS detection' },
+  { name: 'nc', debianPackage: 'netcat-openbsd', neededFor: 'that netcat moves data to and from our host' },
+  { name: 'ss', debianPackage: 'iproute2', neededFor: 'what Linux says of its connections with us' },
   { name: 'unshare', debianPackage: 'util-linux', neededFor: 'that attach works without root' },
 ];
 

@@ -3,6 +3,7 @@
 import type { RegisterCommand } from '../cli/main.ts';
 import { registerAttach } from './attach.ts';
 import { registerBench } from './bench.ts';
+import { registerDrill } from './drill.ts';
 import { registerExperiment } from './experiment.ts';
 import { registerQtest } from './qtest.ts';
 import { registerStart } from './start.ts';
@@ -15,6 +16,7 @@ export const registerCommands: readonly RegisterCommand[] = [
   registerAttach,
   registerVectors,
   registerQtest,
+  registerDrill,
   registerExperiment,
   registerBench,
 ];

@@ -164,9 +164,9 @@ export class Host {
     return dev;
   }
 
-  /** Starts a user program. */
-  spawn(comm: string, program: (sys: Syscalls) => Program, cpu = 0): task_struct {
-    return spawn(this.kernel, comm, program, cpu);
+  /** Starts a user program; with `leader`, as a thread of that task: files and memory are shared. */
+  spawn(comm: string, program: (sys: Syscalls) => Program, cpu = 0, leader: task_struct | null = null): task_struct {
+    return spawn(this.kernel, comm, program, cpu, leader);
   }
 
   /** Runs `fn` as the host itself, at the present. */

@@ -40,6 +40,11 @@ export interface ConnectConfig {
   readonly impairments?: Impairments;
 }
 
+/** What a station needs to be brought up to the present. */
+interface Sender {
+  advance(now: number): void;
+}
+
 const DEFAULT_MEMORY = 48 * 1024 * 1024;
 const LINK_MEMORY = 512 * 1024;
 const SOURCE_MEMORY = 4 * 1024 * 1024;
@@ -94,8 +99,8 @@ export class World {
     const { link, cable } = this.newLink(config.latencyNs);
     link.attach(0, a.nic);
     link.attach(1, b.nic);
-    a.slot.wire = this.end(link, 0, config);
-    b.slot.wire = this.end(link, 1, config);
+    a.slot.wire = this.end(link, 0, config, a.nic, cable);
+    b.slot.wire = this.end(link, 1, config, b.nic, cable);
     for (const card of [a, b]) {
       cable.adopt(card.slot.cable);
       card.slot.cable = cable;
@@ -112,10 +117,15 @@ export class World {
   ): { source: FrameSource; cable: Cable } {
     const { link, cable } = this.newLink(config.latencyNs);
     const memory = { bytes: this.arena.u8, base: this.arena.alloc(SOURCE_MEMORY), size: SOURCE_MEMORY };
-    const source = new FrameSource({ wire: this.end(link, 1, config), rate, memory, slots: 4096 });
+    // A late frame is the source's, which has to have its wire first.
+    const sender: { station: Sender | null } = { station: null };
+    const station: Sender = { advance: now => sender.station?.advance(now) };
+    const wire = this.end(link, 1, config, station, cable);
+    const source = new FrameSource({ wire, rate, memory, slots: 4096 });
+    sender.station = source;
     link.attach(0, card.nic);
     link.attach(1, source);
-    card.slot.wire = this.end(link, 0, config);
+    card.slot.wire = this.end(link, 0, config, card.nic, cable);
     cable.adopt(card.slot.cable);
     cable.add(source, 'source');
     cable.source = source;
@@ -135,11 +145,21 @@ export class World {
     return { link, cable };
   }
 
-  private end(link: Link, side: 0 | 1, config: ConnectConfig): Wire {
+  private end(link: Link, side: 0 | 1, config: ConnectConfig, station: Sender, cable: Cable): Wire {
     const { impairments } = config;
     if (impairments === undefined) return link.end(side);
     const name = `wire${this.cables.length - 1}.${side}`;
-    return impair(link.end(side), impairments, name, this.chance);
+    const { sim } = this;
+    const later = (ns: number, fn: () => void): void => {
+      const event = sim.event(`${name}.late`, () => {
+        // A frame leaves at its station's time.
+        station.advance(sim.time);
+        fn();
+        cable.refresh();
+      });
+      sim.schedule(event, Math.ceil(sim.time + ns));
+    };
+    return impair(link.end(side), impairments, name, this.chance, later);
   }
 
   /** Lets the run hash and `onFrame` see what a link carries. */

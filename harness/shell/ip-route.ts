@@ -151,8 +151,9 @@ function routeConfig(net: net, words: Words): fib.fib_config {
     const metric = METRICS.find(([, name]) => name === word);
     const type = TYPES.find(([, name]) => name === word);
     if (metric !== undefined) {
-      if (words.take('lock')) locked |= 1 << metric[0];
-      metrics.push([metric[0], number(words.next(), `"${word}" value is invalid`)]);
+      // rto_min is always fixed, and may not be called so.
+      if (metric[0] === fib.RTAX_RTO_MIN || words.take('lock')) locked |= 1 << metric[0];
+      metrics.push([metric[0], metricValue(metric[0], words.next(), `"${word}" value is invalid`)]);
     } else if (type !== undefined) config.type = type[0];
     else if (word === 'via') {
       words.take('inet');
@@ -182,6 +183,17 @@ function routeConfig(net: net, words: Words): fib.fib_config {
   if (metrics.length > 0) config.metrics = metrics;
   if (nexthops.length > 0) config.nexthops = nexthops;
   return config;
+}
+
+/** The units that a time is kept in: round trips in eighths and fourths of a ms. */
+const TIMES: Readonly<Record<number, number>> = { [fib.RTAX_RTT]: 8, [fib.RTAX_RTTVAR]: 4, [fib.RTAX_RTO_MIN]: 1 };
+
+/** A number; where the metric is a time, it may have a unit (get_time_rtt: without one it is as the kernel keeps it). */
+function metricValue(metric: number, text: string, what: string): number {
+  const [, digits, unit] = /^(\d+(?:\.\d+)?)(s|sec|secs|ms|msec|msecs)$/.exec(text) ?? [];
+  const scale = TIMES[metric];
+  if (scale === undefined || digits === undefined) return number(text, what);
+  return Math.ceil(Number(digits) * ((unit as string).startsWith('s') ? 1000 : 1) * scale);
 }
 
 function nexthop(net: net, words: Words): fib.fib_nexthop_config {
@@ -291,11 +303,21 @@ function flush(net: net, words: Words): string {
   return '';
 }
 
+function metricText(metric: number, value: number): string {
+  const scale = TIMES[metric];
+  if (scale === undefined) return String(value);
+  const ms = Math.floor(value / scale);
+  return ms >= 1000 ? `${ms / 1000}s` : `${ms}ms`;
+}
+
 function metricsText(metrics: Int32Array | null): string {
   if (metrics === null) return '';
   const lock = metrics[fib.RTAX_LOCK] as number;
   return METRICS.filter(([metric]) => metrics[metric] !== 0)
-    .map(([metric, name]) => `${name} ${(lock & (1 << metric)) !== 0 ? 'lock ' : ''}${metrics[metric]} `)
+    .map(
+      ([metric, name]) =>
+        `${name} ${(lock & (1 << metric)) !== 0 ? 'lock ' : ''}${metricText(metric, metrics[metric] as number)} `,
+    )
     .join('');
 }
 

@@ -11,25 +11,37 @@ export interface Impairments {
   readonly duplicate?: number;
   /** One bit of the frame is flipped; the FCS stays as it was sent. */
   readonly corrupt?: number;
+  /** The frame is held back, so that those behind it overtake it; default for how long: up to 2 ms. */
+  readonly reorder?: number;
+  readonly reorderNs?: number;
 }
+
+/** Calls `fn` after so many ns. */
+export type Later = (ns: number, fn: () => void) => void;
+
+const REORDER_NS = 2_000_000;
 
 export interface ImpairmentCounts {
   lost: number;
   duplicated: number;
   corrupted: number;
+  reordered: number;
 }
 
-/** `wire` with faults. `name` names the streams of chance. */
+/** `wire` with faults. `name` names the streams of chance; `later` is needed where frames are reordered. */
 export function impair(
   wire: Wire,
   faults: Impairments,
   name: string,
   chance: Chance,
+  later: Later | null = null,
 ): Wire & { readonly counts: ImpairmentCounts } {
   const loss = chance.stream(`${name}.loss`);
   const duplicate = chance.stream(`${name}.duplicate`);
   const corrupt = chance.stream(`${name}.corrupt`);
-  const counts: ImpairmentCounts = { lost: 0, duplicated: 0, corrupted: 0 };
+  const reorder = chance.stream(`${name}.reorder`);
+  const counts: ImpairmentCounts = { lost: 0, duplicated: 0, corrupted: 0, reordered: 0 };
+  if ((faults.reorder ?? 0) > 0 && later === null) throw new Error('reordering needs a clock');
   return {
     counts,
     transmit(bytes, at, length, fcs, id) {
@@ -37,6 +49,8 @@ export function impair(
       const twice = duplicate.chance(faults.duplicate ?? 0);
       const flipped = corrupt.chance(faults.corrupt ?? 0);
       const bit = corrupt.below(length * 8);
+      const late = reorder.chance(faults.reorder ?? 0);
+      const delay = 1 + reorder.below(faults.reorderNs ?? REORDER_NS);
       if (lost) {
         counts.lost++;
         return;
@@ -48,7 +62,13 @@ export function impair(
         if (fcs === FCS_GOOD) sent = fcsOf(bytes, at, length);
         flip(bytes, at, bit);
       }
-      wire.transmit(bytes, at, length, sent, id);
+      if (late) {
+        counts.reordered++;
+        const held = bytes.slice(at, at + length);
+        later?.(delay, () => wire.transmit(held, 0, length, sent, id));
+      } else {
+        wire.transmit(bytes, at, length, sent, id);
+      }
       if (twice) {
         counts.duplicated++;
         wire.transmit(bytes, at, length, sent, id);

@@ -77,6 +77,8 @@ export class files_struct {
   private readonly fd: (file | null)[] = [];
   /** No descriptor below this one is free. */
   private next_fd = 0;
+  /** Tasks that share the table (CLONE_FILES). */
+  users = 1;
   /** RLIMIT_NOFILE. */
   limit = 1024;
   open = 0;
@@ -120,8 +122,9 @@ export class files_struct {
     return 0;
   }
 
-  /** exit_files */
-  close_all(): void {
+  /** exit_files: the last task that has the table closes everything in it. */
+  exit(): void {
+    if (--this.users > 0) return;
     for (let fd = 0; fd < this.fd.length; fd++) if (this.fd[fd]) this.close(fd);
   }
 }

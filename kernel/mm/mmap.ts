@@ -11,12 +11,14 @@ export class mm_struct {
   private readonly end: number[] = [];
   /** The block that held the last address: most programs use one or two. */
   private last = 0;
+  /** Tasks that share the memory (CLONE_VM). */
+  users = 1;
 
   constructor(kernel: Kernel) {
     this.kernel = kernel;
   }
 
-  /** mmap: the address of `length` zeroed bytes, -EINVAL, or -ENOMEM (also above the allocator's 128 KiB). */
+  /** mmap: the address of `length` zeroed bytes, -EINVAL, or -ENOMEM (also above the allocator's 4 MiB). */
   mmap(length: number): number {
     if (!(length > 0)) return -EINVAL;
     const address = this.kernel.slab.kmalloc(length);
@@ -53,8 +55,9 @@ export class mm_struct {
     return false;
   }
 
-  /** exit_mmap */
+  /** exit_mmap, when the last task is gone. */
   exit(): void {
+    if (--this.users > 0) return;
     for (const address of this.start) this.kernel.slab.put(address);
     this.start.length = 0;
     this.end.length = 0;

@@ -7,8 +7,11 @@
  */
 import type { Ram } from '../arch.ts';
 
-/** Linux's kmalloc buckets from 64 bytes up (mm/slab_common.c). */
-const CLASSES = [64, 128, 192, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072];
+/** The largest object (KMALLOC_MAX_SIZE with 4 KiB pages). */
+export const KMALLOC_MAX_SIZE = 4 << 20;
+/** Linux's kmalloc buckets from 64 bytes up (mm/slab_common.c), and the powers of 2 that ___kmalloc_large_node serves. */
+const CLASSES = [64, 128, 192, 256];
+for (let size = 512; size <= KMALLOC_MAX_SIZE; size *= 2) CLASSES.push(size);
 const GRANULE_SHIFT = 6;
 const CHUNK_SHIFT = 15;
 /** Bytes in a chunk; an object of a larger class is a run of chunks. */
@@ -19,7 +22,7 @@ const GRANULES_SHIFT = CHUNK_SHIFT - GRANULE_SHIFT;
 const TAIL = 255;
 
 /** Size class by (size + 63) >> 6, so that a lookup is one load. */
-const class_of = new Uint8Array((131072 >> GRANULE_SHIFT) + 1);
+const class_of = new Uint8Array((KMALLOC_MAX_SIZE >> GRANULE_SHIFT) + 1);
 for (let units = 0; units < class_of.length; units++) {
   class_of[units] = CLASSES.findIndex(size => size >= units << GRANULE_SHIFT);
 }
@@ -52,12 +55,12 @@ export class Slab {
 
   /** The size that a request of `size` bytes really gets (kmalloc_size_roundup); 0 when it is too large. */
   static roundup(size: number): number {
-    return size > 131072 ? 0 : (CLASSES[class_of[(size + 63) >> GRANULE_SHIFT] as number] as number);
+    return size > KMALLOC_MAX_SIZE ? 0 : (CLASSES[class_of[(size + 63) >> GRANULE_SHIFT] as number] as number);
   }
 
   /** The address of a new object with one reference, or 0 when there is no memory. Its bytes are not cleared. */
   kmalloc(size: number): number {
-    if (size > 131072) return this.fail();
+    if (size > KMALLOC_MAX_SIZE) return this.fail();
     const cls = class_of[(size + 63) >> GRANULE_SHIFT] as number;
     let link = this.heads[cls] as number;
     if (link === 0) {

@@ -108,15 +108,18 @@ export class Scheduler {
     this.slice_ns = base_slice(kernel);
   }
 
-  private create(comm: string, cpu: Cpu): task_struct {
-    const task = new task_struct(this.kernel, this.next_pid++, comm, cpu);
+  private create(comm: string, cpu: Cpu, leader: task_struct | null = null): task_struct {
+    const task = new task_struct(this.kernel, this.next_pid++, comm, cpu, leader);
     this.tasks.set(task.pid, task);
     return task;
   }
 
-  /** Starts a user program; `make` gets its task and returns the generator. It first runs at the clock's `now`. */
-  spawn(comm: string, make: (task: task_struct) => Program, cpu = 0): task_struct {
-    const task = this.create(comm, this.kernel.cpus[cpu] as Cpu);
+  /**
+   * Starts a user program; `make` gets its task and returns the generator. It first runs at the clock's `now`.
+   * @param leader whose thread it is: files and memory are shared (clone with CLONE_FILES and CLONE_VM)
+   */
+  spawn(comm: string, make: (task: task_struct) => Program, cpu = 0, leader: task_struct | null = null): task_struct {
+    const task = this.create(comm, this.kernel.cpus[cpu] as Cpu, leader);
     task.program = make(task);
     task.cpu.rq.enqueue(task);
     task.cpu.kick();
@@ -184,7 +187,7 @@ export class Scheduler {
     finish_wait(task);
     task.poll?.free();
     task.state = TASK_DEAD;
-    task.files.close_all();
+    task.files.exit();
     task.mm.exit();
     this.tasks.delete(task.pid);
     for (const waiter of task.exit_wait) waiter(task);

@@ -149,7 +149,7 @@ export class task_struct {
   /** A kernel thread's body: one slice; false when it has nothing more to do and sleeps. */
   thread: ((cpu: Cpu) => boolean) | null = null;
   readonly call: syscall;
-  readonly files = new files_struct();
+  readonly files: files_struct;
   exit_code = 0;
   /** The error that ended the program, when one did. */
   exit_error: unknown = null;
@@ -169,13 +169,19 @@ export class task_struct {
   vruntime_start = 0;
   next: task_struct | null = null;
 
-  constructor(kernel: Kernel, pid: number, comm: string, cpu: Cpu) {
+  /** `leader`: whose files and memory the task shares; null: it gets its own. */
+  constructor(kernel: Kernel, pid: number, comm: string, cpu: Cpu, leader: task_struct | null = null) {
     this.kernel = kernel;
     this.pid = pid;
     this.comm = comm;
     this.cpu = cpu;
     this.call = new syscall(this);
-    this.mm = new mm_struct(kernel);
+    this.files = leader?.files ?? new files_struct();
+    this.mm = leader?.mm ?? new mm_struct(kernel);
+    if (leader !== null) {
+      leader.files.users++;
+      leader.mm.users++;
+    }
     this.wait = new wait_queue_entry(autoremove_wake_function, this);
     this.timer = new timer_list(kernel, () => {
       this.timed_out = true;

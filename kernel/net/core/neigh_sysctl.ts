@@ -22,6 +22,11 @@ const NEIGH_SYSCTLS: ReadonlyMap<string, readonly [field: neigh_var, unit: numbe
   ['proxy_qlen', ['proxy_qlen', 1]],
 ]);
 
+/** Every setting there is; the table's own three are under `default` only. */
+export function neigh_sysctl_names(): string[] {
+  return [...NEIGH_SYSCTLS.keys(), ...GC_VARS];
+}
+
 /**
  * Sets `neigh.DEVICE.NAME`, in the unit that sysctl(8) shows. `parms`: a device's, or the table's, which stand for
  * neigh.default and move every device that has no value of its own. `all`: the parms of all devices. 0 or -ENOENT.

@@ -44,6 +44,7 @@ import { ipv4_init } from './ipv4_init.ts';
 import { ping_init, ping_prot } from './ping.ts';
 import { raw_net_init, raw_prot } from './raw.ts';
 import { inet_addr_type, RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST } from './route.ts';
+import { sysctl_ipv4_init } from './sysctl_net_ipv4.ts';
 import { tcp_init, tcp_prot, tcp_v4_sk_alloc } from './tcp_init.ts';
 import { udp_init, udp_poll, udp_prot } from './udp.ts';
 
@@ -269,5 +270,6 @@ export function inet_init(net: net): void {
   tcp_init(net);
   ping_init(net);
   raw_net_init(net);
+  sysctl_ipv4_init(net);
   sock_register(net, { family: AF_INET, create: inet_create });
 }

@@ -34,7 +34,7 @@ export function tcp_register_congestion_control(net: net, ca: tcp_congestion_ops
 }
 
 /** tcp_ca_find */
-function tcp_ca_find(net: net, name: string): tcp_congestion_ops | null {
+export function tcp_ca_find(net: net, name: string): tcp_congestion_ops | null {
   return net.ipv4.tcp_cong_list.find(ca => ca.name === name) ?? null;
 }
 

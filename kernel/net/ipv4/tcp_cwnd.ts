@@ -2,6 +2,8 @@
  * The congestion window where no algorithm decides: at the start, when it was not used (RFC 2861, RFC 7661), after idle
  * times; and what keeps a sender from sending (net/ipv4/tcp_output.c, tcp_input.c).
  */
+import { dst_metric } from '../core/dst.ts';
+import { RTAX_INITCWND } from './fib.ts';
 import { tcp_ca_event } from './tcp_cong.ts';
 import {
   before,
@@ -23,9 +25,11 @@ import {
   tcp_write_queue_empty,
 } from './tcp_sock.ts';
 
-/** tcp_init_cwnd: RFC 6928. */
+/** tcp_init_cwnd: RFC 6928, or what the route says. */
 export function tcp_init_cwnd(tp: tcp_sock): number {
-  return Math.min(TCP_INIT_CWND, tp.snd_cwnd_clamp);
+  const dst = tp.sk_dst_cache;
+  const cwnd = dst === null ? 0 : dst_metric(dst, RTAX_INITCWND);
+  return Math.min(cwnd !== 0 ? cwnd : TCP_INIT_CWND, tp.snd_cwnd_clamp);
 }
 
 /** tcp_current_ssthresh */

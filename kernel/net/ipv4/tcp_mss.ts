@@ -1,5 +1,6 @@
 /** Sizes of segments: from the path's MTU, what both sides take, and the options (net/ipv4/tcp_output.c). */
-import { type dst_entry, dst_mtu } from '../core/dst.ts';
+import { type dst_entry, dst_metric, dst_mtu } from '../core/dst.ts';
+import { RTAX_ADVMSS } from './fib.ts';
 import { tcp_established_options } from './tcp_options.ts';
 import { TCP_HLEN, TCP_MSS_DEFAULT, tcp_jiffies, type tcp_sock } from './tcp_sock.ts';
 
@@ -13,8 +14,10 @@ export function tcp_mss_clamp(tp: tcp_sock, mss: number): number {
   return user_mss !== 0 && user_mss < mss ? user_mss : mss;
 }
 
-/** dst_metric_advmss, ipv4_default_advmss: what we can receive by this route. */
+/** dst_metric_advmss, ipv4_default_advmss: what we can receive by this route, unless it says so itself. */
 export function dst_metric_advmss(dst: dst_entry, net_header_len: number): number {
+  const advmss = dst_metric(dst, RTAX_ADVMSS);
+  if (advmss !== 0) return advmss;
   return Math.min(
     Math.max(dst_mtu(dst) - net_header_len - TCP_HLEN, RTAX_MIN_ADVMSS),
     65535 - net_header_len - TCP_HLEN,

@@ -1,5 +1,7 @@
 /** Round-trip times and the RTO (net/ipv4/tcp_input.c: tcp_rtt_estimator; RFC 6298), in µs. */
 
+import { dst_metric, dst_metric_locked } from '../core/dst.ts';
+import { RTAX_RTO_MIN } from './fib.ts';
 import { FLAG_ACK_MAYBE_DELAYED, FLAG_ACKED, FLAG_SYN_ACKED } from './tcp_flags.ts';
 import { USEC_PER_SEC } from './tcp_rate.ts';
 import {
@@ -19,13 +21,14 @@ import {
 } from './tcp_sock.ts';
 import { inet_csk_clear_xmit_timer, inet_csk_reset_xmit_timer } from './tcp_timer.ts';
 
-/** tcp_rto_min, tcp_rto_min_us */
+/** tcp_rto_min, tcp_rto_min_us: the route's, where it is fixed (`rto_min` of ip route, in ms: jiffies). */
 export function tcp_rto_min(sk: tcp_sock): number {
-  return sk.icsk_rto_min;
+  const dst = sk.sk_dst_cache;
+  return dst !== null && dst_metric_locked(dst, RTAX_RTO_MIN) ? dst_metric(dst, RTAX_RTO_MIN) : sk.icsk_rto_min;
 }
 
 export function tcp_rto_min_us(sk: tcp_sock): number {
-  return sk.icsk_rto_min * USEC_PER_JIFFY;
+  return tcp_rto_min(sk) * USEC_PER_JIFFY;
 }
 
 /**

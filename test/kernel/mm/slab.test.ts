@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Arena } from '../../../harness/sim/arena.ts';
-import { Slab } from '../../../kernel/mm/slab.ts';
+import { KMALLOC_MAX_SIZE, Slab } from '../../../kernel/mm/slab.ts';
 
 const newSlab = (size = 256 * 1024): Slab => new Slab(Arena.take(2 * 1024 * 1024).ram(size));
 
@@ -14,7 +14,8 @@ function takeAll(slab: Slab, size: number): number[] {
 describe('kmalloc', () => {
   it('sizes up to the largest class, each rounded up to its class', () => {
     expect([1, 64, 65, 450, 1922, 4096, 131072].map(Slab.roundup)).toEqual([64, 64, 128, 512, 2048, 4096, 131072]);
-    expect(Slab.roundup(131073)).toBe(0);
+    expect(Slab.roundup(131073)).toBe(262144);
+    expect(Slab.roundup(KMALLOC_MAX_SIZE + 1)).toBe(0);
   });
 
   it('objects alive, never overlap and lie inside the RAM', () => {
@@ -63,7 +64,7 @@ describe('kmalloc', () => {
 
   it('memory freed in one size, serves every other', () => {
     const slab = newSlab(1024 * 1024);
-    const sizes = [64, 192, 256, 2048, 4096, 32768, 65536, 131072];
+    const sizes = [64, 192, 256, 2048, 4096, 32768, 65536, 131072, 1048576];
     for (const size of [...sizes, ...sizes.toReversed()]) {
       const taken = takeAll(slab, size);
       expect(taken.length).toBeGreaterThanOrEqual(Math.floor((1024 * 1024) / 32768) * Math.floor(32768 / size));

@@ -1,0 +1,815 @@
+/**
+ * A door for judges: one host of ours with its socket calls, the IP packets that it sends and gets through card and
+ * driver, and the simulated clock. Enough for any conformance tool, the packetdrill binary among them, to drive our TCP
+ * without knowing our insides. docs/drill.md has the whole of it with examples.
+ *
+ * Everything that passes is plain: numbers, strings, Uint8Array. Constants (families, flags, option names, errno) are
+ * those of Linux on x86-64; results are as the system call's, negative errno in case of failure. Times are ns since the
+ * host was made.
+ *
+ * A call that can finish now has finished when the method returns; one that blocks is a pending operation, a thread of
+ * the host's process, and finishes while the clock moves.
+ */
+import { EFAULT, EINVAL, ENOTSOCK, errno_name } from '../../kernel/errno.ts';
+import { epoll_event } from '../../kernel/fs/eventpoll.ts';
+import { pollfd } from '../../kernel/fs/select.ts';
+import type { Kernel } from '../../kernel/kernel.ts';
+import { in_aton, inet_ntoa } from '../../kernel/lib/inet.ts';
+import { KMALLOC_MAX_SIZE } from '../../kernel/mm/slab.ts';
+import { dev_set_mtu, netif_carrier_ok } from '../../kernel/net/core/dev.ts';
+import { ethtool_set_features } from '../../kernel/net/core/features.ts';
+import {
+  NETIF_F_GRO,
+  NETIF_F_GSO,
+  NETIF_F_HW_CSUM,
+  NETIF_F_RXCSUM,
+  NETIF_F_TSO,
+  type net_device,
+} from '../../kernel/net/core/netdevice.ts';
+import { SO_TYPE, SOL_SOCKET } from '../../kernel/net/core/sock.ts';
+import { ip_route_add } from '../../kernel/net/ipv4/fib.ts';
+import { type tcp_info, tcp_info_parse } from '../../kernel/net/ipv4/tcp_sockopt.ts';
+import { AF_INET, cmsg, type sockaddr, sockaddr_in, sockopt, user_msghdr } from '../../kernel/net/msg.ts';
+import type { Program, task_struct } from '../../kernel/sched/task.ts';
+import type { Syscalls } from '../../kernel/syscalls.ts';
+import type { Host, Plugged } from '../machine/host.ts';
+import { World } from '../machine/world.ts';
+import { type CommandResult, ip } from '../shell/ip.ts';
+import { iptables } from '../shell/iptables.ts';
+import { sysctl } from '../shell/sysctl.ts';
+import { TcError, tc } from '../shell/tc.ts';
+import { PcapngWriter } from '../wire/pcap/write.ts';
+import { type ControlMessage, encodeControl } from './control.ts';
+import { decodeOption, encodeOption, optionName } from './options.ts';
+import { DrillWire, type SentPacket } from './wire.ts';
+
+export type { ControlMessage } from './control.ts';
+export type { SentPacket } from './wire.ts';
+
+export interface DrillOptions {
+  /** The host's address, default 192.168.0.1, and its network's length, default 16. */
+  readonly localAddress?: string;
+  readonly prefixLength?: number;
+  /** Default 192.168.0.2; every address but the host's own is beyond it or on the link. */
+  readonly gateway?: string;
+  /** 68 to 1500, the default: the card's driver takes no longer frames. */
+  readonly mtu?: number;
+  /** Decides over initial sequence numbers, ports and whatever else is drawn. Default 1. */
+  readonly seed?: number;
+  /** Segments longer than the MSS down to the device, cut by software there (GSO) or by the card (TSO). Default true. */
+  readonly gso?: boolean;
+  readonly tso?: boolean;
+  /** Segments merged on their way up. Default true. */
+  readonly gro?: boolean;
+  /** Checksums made and checked by the card. Default true. */
+  readonly checksums?: boolean;
+  /** Settings made before the interface comes up, by Linux's names. */
+  readonly sysctls?: Readonly<Record<string, string | number>>;
+  /** Keep the frames of the wire for `pcap`. Default false. */
+  readonly capture?: boolean;
+  /** The host's memory in bytes, default 64 MiB. */
+  readonly ram?: number;
+}
+
+/** An IPv4 address and port. */
+export interface SocketAddress {
+  readonly address: string;
+  readonly port: number;
+  /** sa_family where it is to be another than AF_INET. */
+  readonly family?: number;
+}
+
+/** A system call that was begun. */
+export interface Operation<T = undefined> {
+  /** Its name, for messages. */
+  readonly call: string;
+  readonly startedAt: number;
+  readonly done: boolean;
+  /** ≥ 0, or a negative errno. @throws Error while it is pending */
+  readonly result: number;
+  /** What it gave beside: data, an address. undefined after a failure. @throws Error while it is pending */
+  readonly value: T | undefined;
+  /** When it returned, ns. @throws Error while it is pending */
+  readonly finishedAt: number;
+  /** 'EAGAIN' and so on, '' for success. @throws Error while it is pending */
+  readonly errno: string;
+}
+
+export interface Received {
+  readonly data: Uint8Array;
+  /** Whom it came from, where the protocol says. */
+  readonly from: SocketAddress | undefined;
+}
+
+export interface ReceivedMessage {
+  /** One for each buffer, filled in their order. */
+  readonly data: readonly Uint8Array[];
+  readonly from: SocketAddress | undefined;
+  /** msg_flags */
+  readonly flags: number;
+  readonly control: readonly ControlMessage[];
+}
+
+export interface PollEntry {
+  readonly fd: number;
+  readonly events: number;
+}
+
+export interface EpollEvent {
+  readonly events: number;
+  readonly data: number;
+}
+
+export interface Route {
+  /** `198.51.100.0/24`, or `default`. */
+  readonly destination: string;
+  readonly gateway?: string;
+  readonly source?: string;
+  readonly metric?: number;
+  readonly mtu?: number;
+}
+
+/** What was left behind, or went wrong by our own fault. */
+export interface DrillFinding {
+  readonly detector: string;
+  readonly message: string;
+  /** ns */
+  readonly time: number;
+}
+
+/** Memory that one call can name at most, in or out: more is cut, as a short read or write. */
+export const CALL_MAX = KMALLOC_MAX_SIZE;
+const DEFAULT_RAM = 64 * 1024 * 1024;
+const BESIDE_RAM = 16 * 1024 * 1024;
+const HOST_MAC = Uint8Array.of(2, 0, 0, 0, 0, 1);
+/** So many descriptors may the host's process open. */
+const DESCRIPTORS = 65536;
+const RLIMIT_NOFILE = 7;
+/** A segment leaves the card at the nanosecond at which it was sent. */
+const NO_TIME = { resetNs: 0, eepromNs: 0, mdioNs: 0, negotiateNs: 0, dmaSetupNs: 0, dmaNsPerByte: 0 };
+
+class Pending<T> implements Operation<T> {
+  readonly call: string;
+  readonly startedAt: number;
+  done = false;
+  private returned = 0;
+  private given: T | undefined;
+  private at = 0;
+
+  constructor(call: string, startedAt: number) {
+    this.call = call;
+    this.startedAt = startedAt;
+  }
+
+  finish(result: number, value: T | undefined, at: number): void {
+    this.returned = result;
+    this.given = value;
+    this.at = at;
+    this.done = true;
+  }
+
+  private need(): void {
+    if (!this.done) throw new Error(`${this.call} is pending since ${this.startedAt} ns`);
+  }
+
+  get result(): number {
+    this.need();
+    return this.returned;
+  }
+
+  get value(): T | undefined {
+    this.need();
+    return this.given;
+  }
+
+  get finishedAt(): number {
+    this.need();
+    return this.at;
+  }
+
+  get errno(): string {
+    return this.result < 0 ? errno_name(this.result) : '';
+  }
+}
+
+/** What a call does in its thread: its result, and its value in case of success. */
+type Body<T> = (sys: Syscalls) => Generator<undefined, [result: number, value?: T], undefined>;
+
+function integer(what: string, value: number): number {
+  if (!Number.isInteger(value)) throw new TypeError(`${what}: an integer expected, not ${String(value)}`);
+  return value;
+}
+
+function bytesOf(what: string, value: Uint8Array | null): Uint8Array | null {
+  if (value !== null && !(value instanceof Uint8Array)) throw new TypeError(`${what}: a Uint8Array or null expected`);
+  return value;
+}
+
+function quad(what: string, text: string): number {
+  const value = in_aton(text);
+  if (Number.isNaN(value)) throw new TypeError(`${what}: "${text}" is not an IPv4 address`);
+  return value;
+}
+
+function sockaddrOf({ address, port, family = AF_INET }: SocketAddress): sockaddr {
+  const name = new sockaddr_in(quad('address', address), integer('port', port) & 0xffff);
+  name.sa_family = family;
+  return name;
+}
+
+function addressOf(name: sockaddr_in): SocketAddress {
+  return { address: inet_ntoa(name.sin_addr), port: name.sin_port };
+}
+
+function concat(parts: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+export class DrillHost {
+  private readonly world: World;
+  private readonly host: Host;
+  private readonly wire: DrillWire;
+  private readonly device: net_device;
+  private readonly capture: PcapngWriter | null;
+  private readonly leader: task_struct;
+  private findings: DrillFinding[] | null = null;
+  private awaited = 0;
+
+  /** @throws TypeError, RangeError, Error for options that cannot be */
+  constructor(options: DrillOptions = {}) {
+    const { mtu = 1500, ram = DEFAULT_RAM, prefixLength = 16 } = options;
+    integer('mtu', mtu);
+    const address = quad('localAddress', options.localAddress ?? '192.168.0.1');
+    const gateway = quad('gateway', options.gateway ?? '192.168.0.2');
+    const seed = integer('seed', options.seed ?? 1);
+    this.world = new World({ seed, memory: integer('ram', ram) + BESIDE_RAM });
+    const card = { mac: HOST_MAC, rate: 'instant', timing: NO_TIME } as const;
+    try {
+      this.host = this.world.addHost({ name: 'drill', ram, postedNs: 0, nics: [card] });
+      this.wire = new DrillWire(this.world, this.host.cards[0] as Plugged, mtu);
+      this.capture = options.capture === true ? this.startCapture() : null;
+      for (const [name, value] of Object.entries(options.sysctls ?? {})) this.sysctl(name, String(value));
+      const { kernel } = this.host;
+      this.device = kernel.init_net.dev_get_by_name('eth0') as net_device;
+      const failed = this.host.exec(() => dev_set_mtu(this.device, mtu));
+      if (failed < 0) throw new RangeError(`mtu ${mtu}: ${errno_name(failed)}`);
+      this.host.up('eth0', address, prefixLength);
+      this.offloads(options);
+      // A first packet must not wait for the link.
+      while (!netif_carrier_ok(this.device) && this.world.sim.step());
+      const failedRoute = this.host.exec(() =>
+        ip_route_add(kernel.init_net, { dst: 0, prefix_len: 0, gateway, dev: this.device }),
+      );
+      if (failedRoute < 0) throw new RangeError(`gateway: ${errno_name(failedRoute)}`);
+      let ready = false;
+      this.leader = this.host.spawn('drill', function* (sys): Program {
+        yield* sys.setrlimit(RLIMIT_NOFILE, DESCRIPTORS);
+        // 0, 1 and 2 are taken, as in every program.
+        for (let fd = 0; fd <= 2; fd++) yield* sys.epoll_create1(0);
+        ready = true;
+        // Threads come and go; the process stays.
+        for (;;) yield* sys.nanosleep(Number.MAX_SAFE_INTEGER);
+      });
+      // The driver's own pauses at the start take their time.
+      while (!ready && this.world.sim.step());
+    } catch (error) {
+      this.world.finish();
+      throw error;
+    }
+    this.serve();
+    this.wire.take();
+  }
+
+  // ---- the clock ----------------------------------------------------------------------------------------------------
+
+  /** ns */
+  get now(): number {
+    return this.world.sim.time;
+  }
+
+  /** When the next thing happens by itself, ns; Infinity: never. */
+  nextDeadline(): number {
+    this.open();
+    return this.world.sim.next();
+  }
+
+  /** Lets `ns` pass. */
+  advance(ns: number): void {
+    if (!(ns >= 0)) throw new RangeError(`advance by ${ns} ns: time does not run backwards`);
+    this.runUntil(this.now + ns);
+  }
+
+  /** Serves everything due up to and including `time` (ns), and stands there. A time that has passed: nothing happens. */
+  runUntil(time: number): void {
+    this.open();
+    if (!Number.isFinite(time)) throw new RangeError(`run until ${time}: a finite time expected`);
+    this.world.sim.run(Math.ceil(time));
+  }
+
+  /** Runs until the operation is done, or to `limit` (ns). Returns whether it is done. */
+  runUntilDone(operation: Operation<unknown>, limit: number): boolean {
+    this.open();
+    if (!Number.isFinite(limit)) throw new RangeError(`a finite limit expected, not ${limit}`);
+    const { sim } = this.world;
+    while (!operation.done && sim.next() <= limit) sim.step();
+    // The rest of the instant; the whole of the time when it did not finish.
+    sim.run(operation.done ? sim.time : Math.max(limit, sim.time));
+    return operation.done;
+  }
+
+  // ---- the wire -----------------------------------------------------------------------------------------------------
+
+  /**
+   * netdev_send: an IPv4 packet arrives at the host now, and everything that it sets off at this instant has happened
+   * when the method returns. @throws RangeError when it is no IP packet
+   */
+  inject(packet: Uint8Array): void {
+    this.open();
+    if (!(packet instanceof Uint8Array)) throw new TypeError('packet: a Uint8Array expected');
+    this.wire.inject(packet);
+    this.serve();
+  }
+
+  /** The packets that the host has sent since the last `take` or `receive`, each with the time at which it left. */
+  take(): SentPacket[] {
+    this.open();
+    return this.wire.take();
+  }
+
+  /**
+   * netdev_receive: the next packet that the host sends, at `limit` (ns) at the latest; undefined: none until then. The
+   * clock stands where the packet left, or at `limit`.
+   */
+  receive(limit: number): SentPacket | undefined {
+    this.open();
+    if (!Number.isFinite(limit)) throw new RangeError(`a finite limit expected, not ${limit}`);
+    const { sim } = this.world;
+    while (this.wire.waiting === 0 && sim.next() <= limit) sim.step();
+    if (this.wire.waiting === 0) sim.run(Math.max(limit, sim.time));
+    return this.wire.shift();
+  }
+
+  // ---- system calls -------------------------------------------------------------------------------------------------
+
+  /** `type` may carry SOCK_NONBLOCK. */
+  socket(family: number, type: number, protocol: number): Operation {
+    return this.call('socket', function* (sys) {
+      return [yield* sys.socket(family, type, protocol)];
+    });
+  }
+
+  bind(fd: number, address: SocketAddress): Operation {
+    const name = sockaddrOf(address);
+    return this.call('bind', function* (sys) {
+      return [yield* sys.bind(fd, name)];
+    });
+  }
+
+  listen(fd: number, backlog: number): Operation {
+    return this.call('listen', function* (sys) {
+      return [yield* sys.listen(fd, backlog)];
+    });
+  }
+
+  /** The result is the new descriptor, the value the peer. */
+  accept(fd: number, flags = 0): Operation<SocketAddress> {
+    return this.call('accept', function* (sys) {
+      const name = new sockaddr_in();
+      return [yield* sys.accept4(fd, name, flags), addressOf(name)];
+    });
+  }
+
+  connect(fd: number, address: SocketAddress): Operation {
+    const name = sockaddrOf(address);
+    return this.call('connect', function* (sys) {
+      return [yield* sys.connect(fd, name)];
+    });
+  }
+
+  getsockname(fd: number): Operation<SocketAddress> {
+    return this.call('getsockname', function* (sys) {
+      const name = new sockaddr_in();
+      return [yield* sys.getsockname(fd, name), addressOf(name)];
+    });
+  }
+
+  getpeername(fd: number): Operation<SocketAddress> {
+    return this.call('getpeername', function* (sys) {
+      const name = new sockaddr_in();
+      return [yield* sys.getpeername(fd, name), addressOf(name)];
+    });
+  }
+
+  read(fd: number, length: number | null): Operation<Received> {
+    return this.receiving('read', fd, length, 0, true);
+  }
+
+  recv(fd: number, length: number | null, flags = 0): Operation<Received> {
+    return this.receiving('recv', fd, length, flags, false);
+  }
+
+  recvfrom(fd: number, length: number | null, flags = 0): Operation<Received> {
+    return this.receiving('recvfrom', fd, length, flags, false);
+  }
+
+  readv(fd: number, lengths: readonly number[]): Operation<ReceivedMessage> {
+    return this.message('readv', fd, lengths, 0, false);
+  }
+
+  /** `lengths`: of the buffers (msg_iov). Control messages come in Linux's layout. */
+  recvmsg(fd: number, lengths: readonly number[], flags = 0): Operation<ReceivedMessage> {
+    return this.message('recvmsg', fd, lengths, flags, true);
+  }
+
+  /** `data` null stands for a bad pointer to `length` bytes. */
+  write(fd: number, data: Uint8Array | null, length?: number): Operation {
+    return this.sending('write', fd, data, length, 0, null, true);
+  }
+
+  writev(fd: number, data: readonly Uint8Array[]): Operation {
+    return this.sending('writev', fd, concat(data), undefined, 0, null, true);
+  }
+
+  send(fd: number, data: Uint8Array | null, flags = 0, length?: number): Operation {
+    return this.sending('send', fd, data, length, flags, null, false);
+  }
+
+  sendto(fd: number, data: Uint8Array | null, flags: number, to: SocketAddress | null, length?: number): Operation {
+    return this.sending('sendto', fd, data, length, flags, to, false);
+  }
+
+  /** `data`: the buffers (msg_iov). The kernel knows no control messages for sending yet. */
+  sendmsg(fd: number, data: readonly Uint8Array[], flags = 0, to: SocketAddress | null = null): Operation {
+    return this.sending('sendmsg', fd, concat(data), undefined, flags, to, false);
+  }
+
+  shutdown(fd: number, how: number): Operation {
+    return this.call('shutdown', function* (sys) {
+      return [yield* sys.shutdown(fd, how)];
+    });
+  }
+
+  close(fd: number): Operation {
+    return this.call('close', function* (sys) {
+      return [yield* sys.close(fd)];
+    });
+  }
+
+  dup(fd: number): Operation {
+    return this.call('dup', function* (sys) {
+      return [yield* sys.dup(fd)];
+    });
+  }
+
+  /** F_GETFL 3 and F_SETFL 4. */
+  fcntl(fd: number, command: number, arg = 0): Operation {
+    return this.call('fcntl', function* (sys) {
+      return [yield* sys.fcntl(fd, command, arg)];
+    });
+  }
+
+  /** SIOCINQ, SIOCOUTQ, SIOCOUTQNSD, SIOCATMARK: the answer is the value; FIONBIO takes `value`. */
+  ioctl(fd: number, request: number, value = 0): Operation<number> {
+    const arg = new sockopt();
+    arg.value = integer('value', value);
+    return this.call('ioctl', function* (sys) {
+      return [yield* sys.ioctl(fd, request, arg), arg.value];
+    });
+  }
+
+  /** The value is the option in Linux's layout, `length` bytes of it at most. */
+  getsockopt(fd: number, level: number, option: number, length = 512): Operation<Uint8Array> {
+    integer('length', length);
+    const name = optionName(level, option);
+    return this.call('getsockopt', function* (sys) {
+      const opt = new sockopt();
+      const good = yield* sys.getsockopt(fd, SOL_SOCKET, SO_TYPE, opt);
+      if (good < 0) return [good];
+      if (length < 0) return [-EINVAL];
+      const result = yield* sys.getsockopt(fd, level, name, opt);
+      if (result < 0) return [result];
+      const bytes = encodeOption(level, name, opt, length);
+      return typeof bytes === 'number' ? [bytes] : [0, bytes];
+    });
+  }
+
+  /** `value` in Linux's layout: an int is four bytes, struct linger eight, struct timeval sixteen. null: a bad pointer. */
+  setsockopt(fd: number, level: number, option: number, value: Uint8Array | null): Operation {
+    bytesOf('value', value);
+    const name = optionName(level, option);
+    return this.call('setsockopt', function* (sys) {
+      const opt = new sockopt();
+      const good = yield* sys.getsockopt(fd, SOL_SOCKET, SO_TYPE, opt);
+      if (good < 0) return [good];
+      if (value === null) return [-EFAULT];
+      const decoded = decodeOption(level, name, value, opt);
+      return [decoded < 0 ? decoded : yield* sys.setsockopt(fd, level, name, opt)];
+    });
+  }
+
+  /** The value is the entries' revents, in their order. `timeout` in ms, negative: for ever. */
+  poll(entries: readonly PollEntry[], timeout: number): Operation<readonly number[]> {
+    const fds = entries.map(({ fd, events }) => new pollfd(fd, events));
+    return this.call('poll', function* (sys) {
+      return [yield* sys.poll(fds, fds.length, timeout), fds.map(({ revents }) => revents)];
+    });
+  }
+
+  /** `size` says nothing, but has to be positive. */
+  epoll_create(size = 1): Operation {
+    integer('size', size);
+    return this.call('epoll_create', function* (sys) {
+      return [size <= 0 ? -EINVAL : yield* sys.epoll_create1(0)];
+    });
+  }
+
+  epoll_create1(flags: number): Operation {
+    return this.call('epoll_create1', function* (sys) {
+      return [yield* sys.epoll_create1(flags)];
+    });
+  }
+
+  epoll_ctl(epfd: number, operation: number, fd: number, event: EpollEvent | null): Operation {
+    const given = event === null ? null : new epoll_event(event.events | 0, event.data);
+    return this.call('epoll_ctl', function* (sys) {
+      return [yield* sys.epoll_ctl(epfd, operation, fd, given)];
+    });
+  }
+
+  /** The value is what was ready. `timeout` in ms, negative: for ever. */
+  epoll_wait(epfd: number, maxevents: number, timeout: number): Operation<readonly EpollEvent[]> {
+    const room = Math.max(0, Math.min(integer('maxevents', maxevents), DESCRIPTORS));
+    const events = Array.from({ length: room }, () => new epoll_event());
+    return this.call('epoll_wait', function* (sys) {
+      const n = yield* sys.epoll_wait(epfd, events, maxevents, timeout);
+      return [n, events.slice(0, Math.max(n, 0)).map(({ events: ready, data }) => ({ events: ready >>> 0, data }))];
+    });
+  }
+
+  // ---- settings and what the host says of itself ------------------------------------------------------------------------
+
+  /**
+   * `sysctl('net.ipv4.tcp_sack')` gives the setting's text, `sysctl('net.ipv4.tcp_sack', '0')` sets it.
+   * @throws Error when there is no such setting, or it does not take the value
+   */
+  sysctl(name: string, value?: string | number): string {
+    this.open();
+    const { kernel } = this.host;
+    if (value !== undefined) {
+      const result = this.host.exec(() => kernel.sysctl.write(name, String(value)));
+      if (result < 0) throw new Error(`sysctl ${name}=${value}: ${errno_name(result)}`);
+      this.serve();
+    }
+    const text = kernel.sysctl.read(name);
+    if (typeof text === 'number') throw new Error(`sysctl ${name}: ${errno_name(text)}`);
+    return text;
+  }
+
+  /** `ip route add`. @throws Error when it is refused */
+  route(route: Route): void {
+    this.open();
+    const [network = '', length = '32'] =
+      route.destination === 'default' ? ['0.0.0.0', '0'] : route.destination.split('/');
+    const prefix = Number(length);
+    if (!(Number.isInteger(prefix) && prefix >= 0 && prefix <= 32))
+      throw new TypeError(`destination: prefix ${length}`);
+    const config = {
+      dst: quad('destination', network),
+      prefix_len: prefix,
+      dev: this.device,
+      ...(route.gateway === undefined ? {} : { gateway: quad('gateway', route.gateway) }),
+      ...(route.source === undefined ? {} : { prefsrc: quad('source', route.source) }),
+      ...(route.metric === undefined ? {} : { metric: integer('metric', route.metric) }),
+      ...(route.mtu === undefined ? {} : { mtu: integer('mtu', route.mtu) }),
+    };
+    const result = this.host.exec(() => ip_route_add(this.host.kernel.init_net, config));
+    if (result < 0) throw new Error(`route ${route.destination}: ${errno_name(result)}`);
+  }
+
+  /**
+   * A command line of `ip` (route, rule, neigh, addr, link), `tc` (qdisc), `sysctl` or `iptables`, with iproute2's and the
+   * others' own output and messages. The device is eth0. @throws Error for any other command
+   */
+  command(line: string): { readonly status: number; readonly stdout: string; readonly stderr: string } {
+    this.open();
+    const [program = '', ...words] = line.trim().split(/\s+/);
+    const { kernel } = this.host;
+    const result = this.shell(program, words, kernel);
+    this.serve();
+    return result;
+  }
+
+  private shell(program: string, words: readonly string[], kernel: Kernel): CommandResult {
+    switch (program) {
+      case 'ip':
+        return ip(kernel, words);
+      case 'iptables':
+        return iptables(kernel, words);
+      case 'sysctl':
+        return sysctl(kernel, words);
+      case 'tc':
+        try {
+          const { output, error } = this.host.exec(() => tc(kernel.init_net.devices, words.join(' ')));
+          const failed = error === 0 ? '' : `RTNETLINK answers: ${errno_name(error)}\n`;
+          return { status: error === 0 ? 0 : 2, stdout: output, stderr: failed };
+        } catch (error) {
+          if (!(error instanceof TcError)) throw error;
+          return { status: 1, stdout: '', stderr: `${error.message}\n` };
+        }
+      default:
+        throw new Error(`command "${program}": ip, tc, sysctl or iptables expected`);
+    }
+  }
+
+  /** Every counter under the name that nstat prints: TcpRetransSegs, TcpExtTCPTimeouts, IpInReceives … */
+  counters(): Record<string, number> {
+    const all: Record<string, number> = {};
+    for (const [name, value] of Object.entries(this.host.kernel.init_net.ipv4.mib)) {
+      if (typeof value === 'number') all[name] = value;
+    }
+    return all;
+  }
+
+  /** The host's kernel log (dmesg). */
+  log(): string[] {
+    return this.host.kernel.log.map(({ message }) => message);
+  }
+
+  /** What passed on the wire, ARP included, as a pcapng file. @throws Error without the option `capture` */
+  pcap(): Uint8Array {
+    if (this.capture === null) throw new Error('pcap: the option `capture` is off');
+    return this.capture.bytes();
+  }
+
+  /**
+   * Ends the host: pending operations never finish, the process's descriptors are closed, everything is taken down.
+   * Returns what was found wrong in the whole run, leaks included: an empty list if all is well. Asked again, it says
+   * the same.
+   */
+  end(): readonly DrillFinding[] {
+    this.findings ??= this.world.finish().map(({ detector, message, time }) => ({ detector, message, time }));
+    return this.findings;
+  }
+
+  /** Operations that have not finished. */
+  get pending(): number {
+    return this.awaited;
+  }
+
+  // ---- within -------------------------------------------------------------------------------------------------------
+
+  private open(): void {
+    if (this.findings !== null) throw new Error('the drill host has ended');
+  }
+
+  /** Everything due at the present instant. */
+  private serve(): void {
+    this.world.sim.run(this.world.sim.time);
+  }
+
+  /** `ethtool -K`, for what is to be off. */
+  private offloads({ gso = true, tso = true, gro = true, checksums = true }: DrillOptions): void {
+    const off =
+      (gso ? 0 : NETIF_F_GSO) |
+      (tso ? 0 : NETIF_F_TSO) |
+      (gro ? 0 : NETIF_F_GRO) |
+      (checksums ? 0 : NETIF_F_HW_CSUM | NETIF_F_RXCSUM);
+    if (off === 0) return;
+    const failed = this.host.exec(() => ethtool_set_features(this.device, off & this.device.hw_features, 0));
+    if (failed < 0 || (this.device.features & off) !== 0) throw new Error(`offloads: ${errno_name(failed)}`);
+  }
+
+  private startCapture(): PcapngWriter {
+    const writer = new PcapngWriter();
+    const port = writer.addInterface('eth0');
+    this.world.watchFrames((_wire, from, bytes, at, length, _fcs, _id, time) => {
+      writer.addFrame(port, Math.round(time), bytes.subarray(at, at + length), {
+        direction: from === 0 ? 'outbound' : 'inbound',
+      });
+    });
+    return writer;
+  }
+
+  private call<T = undefined>(name: string, body: Body<T>): Pending<T> {
+    this.open();
+    const { sim } = this.world;
+    const operation = new Pending<T>(name, sim.time);
+    this.awaited++;
+    const thread = (sys: Syscalls): Program => {
+      const { world } = this;
+      const done = (): void => {
+        this.awaited--;
+      };
+      return (function* (): Program {
+        const [result, value] = yield* body(sys);
+        operation.finish(result, result < 0 ? undefined : value, world.sim.time);
+        done();
+        return 0;
+      })();
+    };
+    this.host.exec(() => this.host.spawn(name, thread, 0, this.leader));
+    this.serve();
+    return operation;
+  }
+
+  private receiving(
+    name: string,
+    fd: number,
+    length: number | null,
+    flags: number,
+    file: boolean,
+  ): Operation<Received> {
+    if (length !== null && !(Number.isInteger(length) && length >= 0)) {
+      throw new TypeError(`${name}: a length expected, or null for a bad pointer, not ${String(length)}`);
+    }
+    return this.call(name, function* (sys) {
+      const size = Math.min(length ?? 1, CALL_MAX);
+      const buffer = length === null ? 0 : sys.mmap(Math.max(size, 1));
+      if (buffer < 0) return [buffer];
+      const from = new sockaddr_in();
+      from.sin_port = -1;
+      const n = yield* sys.recvfrom(fd, buffer, size, flags, from);
+      // With MSG_TRUNC the result may be more than there is room for.
+      const data = sys.kernel.ram.u8.slice(buffer, buffer + Math.min(Math.max(n, 0), size));
+      if (buffer > 0) sys.munmap(buffer);
+      const result = file && n === -ENOTSOCK ? -EINVAL : n;
+      return [result, { data, from: from.sin_port < 0 ? undefined : addressOf(from) }];
+    });
+  }
+
+  private message(
+    name: string,
+    fd: number,
+    lengths: readonly number[],
+    flags: number,
+    whole: boolean,
+  ): Operation<ReceivedMessage> {
+    for (const length of lengths) if (integer('length', length) < 0) throw new RangeError(`${name}: length ${length}`);
+    return this.call(name, function* (sys) {
+      const size = Math.min(
+        lengths.reduce((sum, length) => sum + length, 0),
+        CALL_MAX,
+      );
+      const hdr = new user_msghdr();
+      const from = new sockaddr_in();
+      from.sin_port = -1;
+      hdr.base = sys.mmap(Math.max(size, 1));
+      if (hdr.base < 0) return [hdr.base];
+      hdr.length = size;
+      if (whole) {
+        hdr.name = from;
+        hdr.control = new cmsg();
+      }
+      const n = yield* sys.recvmsg(fd, hdr, flags);
+      const all = sys.kernel.ram.u8.slice(hdr.base, hdr.base + Math.min(Math.max(n, 0), size));
+      sys.munmap(hdr.base);
+      const data: Uint8Array[] = [];
+      let at = 0;
+      for (const length of lengths) {
+        data.push(all.subarray(at, at + length));
+        at += length;
+      }
+      const control = hdr.control === null ? [] : encodeControl(hdr.control);
+      const peer = from.sin_port < 0 ? undefined : addressOf(from);
+      return [!whole && n === -ENOTSOCK ? -EINVAL : n, { data, from: peer, flags: hdr.flags, control }];
+    });
+  }
+
+  private sending(
+    name: string,
+    fd: number,
+    data: Uint8Array | null,
+    length: number | undefined,
+    flags: number,
+    to: SocketAddress | null,
+    file: boolean,
+  ): Operation {
+    bytesOf(name, data);
+    const size = length ?? data?.length ?? 1;
+    if (!(Number.isInteger(size) && size >= 0)) throw new TypeError(`${name}: length ${size}`);
+    if (data !== null && size > data.length) throw new RangeError(`${name}: ${size} bytes of ${data.length}`);
+    if (data !== null && size > CALL_MAX) throw new RangeError(`${name}: more than ${CALL_MAX} bytes in one call`);
+    const address = to === null ? null : sockaddrOf(to);
+    // What the program has in its memory is what it was when it called.
+    const copy = data === null ? null : data.slice(0, size);
+    return this.call(name, function* (sys) {
+      const buffer = copy === null ? 0 : sys.mmap(Math.max(size, 1));
+      if (buffer < 0) return [buffer];
+      if (copy !== null) sys.kernel.ram.u8.set(copy, buffer);
+      const n = yield* sys.sendto(fd, buffer, size, flags, address);
+      if (buffer > 0) sys.munmap(buffer);
+      return [file && n === -ENOTSOCK ? -EINVAL : n];
+    });
+  }
+}
+
+/** What struct tcp_info's bytes (getsockopt, level 6, option 11) say, by its fields' names. */
+export function parseTcpInfo(bytes: Uint8Array): tcp_info {
+  return tcp_info_parse(bytes);
+}
