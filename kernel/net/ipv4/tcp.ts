@@ -323,6 +323,10 @@ function tcp_reset_numbers(sk: tcp_sock): void {
   sk.window_clamp = 0;
   sk.delivered = 0;
   sk.delivered_ce = 0;
+  sk.received_ce = 0;
+  sk.received_e1_bytes = 0;
+  sk.received_e0_bytes = 0;
+  sk.received_ce_bytes = 0;
   sk.lost = 0;
   sk.app_limited = 0;
   if (sk.icsk_ca_initialized !== 0 && sk.icsk_ca_ops.release !== null) sk.icsk_ca_ops.release(sk);

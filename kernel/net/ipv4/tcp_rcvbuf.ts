@@ -317,6 +317,19 @@ export function tcp_data_ecn_check(sk: tcp_sock, skb: sk_buff): void {
   sk.ecn_flags |= TCP_ECN_SEEN;
 }
 
+/** tcp_ecn_received_counters: what tcp_info tells of marks that have come. `len`: bytes of payload. */
+export function tcp_ecn_received_counters(sk: tcp_sock, skb: sk_buff, len: number): void {
+  const ecn = skb.ip_dsfield & INET_ECN_MASK;
+  if (ecn === INET_ECN_CE) {
+    sk.received_ce += Math.max(1, skb.gso_segs);
+    sk.received_ce_bytes += len;
+  } else if (ecn === 1) {
+    sk.received_e1_bytes += len;
+  } else {
+    sk.received_e0_bytes += len;
+  }
+}
+
 /** tcp_ecn_accept_cwr */
 export function tcp_ecn_accept_cwr(sk: tcp_sock, skb: sk_buff): void {
   if ((skb.tcp_flags & TCPHDR_CWR) === 0) return;

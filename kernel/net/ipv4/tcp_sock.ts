@@ -491,6 +491,11 @@ export class tcp_sock extends sock {
   // Delivery and its rate.
   delivered = 0;
   delivered_ce = 0;
+  /** Segments that came marked, and payload that came with ECT(1), ECT(0) and CE. */
+  received_ce = 0;
+  received_e1_bytes = 0;
+  received_e0_bytes = 0;
+  received_ce_bytes = 0;
   lost = 0;
   app_limited = 0;
   first_tx_mstamp = 0;
