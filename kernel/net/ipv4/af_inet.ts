@@ -40,6 +40,7 @@ import { ip_mc_drop_socket } from './ip_mc.ts';
 import { ip_getsockopt, ip_setsockopt, SOL_IP } from './ip_sockglue.ts';
 import { ipv4_init } from './ipv4_init.ts';
 import { ping_init, ping_prot } from './ping.ts';
+import { ip_proc_init } from './proc.ts';
 import { raw_net_init, raw_prot } from './raw.ts';
 import { inet_addr_type, RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST } from './route.ts';
 import { udp_init, udp_poll, udp_prot } from './udp.ts';
@@ -258,5 +259,6 @@ export function inet_init(net: net): void {
   udp_init(net);
   ping_init(net);
   raw_net_init(net);
+  ip_proc_init(net);
   sock_register(net, { family: AF_INET, create: inet_create });
 }
