@@ -29,14 +29,19 @@ const MAX_RW_COUNT = 0x7ffff000;
 /** Pieces of one message, and messages of one sendmmsg. */
 const UIO_MAXIOV = 1024;
 
-/** struct socket: the file's side of a socket. */
-export class socket {
+/**
+ * struct socket, the file's side of a socket, and its file in one: among 100,000 of them each object that a call touches
+ * is a cache line, and a page, that nobody has touched for long.
+ */
+export class socket extends file {
   readonly type: number;
   readonly net: net;
   ops: proto_ops | null = null;
   sk: sock | null = null;
 
   constructor(net: net, type: number) {
+    super(socket_file_ops, null, O_RDWR);
+    this.private_data = this;
     this.net = net;
     this.type = type;
   }
@@ -101,9 +106,9 @@ export function sys_socket(task: task_struct, family: number, type: number, prot
   const sock = new socket(net, type);
   const err = pf.create(net, sock, protocol);
   if (err < 0) return err;
-  const open = new file(socket_file_ops, sock, O_RDWR | ((flags & SOCK_NONBLOCK) !== 0 ? O_NONBLOCK : 0));
-  const fd = task.files.install(open);
-  if (fd < 0) fput(open);
+  if ((flags & SOCK_NONBLOCK) !== 0) sock.f_flags |= O_NONBLOCK;
+  const fd = task.files.install(sock);
+  if (fd < 0) fput(sock);
   return fd;
 }
 
