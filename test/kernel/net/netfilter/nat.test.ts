@@ -146,7 +146,10 @@ test("a program's own header (IP_HDRINCL) meets the rules of OUTPUT, and is trac
         { sourcePort: 7, destinationPort: port, payload: Uint8Array.of(1) },
         { source: '192.0.2.1', destination: '192.0.2.9' },
       );
-      sys.kernel.ram.u8.set(buildIpv4Packet({ source: '192.0.2.1', destination: '192.0.2.9', protocol: 17, payload }), at);
+      sys.kernel.ram.u8.set(
+        buildIpv4Packet({ source: '192.0.2.1', destination: '192.0.2.9', protocol: 17, payload }),
+        at,
+      );
       results.push(yield* sys.sendto(fd, at, 29, 0, sys.sockaddr(in_aton('192.0.2.9'), 0)));
     }
     return 0;
