@@ -29,14 +29,14 @@ function ruled(rules: number): (host: Host) => void {
   };
 }
 
-const CONNTRACK: readonly ForwardCase[] = [
+export const conntrackCases: readonly ForwardCase[] = [
   { name: 'conntrack1', setup: tracked },
   { name: 'conntrack-off' },
   { name: 'conntrack1000', flows: 1000, setup: tracked },
   { name: 'conntrack100000', flows: 100_000, setup: tracked },
 ];
 
-const RULES: readonly ForwardCase[] = [
+export const ruleCases: readonly ForwardCase[] = [
   { name: 'rules0', setup: ruled(0) },
   { name: 'rules-none' },
   { name: 'rules10', setup: ruled(10) },
@@ -45,10 +45,10 @@ const RULES: readonly ForwardCase[] = [
 
 /** Frames per second with one connection; ns, multiples of it and bytes of heap per frame for each case. */
 export function benchConntrack(runs: number): Result[] {
-  return compareForwarding(CONNTRACK, runs, 'x 1 connection');
+  return compareForwarding(conntrackCases, runs, 'x 1 connection');
 }
 
 /** The same for rules. */
 export function benchRules(runs: number): Result[] {
-  return compareForwarding(RULES, runs, 'x 0 rules');
+  return compareForwarding(ruleCases, runs, 'x 0 rules');
 }

@@ -58,6 +58,7 @@ function exchange(checksum: number, old: number, now: number): number {
 
 export class ForwardPath {
   readonly world = new World({ checks: false, memory: 48 * 1024 * 1024 });
+  readonly host: Host;
   fed = 0;
   out = 0;
   private readonly wire: Wire;
@@ -68,6 +69,7 @@ export class ForwardPath {
     const { world } = this;
     const nics = [MAC, OUT_MAC].map(mac => ({ mac: parseMac(mac), rate: 'instant' as const }));
     const host = world.addHost({ name: 'router', postedNs: 0, nics });
+    this.host = host;
     const [inner, outer] = host.cards.map(card => world.connectSource(card, 'instant', { latencyNs: 0 }));
     if (inner === undefined || outer === undefined) throw new Error('bench forward: no cards');
     host.up('eth0', 0x0a010002, 24);
