@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { benchCardAccess, benchCardDrain } from '../bench/card.ts';
+import { benchConntrack, benchRules } from '../bench/netfilter.ts';
 import { benchNicProgrammed, benchNicRegisters, benchNicRings } from '../bench/nic.ts';
 import { benchForward } from '../bench/route.ts';
 import type { Result } from '../bench/runner.ts';
@@ -45,6 +46,12 @@ const benches: readonly Bench[] = [
     what: 'forwarding, 64-byte frames: 1 to 100,000 routes, 1 and 1,000 next hops',
     run: benchForward,
   },
+  {
+    name: 'conntrack',
+    what: 'forwarding without tracking, and tracked with 1, 1,000 and 100,000 connections',
+    run: benchConntrack,
+  },
+  { name: 'rules', what: 'forwarding without a table, and with 0, 10 and 1,000 rules', run: benchRules },
   { name: 'rx', what: 'UDP, 64-byte frames: 1 and 64 flows, GRO on and off, 0 and 8 taps', run: runs => benchRx(runs) },
   {
     name: 'trace',

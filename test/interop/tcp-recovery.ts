@@ -13,7 +13,7 @@
  */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { type tcp_info, tcp_get_info, tcp_info_bytes, tcp_info_parse } from '../../kernel/net/ipv4/tcp_sockopt.ts';
+import { tcp_get_info, type tcp_info, tcp_info_bytes, tcp_info_parse } from '../../kernel/net/ipv4/tcp_sockopt.ts';
 import { TcpFlow } from '../kernel/net/ipv4/tcp_flow.ts';
 
 export interface Script {

@@ -121,12 +121,12 @@ export function make_proto(name: string, p: Partial<proto>): proto {
   };
 }
 
-export class sock {
+/** A sock is its own wait queue (sk_wq), not another object: see the remark at struct socket. */
+export class sock extends wait_queue_head {
   // What every received packet touches comes first, so that it lies in as few cache lines as may be.
   readonly kernel: Kernel;
   readonly sk_net: net;
   readonly sk_receive_queue = new sk_buff_head();
-  readonly sk_wq = new wait_queue_head();
   sk_prot: proto;
   sk_data_ready: (sk: sock) => void = sock_def_readable;
   /** Bytes of truesize. */
@@ -266,6 +266,7 @@ export class sock {
   icmp_filter = 0;
 
   constructor(net: net, family: number, type: number, protocol: number, prot: proto) {
+    super();
     this.kernel = net.kernel;
     this.sk_net = net;
     this.sk_family = family;
@@ -275,6 +276,10 @@ export class sock {
     this.sk_rcvbuf = net.sysctl.rmem_default;
     this.sk_sndbuf = net.sysctl.wmem_default;
     net.core.sockets++;
+  }
+
+  get sk_wq(): wait_queue_head {
+    return this;
   }
 }
 

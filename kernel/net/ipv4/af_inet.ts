@@ -42,6 +42,7 @@ import { ip_mc_drop_socket } from './ip_mc.ts';
 import { ip_getsockopt, ip_setsockopt, SOL_IP } from './ip_sockglue.ts';
 import { ipv4_init } from './ipv4_init.ts';
 import { ping_init, ping_prot } from './ping.ts';
+import { ip_proc_init } from './proc.ts';
 import { raw_net_init, raw_prot } from './raw.ts';
 import { inet_addr_type, RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST } from './route.ts';
 import { sysctl_ipv4_init } from './sysctl_net_ipv4.ts';
@@ -271,5 +272,6 @@ export function inet_init(net: net): void {
   ping_init(net);
   raw_net_init(net);
   sysctl_ipv4_init(net);
+  ip_proc_init(net);
   sock_register(net, { family: AF_INET, create: inet_create });
 }
