@@ -6,6 +6,7 @@ import { buildUdp, udpChecksumOk } from '../../../harness/packet/udp.ts';
 import { iptables_restore } from '../../../harness/shell/iptables.ts';
 import { tc } from '../../../harness/shell/tc.ts';
 import { EPERM } from '../../../kernel/errno.ts';
+import { register_vlan_device } from '../../../kernel/net/8021q/vlan_dev.ts';
 import { br_add_bridge, br_add_if } from '../../../kernel/net/bridge/br_if.ts';
 import { br_netfilter_init } from '../../../kernel/net/bridge/br_netfilter_hooks.ts';
 import { dev_open, dev_set_mtu } from '../../../kernel/net/core/dev.ts';
@@ -15,6 +16,7 @@ import { SO_BINDTODEVICE, SOL_SOCKET } from '../../../kernel/net/core/sock_optio
 import { inet_addr_add } from '../../../kernel/net/ipv4/devinet.ts';
 import { ip_route_add } from '../../../kernel/net/ipv4/fib.ts';
 import { in_aton } from '../../../kernel/net/ipv4/ip_header.ts';
+import { SOL_UDP, UDP_SEGMENT } from '../../../kernel/net/ipv4/udp.ts';
 import { AF_INET, SOCK_DGRAM, SOCK_RAW, sockaddr_in, sockopt } from '../../../kernel/net/msg.ts';
 import type { Program } from '../../../kernel/sched/task.ts';
 import type { Syscalls } from '../../../kernel/syscalls.ts';
@@ -224,5 +226,63 @@ describe('a packet of this host that is routed again', () => {
     lab.wait(0.1);
     expect(by).toEqual(['eth1']);
     lab.finish();
+  });
+});
+
+describe('UDP_SEGMENT', () => {
+  test('by a VLAN of a card that can neither tag nor cut: each datagram tagged, with the right checksum', () => {
+    const segment = new Segment();
+    const vlan = segment.exec(() => {
+      const dev = register_vlan_device(segment.dev, 7) as net_device;
+      dev_open(dev);
+      inet_addr_add(dev, in_aton('10.7.0.1'), 24);
+      neigh_add(segment.net.ipv4.arp, in_aton('10.7.0.9'), dev, bytes(Y));
+      return dev;
+    });
+    expect(vlan.mtu).toBe(1500);
+    segment.take();
+    segment.host.spawn('test', function* (sys: Syscalls): Program {
+      const fd = yield* sys.socket(AF_INET, SOCK_DGRAM, 0);
+      const opt = new sockopt();
+      opt.value = 1000;
+      expect(yield* sys.setsockopt(fd, SOL_UDP, UDP_SEGMENT, opt)).toBe(0);
+      expect(yield* sys.sendto(fd, sys.mmap(4096), 3500, 0, new sockaddr_in(in_aton('10.7.0.9'), 9))).toBe(3500);
+      return 0;
+    });
+    segment.wait(0.1);
+    const frames = segment.sent.splice(0);
+    expect(frames.map(f => Buffer.from(f.subarray(12, 18)).toString('hex'))).toEqual(
+      new Array<string>(4).fill('810000070800'),
+    );
+    const packets = frames.map(f => parseIpv4Packet(f.subarray(18)));
+    expect(packets.map(p => p.payload.length - 8)).toEqual([1000, 1000, 1000, 500]);
+    for (const p of packets) expect(udpChecksumOk(p.payload, p)).toBe(true);
+    segment.finish();
+  });
+
+  test('out by a bridge through SNAT: each datagram translated, with the right checksum', () => {
+    const { segment, br } = bridge(2);
+    segment.exec(() => {
+      neigh_add(segment.net.ipv4.arp, in_aton('10.6.0.9'), br, bytes(Y));
+      inet_addr_add(br, in_aton('10.6.0.3'), 24);
+    });
+    const rules = '*nat\n-A POSTROUTING -p udp -j SNAT --to-source 10.6.0.3:700\nCOMMIT\n';
+    expect(iptables_restore(segment.kernel, rules).stderr).toBe('');
+    segment.host.spawn('test', function* (sys: Syscalls): Program {
+      const fd = yield* sys.socket(AF_INET, SOCK_DGRAM, 0);
+      const opt = new sockopt();
+      opt.value = 1000;
+      yield* sys.setsockopt(fd, SOL_UDP, UDP_SEGMENT, opt);
+      expect(yield* sys.sendto(fd, sys.mmap(4096), 2500, 0, new sockaddr_in(in_aton('10.6.0.9'), 9))).toBe(2500);
+      return 0;
+    });
+    segment.wait(0.1);
+    const packets = packetsOf(segment.sent.splice(0));
+    expect(packets.length).toBe(6);
+    for (const p of packets) {
+      expect(udpChecksumOk(p.payload, p)).toBe(true);
+      expect([p.source, (p.payload[0] as number) * 256 + (p.payload[1] as number)]).toEqual(['10.6.0.3', 700]);
+    }
+    segment.finish();
   });
 });
