@@ -51,7 +51,7 @@ export function ip_forward(skb: sk_buff): number {
   const rt = skb.dst as rtable;
   const { ipv4 } = rt.net;
   const { mib } = ipv4;
-  // ip_call_ra_chain: sockets that asked for packets with a router alert (IP_ROUTER_ALERT) go here.
+  // There is no ip_call_ra_chain: sockets cannot ask for packets with a router alert (IP_ROUTER_ALERT).
   // skb_forward_csum: the sum will not hold once the TTL has changed.
   if (skb.ip_summed === CHECKSUM_COMPLETE) skb.ip_summed = CHECKSUM_NONE;
   // RFC 1812 5.3.1: a packet whose time is up is not for forwarding, even if the next hop is where it goes.

@@ -147,15 +147,15 @@ export function net_xmit_errno(verdict: number): number {
 }
 
 /**
- * Pushes an IP header before a transport header and its payload, and sends the packet: what __ip_make_skb and
- * ip_send_skb do for a datagram, ip_build_and_send_pkt for TCP. Takes the skb in every case.
+ * Pushes an IP header before a transport header and its payload, and sends the packet (ip_build_and_send_pkt; with a
+ * source of its own also what ip_send_unicast_reply does). Takes the skb in every case.
  *
  * @param skb transport header and payload, with room for MAX_HEADER bytes in front; `priority` and `mark` set
  * @param ttl 0: the default (ip_select_ttl), but for a group, where it means no farther than this host
  * @param df IP_DF or 0
  * @param id the identification, where the sender keeps its own (a connected socket's inet_id); -1: by ip_select_ident
  * @returns 0 or a negative errno, counted as discarded on output: -ENOBUFS from a full queue, -EMSGSIZE for a packet
- *   over the MTU (fragments come with ip_fragment)
+ *   over the MTU with DF; without DF it leaves in fragments
  */
 export function ip_build_and_send_pkt(
   net: net,

@@ -1,11 +1,13 @@
 /** Where two parts meet: each works alone, and these are the places where they did not work together. */
 import { describe, expect, test } from 'vitest';
 import { parseEthernet } from '../../../harness/packet/ethernet.ts';
-import { parseIpv4Packet } from '../../../harness/packet/ipv4.ts';
+import { buildIcmp } from '../../../harness/packet/icmp.ts';
+import { buildIpv4Packet, parseIpv4Packet } from '../../../harness/packet/ipv4.ts';
 import { buildUdp, udpChecksumOk } from '../../../harness/packet/udp.ts';
 import { iptables_restore } from '../../../harness/shell/iptables.ts';
 import { tc } from '../../../harness/shell/tc.ts';
 import { EPERM } from '../../../kernel/errno.ts';
+import { register_vlan_device } from '../../../kernel/net/8021q/vlan_dev.ts';
 import { br_add_bridge, br_add_if } from '../../../kernel/net/bridge/br_if.ts';
 import { br_netfilter_init } from '../../../kernel/net/bridge/br_netfilter_hooks.ts';
 import { dev_open, dev_set_mtu } from '../../../kernel/net/core/dev.ts';
@@ -15,11 +17,12 @@ import { SO_BINDTODEVICE, SOL_SOCKET } from '../../../kernel/net/core/sock_optio
 import { inet_addr_add } from '../../../kernel/net/ipv4/devinet.ts';
 import { ip_route_add } from '../../../kernel/net/ipv4/fib.ts';
 import { in_aton } from '../../../kernel/net/ipv4/ip_header.ts';
+import { SOL_UDP, UDP_SEGMENT } from '../../../kernel/net/ipv4/udp.ts';
 import { AF_INET, SOCK_DGRAM, SOCK_RAW, sockaddr_in, sockopt } from '../../../kernel/net/msg.ts';
 import type { Program } from '../../../kernel/sched/task.ts';
 import type { Syscalls } from '../../../kernel/syscalls.ts';
 import { FAR, Router } from './ipv4/router.ts';
-import { buildTcp, Lab } from './netfilter/lab.ts';
+import { buildTcp, icmpOf, Lab } from './netfilter/lab.ts';
 import { Poller, stream, tcpFrame } from './rx.ts';
 import { A, bytesOf, ipFrame, Segment } from './segment.ts';
 
@@ -223,6 +226,116 @@ describe('a packet of this host that is routed again', () => {
     });
     lab.wait(0.1);
     expect(by).toEqual(['eth1']);
+    lab.finish();
+  });
+});
+
+describe('UDP_SEGMENT', () => {
+  test('by a VLAN of a card that can neither tag nor cut: each datagram tagged, with the right checksum', () => {
+    const segment = new Segment();
+    const vlan = segment.exec(() => {
+      const dev = register_vlan_device(segment.dev, 7) as net_device;
+      dev_open(dev);
+      inet_addr_add(dev, in_aton('10.7.0.1'), 24);
+      neigh_add(segment.net.ipv4.arp, in_aton('10.7.0.9'), dev, bytes(Y));
+      return dev;
+    });
+    expect(vlan.mtu).toBe(1500);
+    segment.take();
+    segment.host.spawn('test', function* (sys: Syscalls): Program {
+      const fd = yield* sys.socket(AF_INET, SOCK_DGRAM, 0);
+      const opt = new sockopt();
+      opt.value = 1000;
+      expect(yield* sys.setsockopt(fd, SOL_UDP, UDP_SEGMENT, opt)).toBe(0);
+      expect(yield* sys.sendto(fd, sys.mmap(4096), 3500, 0, new sockaddr_in(in_aton('10.7.0.9'), 9))).toBe(3500);
+      return 0;
+    });
+    segment.wait(0.1);
+    const frames = segment.sent.splice(0);
+    expect(frames.map(f => Buffer.from(f.subarray(12, 18)).toString('hex'))).toEqual(
+      new Array<string>(4).fill('810000070800'),
+    );
+    const packets = frames.map(f => parseIpv4Packet(f.subarray(18)));
+    expect(packets.map(p => p.payload.length - 8)).toEqual([1000, 1000, 1000, 500]);
+    for (const p of packets) expect(udpChecksumOk(p.payload, p)).toBe(true);
+    segment.finish();
+  });
+
+  test('out by a bridge through SNAT: each datagram translated, with the right checksum', () => {
+    const { segment, br } = bridge(2);
+    segment.exec(() => {
+      neigh_add(segment.net.ipv4.arp, in_aton('10.6.0.9'), br, bytes(Y));
+      inet_addr_add(br, in_aton('10.6.0.3'), 24);
+    });
+    const rules = '*nat\n-A POSTROUTING -p udp -j SNAT --to-source 10.6.0.3:700\nCOMMIT\n';
+    expect(iptables_restore(segment.kernel, rules).stderr).toBe('');
+    segment.host.spawn('test', function* (sys: Syscalls): Program {
+      const fd = yield* sys.socket(AF_INET, SOCK_DGRAM, 0);
+      const opt = new sockopt();
+      opt.value = 1000;
+      yield* sys.setsockopt(fd, SOL_UDP, UDP_SEGMENT, opt);
+      expect(yield* sys.sendto(fd, sys.mmap(4096), 2500, 0, new sockaddr_in(in_aton('10.6.0.9'), 9))).toBe(2500);
+      return 0;
+    });
+    segment.wait(0.1);
+    const packets = packetsOf(segment.sent.splice(0));
+    expect(packets.length).toBe(6);
+    for (const p of packets) {
+      expect(udpChecksumOk(p.payload, p)).toBe(true);
+      expect([p.source, (p.payload[0] as number) * 256 + (p.payload[1] as number)]).toEqual(['10.6.0.3', 700]);
+    }
+    segment.finish();
+  });
+});
+
+describe('errors about what was translated', () => {
+  const MASQUERADE = '*nat\n-A POSTROUTING -o eth1 -j MASQUERADE\nCOMMIT\n';
+  const flow = { src: '10.1.0.7', dst: '192.0.2.77', sport: 1000, dport: 2000 };
+
+  test('masqueraded packet, next hop does not answer ARP: the sender behind the gateway is told, of its own packet', () => {
+    const lab = new Lab(MASQUERADE);
+    const datagram = buildUdp(
+      { sourcePort: flow.sport, destinationPort: flow.dport, payload: new Uint8Array(8) },
+      { source: flow.src, destination: flow.dst },
+    );
+    lab.receive(ipFrame([...datagram], { src: in_aton(flow.src), dst: in_aton(flow.dst), protocol: 17 }));
+    const sent: Uint8Array[] = [];
+    for (let i = 0; i < 8; i++) {
+      lab.wait(0.5);
+      sent.push(...lab.sent.splice(0));
+    }
+    const packets = packetsOf(sent);
+    // It was about a packet of 192.0.2.1's by then, and so goes to that address first.
+    expect(packets.map(p => [p.source, p.destination, p.protocol])).toEqual([['192.0.2.1', '10.1.0.7', 1]]);
+    const error = icmpOf(packets[0]);
+    expect([error.type, error.code]).toEqual([3, 1]);
+    const quoted = parseIpv4Packet(error.payload, { partial: true });
+    expect([quoted.source, quoted.destination, quoted.checksumOk]).toEqual([flow.src, flow.dst, true]);
+    lab.finish();
+  });
+
+  test('"fragmentation needed" about the first fragment of a masqueraded datagram: translated, as the rest is', () => {
+    const lab = new Lab(MASQUERADE);
+    const to = { ...flow, dst: '192.0.2.9' };
+    const udp = buildUdp(
+      { sourcePort: 1000, destinationPort: 2000, payload: new Uint8Array(1200) },
+      { source: to.src, destination: to.dst },
+    );
+    lab.ip(to.src, to.dst, 17, udp.subarray(0, 800), lab.dev, { moreFragments: true });
+    const out = lab.ip(to.src, to.dst, 17, udp.subarray(800), lab.dev, { fragmentOffset: 800 });
+    expect(out.map(p => [p.source, p.fragmentOffset, p.moreFragments])).toEqual([
+      ['192.0.2.1', 0, true],
+      ['192.0.2.1', 800, false],
+    ]);
+    const first = out[0] as (typeof out)[number];
+    const { source, destination, protocol, identification } = first;
+    const payload = first.payload.subarray(0, 8);
+    const quote = buildIpv4Packet({ source, destination, protocol, identification, moreFragments: true, payload });
+    const error = buildIcmp({ type: 3, code: 4, rest: 576, payload: quote });
+    const told = lab.ip('192.0.2.8', '192.0.2.1', 1, error, lab.outside);
+    expect(told.map(p => [p.source, p.destination])).toEqual([['192.0.2.8', '10.1.0.7']]);
+    const inner = parseIpv4Packet(icmpOf(told[0]).payload, { partial: true });
+    expect([inner.source, inner.destination, inner.checksumOk]).toEqual(['10.1.0.7', '192.0.2.9', true]);
     lab.finish();
   });
 });
