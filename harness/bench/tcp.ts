@@ -1,8 +1,9 @@
 /** TCP between the programs of two hosts in one process, through sockets, IP, drivers, DMA, cards and a wire. */
-import { ethtool_set_features } from '../../kernel/net/core/features.ts';
-import { NETIF_F_GRO, NETIF_F_TSO } from '../../kernel/net/core/netdevice.ts';
+
 import { EPOLL_CTL_ADD, epoll_event } from '../../kernel/fs/eventpoll.ts';
 import { POLLIN } from '../../kernel/fs/select.ts';
+import { ethtool_set_features } from '../../kernel/net/core/features.ts';
+import { NETIF_F_GRO, NETIF_F_TSO } from '../../kernel/net/core/netdevice.ts';
 import { sockaddr_in } from '../../kernel/net/msg.ts';
 import type { Program } from '../../kernel/sched/task.ts';
 import { RLIMIT_NOFILE, type Syscalls } from '../../kernel/syscalls.ts';

@@ -69,7 +69,11 @@ const benches: readonly Bench[] = [
   },
   { name: 'tcp-rr', what: 'TCP, requests and responses of one byte', run: runs => benchTcpRoundTrips(runs) },
   { name: 'tcp-connect', what: 'TCP, connections opened, accepted and closed', run: runs => benchTcpConnect(runs) },
-  { name: 'tcp-idle', what: 'TCP, memory of one of 10,000 idle connections, both ends', run: runs => benchTcpIdle(runs) },
+  {
+    name: 'tcp-idle',
+    what: 'TCP, memory of one of 10,000 idle connections, both ends',
+    run: runs => benchTcpIdle(runs),
+  },
   {
     name: 'tcp-lookup',
     what: 'TCP, round trips on one of 1, 1,000 and 100,000 connections',

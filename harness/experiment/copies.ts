@@ -137,7 +137,8 @@ function* sendStream(sys: Syscalls, payload: number, result: { errno: number; se
     result.sent++;
     yield* sys.nanosleep(PAUSE_NS);
   }
-  return 0;
+  // The end of the connection is not counted.
+  for (;;) yield* sys.nanosleep(1_000_000_000);
 }
 
 function* receiveStream(sys: Syscalls, result: { bytes: number }): Program {

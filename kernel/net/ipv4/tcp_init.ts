@@ -59,16 +59,7 @@ const keepalive_timer = (timer: timer_list): void => tcp_keepalive_timer(timer.o
 
 /** sk_alloc and tcp_init_sock: a sock of `family`, closed. */
 export function tcp_sk_alloc(net: net, family: number): tcp_sock {
-  const sk = new tcp_sock(
-    net,
-    family,
-    SOCK_STREAM,
-    IPPROTO_TCP,
-    tcp_prot,
-    write_timer,
-    delack_timer,
-    keepalive_timer,
-  );
+  const sk = new tcp_sock(net, family, SOCK_STREAM, IPPROTO_TCP, tcp_prot, write_timer, delack_timer, keepalive_timer);
   const { ipv4 } = net;
   const now = tcp_jiffies(net.kernel);
   sk.icsk_rto = TCP_TIMEOUT_INIT;

@@ -3,7 +3,14 @@ import { COPY_FROM_USER } from '../../copies.ts';
 import { charge_copy } from '../../costs.ts';
 import { EAGAIN, EFAULT, EPIPE } from '../../errno.ts';
 import { ERESTARTSYS } from '../../sched/task.ts';
-import { kfree_skb_reason, SIZEOF_SHARED_INFO, SKB_DROP_REASON, type sk_buff, skb_put, skb_tailroom } from '../core/skbuff.ts';
+import {
+  kfree_skb_reason,
+  SIZEOF_SHARED_INFO,
+  SKB_DROP_REASON,
+  type sk_buff,
+  skb_put,
+  skb_tailroom,
+} from '../core/skbuff.ts';
 import { SEND_SHUTDOWN, type sock, sock_sndtimeo, TCP_CLOSE_WAIT, TCP_ESTABLISHED } from '../core/sock.ts';
 import { sk_stream_error, sk_stream_wait_connect, sk_stream_wait_memory } from '../core/stream.ts';
 import { MSG_DONTWAIT, MSG_EOR, MSG_MORE, MSG_OOB, type msghdr } from '../msg.ts';
