@@ -10,6 +10,7 @@ import { benchRx } from '../bench/rx.ts';
 import { benchSockets } from '../bench/sockets.ts';
 import { benchStages } from '../bench/stages.ts';
 import { benchTap, benchTapProblem } from '../bench/tap.ts';
+import { benchTcpBulk, benchTcpConnect, benchTcpIdle, benchTcpLookup, benchTcpRoundTrips } from '../bench/tcp.ts';
 import { benchTrace } from '../bench/trace.ts';
 import { benchTx } from '../bench/tx.ts';
 import { benchUdp } from '../bench/udp.ts';
@@ -69,6 +70,23 @@ const benches: readonly Bench[] = [
     name: 'sockets',
     what: 'UDP, 64-byte frames, wire to recvfrom, with 1, 1,000 and 100,000 sockets',
     run: benchSockets,
+  },
+  {
+    name: 'tcp-bulk',
+    what: 'TCP, MSS 1460, between two hosts: without offloads, and with TSO and GRO',
+    run: runs => benchTcpBulk(runs),
+  },
+  { name: 'tcp-rr', what: 'TCP, requests and responses of one byte', run: runs => benchTcpRoundTrips(runs) },
+  { name: 'tcp-connect', what: 'TCP, connections opened, accepted and closed', run: runs => benchTcpConnect(runs) },
+  {
+    name: 'tcp-idle',
+    what: 'TCP, memory of one of 10,000 idle connections, both ends',
+    run: runs => benchTcpIdle(runs),
+  },
+  {
+    name: 'tcp-lookup',
+    what: 'TCP, round trips on one of 1, 1,000 and 100,000 connections',
+    run: runs => benchTcpLookup(runs),
   },
   {
     name: 'tap64',
