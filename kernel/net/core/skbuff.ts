@@ -19,6 +19,7 @@ import { ENOMEM } from '../../errno.ts';
 import type { Kernel } from '../../kernel.ts';
 import { assert } from '../../lib/assert.ts';
 import { Slab } from '../../mm/slab.ts';
+import { wait_queue_head } from '../../sched/wait.ts';
 import type { nf_conn } from '../netfilter/nf_conntrack.ts';
 import { SKB_CONSUMED, SKB_DROP_REASON } from './dropreason.ts';
 import type { dst_entry } from './dst.ts';
@@ -730,8 +731,11 @@ function put_head(skb: sk_buff): void {
   if (!skb.kernel.slab.put(skb.head)) skb.kernel.arch.report('skb', `data of sk_buff ${skb.id} freed twice`);
 }
 
-/** A doubly linked queue of skbs (struct sk_buff_head). */
-export class sk_buff_head {
+/**
+ * A doubly linked queue of skbs (struct sk_buff_head). It is a wait queue, too, for those where somebody waits: so that a
+ * sock can be both at once.
+ */
+export class sk_buff_head extends wait_queue_head {
   first: sk_buff | null = null;
   last: sk_buff | null = null;
   qlen = 0;
