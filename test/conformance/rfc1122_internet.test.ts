@@ -201,10 +201,12 @@ test('RFC 1122 3.2.2.6: an echo reply goes out from the very address that was as
 test('RFC 1122 3.2.2.8: a timestamp request with a source route is answered along the route reversed', () => {
   const segment = known();
   for (const device of ['all', 'eth0']) devinet_conf_set(segment.net, device, 'accept_source_route', 1);
-  segment.receive(ipFrame(icmp(13, 0, 1, [0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]), {
-    src: in_aton('10.1.0.9'),
-    options: [131, 7, 8, 10, 1, 0, 1, 0],
-  }));
+  segment.receive(
+    ipFrame(icmp(13, 0, 1, [0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]), {
+      src: in_aton('10.1.0.9'),
+      options: [131, 7, 8, 10, 1, 0, 1, 0],
+    }),
+  );
   const [answer] = packets(segment);
   expect([answer?.icmp, answer?.destination, [...(answer?.options ?? [])]]).toEqual([
     '14/0',
@@ -312,15 +314,28 @@ test('RFC 1122 3.3.7: a member of 224.0.0.1 from the start, and no reports about
 test('RFC 1122 3.4: a host that does not answer ARP: the program that sent to it is told', () => {
   const segment = known();
   let result = 0;
-  withSocket(segment, function* (sys, fd) {
-    yield* sys.connect(fd, new sockaddr_in(in_aton('10.1.0.99'), 9));
-    yield* set(sys, fd, SOL_IP, 11, 1);
-    yield* sys.send(fd, sys.mmap(64), 1, MSG_DONTWAIT);
-    yield* sys.nanosleep(4_000_000_000);
-    result = yield* sys.send(fd, sys.mmap(64), 1, MSG_DONTWAIT);
-  }, 7, 5);
+  withSocket(
+    segment,
+    function* (sys, fd) {
+      yield* sys.connect(fd, new sockaddr_in(in_aton('10.1.0.99'), 9));
+      yield* set(sys, fd, SOL_IP, 11, 1);
+      yield* sys.send(fd, sys.mmap(64), 1, MSG_DONTWAIT);
+      yield* sys.nanosleep(4_000_000_000);
+      result = yield* sys.send(fd, sys.mmap(64), 1, MSG_DONTWAIT);
+    },
+    7,
+    5,
+  );
   expect(result).toBe(-EHOSTUNREACH);
   segment.wait(5);
   segment.take();
+  segment.finish();
+});
+
+test('RFC 1122 3.2.2: class E (240.0.0.0/4) as source: an ordinary address to Linux, answered', () => {
+  const segment = known();
+  segment.exec(() => ip_route_add(segment.net, { dst: 0, prefix_len: 0, gateway: A }));
+  segment.receive(ipFrame(echo, { src: in_aton('240.0.0.1') }));
+  expect(packets(segment).map(({ icmp: what, destination }) => [what, destination])).toEqual([['0/0', '240.0.0.1']]);
   segment.finish();
 });

@@ -2,8 +2,8 @@
 import { expect, test } from 'vitest';
 import { EINVAL } from '../../kernel/errno.ts';
 import { dev_set_mtu } from '../../kernel/net/core/dev.ts';
-import { MSG_DONTWAIT, sockaddr_in } from '../../kernel/net/msg.ts';
 import { SO_BROADCAST, SOL_SOCKET } from '../../kernel/net/core/sock.ts';
+import { MSG_DONTWAIT, sockaddr_in } from '../../kernel/net/msg.ts';
 import { A, A_MAC, ALL, B, B_MAC, bytesOf, icmp, ipFrame } from '../kernel/net/segment.ts';
 import { set } from '../kernel/net/user.ts';
 import { known, packets, withSocket } from './packets.ts';
@@ -72,10 +72,15 @@ test('RFC 1122 2.4: TOS goes down with the packet: the kind of service sets its 
 
 test('RFC 1122 2.4, 3.3.6: what goes to one address goes to one Ethernet address, to all only what is for all', () => {
   const segment = known();
-  withSocket(segment, function* (sys, fd) {
-    yield* set(sys, fd, SOL_SOCKET, SO_BROADCAST, 1);
-    for (const to of [A, B | 0xff, -1]) yield* sys.sendto(fd, sys.mmap(64), 1, MSG_DONTWAIT, new sockaddr_in(to, 9));
-  }, 7, 0.2);
+  withSocket(
+    segment,
+    function* (sys, fd) {
+      yield* set(sys, fd, SOL_SOCKET, SO_BROADCAST, 1);
+      for (const to of [A, B | 0xff, -1]) yield* sys.sendto(fd, sys.mmap(64), 1, MSG_DONTWAIT, new sockaddr_in(to, 9));
+    },
+    7,
+    0.2,
+  );
   expect(packets(segment).map(({ to, destination }) => [to, destination])).toEqual([
     [A_MAC, '10.1.0.1'],
     [ALL, '10.1.0.255'],

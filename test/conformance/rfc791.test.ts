@@ -19,7 +19,13 @@ test('RFC 791 3.1: what a host sends: version 4, reserved bits 0, a right checks
   const sent = packets(segment);
   expect(sent.length).toBe(3);
   for (const packet of sent) {
-    expect(packet).toMatchObject({ reserved: false, checksumOk: true, timeToLive: 64, protocol: 17, source: '10.1.0.2' });
+    expect(packet).toMatchObject({
+      reserved: false,
+      checksumOk: true,
+      timeToLive: 64,
+      protocol: 17,
+      source: '10.1.0.2',
+    });
     expect(packet.typeOfService & 3).toBe(0);
   }
   segment.finish();
@@ -88,7 +94,9 @@ test('RFC 791 3.1: a router adds its time to a timestamp option, and with its ad
   const router = new Router();
   router.wait(5);
   router.receive(ipFrame(bytes(8), { dst: FAR, protocol: 200, options: [68, 8, 5, 0, 0, 0, 0, 0] }));
-  router.receive(ipFrame(bytes(8), { dst: FAR, protocol: 200, options: [68, 12, 5, 1, ...new Array<number>(8).fill(0)] }));
+  router.receive(
+    ipFrame(bytes(8), { dst: FAR, protocol: 200, options: [68, 12, 5, 1, ...new Array<number>(8).fill(0)] }),
+  );
   const [plain, address] = packets(router);
   expect([...(plain?.options ?? [])]).toEqual([68, 8, 9, 0, 0, 0, 0x13, 0x88]);
   expect([...(address?.options ?? [])]).toEqual([68, 12, 13, 1, 10, 2, 0, 1, 0, 0, 0x13, 0x88]);

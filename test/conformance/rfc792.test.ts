@@ -1,9 +1,9 @@
 /** RFC 792: the form of messages, and what an error quotes. */
 import { expect, test } from 'vitest';
+import { internetChecksum } from '../../harness/packet/checksum.ts';
 import { in_aton } from '../../kernel/net/ipv4/ip_header.ts';
 import { FAR, Router } from '../kernel/net/ipv4/router.ts';
 import { A, ALL, arpFrame, B, hex, icmp, ipFrame, Segment } from '../kernel/net/segment.ts';
-import { internetChecksum } from '../../harness/packet/checksum.ts';
 import { known, packets } from './packets.ts';
 
 const NOBODY = 200;

@@ -12,9 +12,14 @@ const macOf = (segment: Segment, address = A): string =>
 
 test('RFC 826: a request: Ethernet, IP, lengths 6 and 4, opcode 1, both own addresses, the one asked for, to all', () => {
   const segment = new Segment();
-  withSocket(segment, function* (sys, fd) {
-    yield* sys.sendto(fd, sys.mmap(64), 1, MSG_DONTWAIT, new sockaddr_in(A, 9));
-  }, 7, 0.5);
+  withSocket(
+    segment,
+    function* (sys, fd) {
+      yield* sys.sendto(fd, sys.mmap(64), 1, MSG_DONTWAIT, new sockaddr_in(A, 9));
+    },
+    7,
+    0.5,
+  );
   expect(segment.take()).toEqual([hex(arpFrame({ sha: B_MAC, sip: B, tip: A }))]);
   segment.receive(arpFrame({ op: 2, to: B_MAC, tha: B_MAC }));
   expect(packets(segment).map(({ to }) => to)).toEqual([A_MAC]);
@@ -51,9 +56,14 @@ test('RFC 826: an answer is never answered, and goes to the one that asked, on t
 test('RFC 826: what is sent before the answer waits for it; nobody is asked for an address that is known', () => {
   const segment = known();
   for (let i = 0; i < 2; i++) {
-    withSocket(segment, function* (sys, fd) {
-      yield* sys.sendto(fd, sys.mmap(64), 1, MSG_DONTWAIT, new sockaddr_in(A, 9));
-    }, 7, 0.1);
+    withSocket(
+      segment,
+      function* (sys, fd) {
+        yield* sys.sendto(fd, sys.mmap(64), 1, MSG_DONTWAIT, new sockaddr_in(A, 9));
+      },
+      7,
+      0.1,
+    );
   }
   expect(segment.take().map(frame => frame.slice(24, 28))).toEqual(['0800', '0800']);
   segment.finish();
@@ -70,9 +80,14 @@ test('RFC 1812 3.3.2: a group as link-layer address in an answer: RFC 1812 forbi
 test('RFC 1122 2.3.2.1: an entry that is wrong is found out: unconfirmed it is asked for, and gone without an answer', () => {
   const segment = known();
   const send = (): void => {
-    withSocket(segment, function* (sys, fd) {
-      yield* sys.sendto(fd, sys.mmap(64), 1, MSG_DONTWAIT, new sockaddr_in(A, 9));
-    }, 7, 0.1);
+    withSocket(
+      segment,
+      function* (sys, fd) {
+        yield* sys.sendto(fd, sys.mmap(64), 1, MSG_DONTWAIT, new sockaddr_in(A, 9));
+      },
+      7,
+      0.1,
+    );
   };
   send();
   expect(packets(segment).map(({ to }) => to)).toEqual([A_MAC]);
@@ -88,11 +103,16 @@ test('RFC 1122 2.3.2.1: an entry that is wrong is found out: unconfirmed it is a
 
 test('RFC 1122 2.3.2.2: the latest packet for an address that is being asked for is kept and sent', () => {
   const segment = new Segment();
-  withSocket(segment, function* (sys, fd) {
-    const at = sys.mmap(64);
-    sys.kernel.ram.u8[at] = 0x5a;
-    yield* sys.sendto(fd, at, 1, MSG_DONTWAIT, new sockaddr_in(A, 9));
-  }, 7, 0.5);
+  withSocket(
+    segment,
+    function* (sys, fd) {
+      const at = sys.mmap(64);
+      sys.kernel.ram.u8[at] = 0x5a;
+      yield* sys.sendto(fd, at, 1, MSG_DONTWAIT, new sockaddr_in(A, 9));
+    },
+    7,
+    0.5,
+  );
   expect(packets(segment)).toEqual([]);
   segment.receive(arpFrame({ op: 2, to: B_MAC, tha: B_MAC }));
   expect(packets(segment).map(({ data }) => data.slice(16))).toEqual(['5a']);
