@@ -25,7 +25,8 @@ const INTRO = `<!-- Generated from harness/docs/conformance/ by npm run generate
 
 What the RFCs demand, rule by rule, in short words of our own, with the test that shows it. Names of tests are those they
 are run under (of a table's row, the row; of a group, all in it); a test fails when one of them is no longer there, or
-when a test that is named after one of these RFCs is not listed.
+when a test that is named after one of these RFCs is not listed. Every MUST is listed; of what is only recommended, some
+(SHOULD). The older RFCs know no such words: there, whatever they state as how it is done is a rule.
 
 - **yes**: the tests show it.
 - **as Linux**: Linux 6.18 does otherwise, and so does this stack; the tests show what Linux does.

@@ -339,3 +339,48 @@ test('RFC 1122 3.2.2: class E (240.0.0.0/4) as source: an ordinary address to Li
   expect(packets(segment).map(({ icmp: what, destination }) => [what, destination])).toEqual([['0/0', '240.0.0.1']]);
   segment.finish();
 });
+
+test('RFC 1122 3.2.1.3: a source that cannot be (0/8, a group, all, all of the network, somebody else): refused', () => {
+  const segment = known();
+  for (const src of ['0.0.0.9', '224.0.0.5', '255.255.255.255']) {
+    expect([src, routeTo(segment, A, in_aton(src))]).toEqual([src, -EINVAL]);
+  }
+  for (const src of ['10.1.0.255', '10.1.0.9', '240.0.0.1']) {
+    expect([src, routeTo(segment, A, in_aton(src))]).toEqual([src, -ENETUNREACH]);
+  }
+  segment.finish();
+});
+
+test('RFC 1122 3.2.1.3: a socket that is bound to a group or a broadcast sends from the address of the interface', () => {
+  const segment = known();
+  segment.host.spawn('test', function* (sys) {
+    for (const address of ['224.0.0.5', '10.1.0.255', '255.255.255.255']) {
+      const fd = yield* sys.socket(AF_INET, SOCK_DGRAM, 0);
+      expect([address, yield* sys.bind(fd, new sockaddr_in(in_aton(address), 7))]).toEqual([address, 0]);
+      yield* sys.sendto(fd, sys.mmap(64), 1, MSG_DONTWAIT, new sockaddr_in(A, 9));
+    }
+    return 0;
+  });
+  segment.wait(0.5);
+  expect(packets(segment).map(({ source }) => source)).toEqual(['10.1.0.2', '10.1.0.2', '10.1.0.2']);
+  segment.finish();
+});
+
+test('RFC 1122 3.3.5: along a source route, too long with DF: fragmentation needed, back along the route', () => {
+  const router = new Router();
+  for (const device of ['all', 'eth0']) devinet_conf_set(router.net, device, 'accept_source_route', 1);
+  router.eth1.mtu = 576;
+  const payload = new Array<number>(800).fill(1);
+  router.receive(ipFrame(payload, { protocol: 200, frag: 0x4000, options: [131, 7, 4, 10, 2, 0, 2, 0] }));
+  expect(packets(router).map(({ icmp: what, data }) => [what, data.slice(8, 16)])).toEqual([['3/4', '00000240']]);
+  router.finish();
+});
+
+test('RFC 1122 3.1: what is discarded is counted, and the reason can be traced (SHOULD)', () => {
+  const segment = known();
+  segment.receive(ipFrame(echo, { checksum: 1 }));
+  segment.receive(ipFrame(echo, { dst: far }));
+  expect(segment.drops).toEqual(['IP_CSUM', 'IP_INADDRERRORS']);
+  expect(segment.net.ipv4.mib).toMatchObject({ IpInHdrErrors: 1, IpExtInCsumErrors: 1, IpInAddrErrors: 1 });
+  segment.finish();
+});

@@ -13,7 +13,8 @@ import {
   UDP_RFC,
 } from './files.ts';
 import { RFC1122_INTERNET } from './rfc1122-internet.ts';
-import { and, asLinux, by, must, mustNot, none, noted, type Rfc, type Rule } from './rules.ts';
+import { RFC1122_IP } from './rfc1122-ip.ts';
+import { and, asLinux, by, must, mustNot, none, noted, type Rfc, type Rule, should } from './rules.ts';
 
 const LINKS: readonly Rule[] = [
   mustNot(
@@ -91,10 +92,19 @@ const LINKS: readonly Rule[] = [
       'RFC 1812 3.3.2: no entry yet is no reason for an unreachable: the packet waits until the question failed',
     ),
   ),
-  must(
-    '2.5',
-    'frames for all or for a group get the link’s own address for it, others never',
-    by(LINK, 'RFC 1122 2.4, 3.3.6: what goes to one address goes to one Ethernet address, to all only what is for all'),
+  must('2.3.3', 'with RFC 1042: K1 = 6 in SNAP', none('RFC 1042 is not spoken.')),
+  should(
+    '2.3.2.2',
+    'one packet at least waits for ARP',
+    by(C826, 'RFC 1122 2.3.2.2: the latest packet for an address that is being asked for is kept and sent'),
+  ),
+  should(
+    '2.3.3',
+    'RFC 1042 frames are taken, too',
+    asLinux(
+      'Linux does not take IP out of 802.2 frames.',
+      by(LINK, 'RFC 1122 2.3.3: IEEE 802.3 with SNAP (RFC 1042): Linux takes no IP out of it, and sends none so'),
+    ),
   ),
 ];
 
@@ -237,9 +247,9 @@ const UDP_RULES: readonly Rule[] = [
     'a program can send and receive ICMP as a user (ping)',
     by(RAW, 'every matching socket gets a copy, the stack its own; ICMP_FILTER keeps types away'),
   ),
-  must(
+  should(
     '4.1.5 table',
-    'port unreachable for a port that nobody has (SHOULD)',
+    'port unreachable for a port that nobody has',
     asLinux(
       'Done, within Linux’s limits on how many.',
       by(
@@ -254,5 +264,5 @@ export const RFC1122: Rfc = {
   number: 1122,
   title: 'Requirements for Internet Hosts: Communication Layers',
   intro: 'Link layer, internet layer and UDP; its section on TCP is superseded by RFC 9293.',
-  rules: [...LINKS, ...RFC1122_INTERNET, ...UDP_RULES],
+  rules: [...LINKS, ...RFC1122_IP, ...RFC1122_INTERNET, ...UDP_RULES],
 };

@@ -19,7 +19,7 @@ import {
   ROUTE,
   TABLES,
 } from './files.ts';
-import { and, asLinux, by, must, mustNot, none, notDone, noted, type Rule } from './rules.ts';
+import { and, asLinux, by, must, mustNot, none, notDone, noted, type Rule, should } from './rules.ts';
 
 const HEADER = by(
   C1812,
@@ -155,9 +155,9 @@ export const RFC1812_FORWARDING: readonly Rule[] = [
     'of equal prefixes, by TOS and metric',
     by(FIB, 'several metrics for a prefix: the smallest counts, the next one when it is gone'),
   ),
-  must(
+  should(
     '5.2.4.3',
-    'load is shared over equal routes by a setting (MAY)',
+    'load may be shared over equal routes, by a setting',
     by(FIB_SEMANTICS, 'policy 0: by addresses, in proportion to the weights; a flow keeps its way whatever its ports'),
   ),
   must(
@@ -247,7 +247,11 @@ export const RFC1812_FORWARDING: readonly Rule[] = [
     'routes learnt from redirects are not used in forwarding',
     by(ROUTE, 'accept_redirects 0, and a router: not obeyed'),
   ),
-  must('5.2.7.3', 'TTL used up: time exceeded, code 0', TTL),
+  must(
+    '5.2.7.3',
+    'TTL used up: time exceeded, code 0',
+    and(TTL, by(INTEROP_ROUTER, 'traceroute to a host behind our router: the router, then the host')),
+  ),
   must('5.3.1', 'the TTL is lowered by one at least; a packet that reaches zero is not forwarded', TTL),
   must(
     '5.3.1',
@@ -260,9 +264,9 @@ export const RFC1812_FORWARDING: readonly Rule[] = [
     'a packet for the router itself is taken with any TTL',
     by(IP_FORWARD_RFC, 'RFC 1812 5.3.1: a packet for the router itself is taken whatever its TTL'),
   ),
-  must(
+  should(
     '5.3.2',
-    'TOS is carried on, and may choose the route (SHOULD)',
+    'TOS is carried on, and may choose the route',
     and(
       ALL_TOS,
       by('test/kernel/net/ipv4/fib_rules.test.ts', 'each selector of a rule: it picks its packets, and no others'),
@@ -312,16 +316,16 @@ export const RFC1812_FORWARDING: readonly Rule[] = [
   must('5.3.5.2', 'a broadcast to a network that is directly attached is known to be one', DIRECTED),
   must('5.3.5.2', 'a switch for forwarding them; off by default (RFC 2644)', DIRECTED),
   must('5.3.5.3', 'broadcasts to all subnets: none are forwarded', BROADCASTS),
-  must(
+  should(
     '5.3.6',
-    'what is discarded in congestion is chosen fairly (SHOULD)',
+    'what is discarded in congestion is chosen fairly',
     noted('fq_codel, the default discipline.', by('test/kernel/net/sched/sch_fq_codel.test.ts', 'fq_codel')),
   ),
   mustNot('5.3.7', 'what has 127.0.0.0/8 as source or destination is not forwarded', MARTIANS),
   must('5.3.7', 'the checks of special addresses are on by default', MARTIANS),
-  must(
+  should(
     '5.3.7',
-    'what is discarded for them is logged (SHOULD)',
+    'what is discarded for them is logged',
     by(ROUTE, 'RFC 1812 5.3.7: martian sources and destinations are not forwarded, and logged on demand'),
   ),
   must(
@@ -342,7 +346,7 @@ export const RFC1812_FORWARDING: readonly Rule[] = [
     'what is filtered: in silence or with a message, by choice',
     by(TABLES, 'REJECT with a reset: as the receiver would have sent it, to a SYN and to an ACK; none to a reset'),
   ),
-  must('5.3.10', 'multicast is forwarded (SHOULD), with a switch', notDone('There is no multicast routing.')),
+  should('5.3.10', 'multicast is forwarded, with a switch', notDone('There is no multicast routing.')),
   must(
     '5.3.11',
     'forwarding can be switched off for an interface',
@@ -378,9 +382,9 @@ export const RFC1812_FORWARDING: readonly Rule[] = [
     by(FIB, 'device down: the address stays ours, the routes go; up: they come back, those added by hand do not'),
   ),
   must('5.3.13.1', 'unknown options are passed on unchanged', UNKNOWN),
-  must(
+  should(
     '5.3.13.2',
-    'security option (SHOULD)',
+    'security option',
     noted(
       'Passed on, not interpreted.',
       by(
@@ -422,6 +426,17 @@ export const RFC1812_FORWARDING: readonly Rule[] = [
     and(
       by(IP_COMMAND, 'routes of every kind: added, shown, asked for, as Linux words them'),
       by(NEIGHBOUR, 'by a gateway: to its Ethernet address'),
+    ),
+  ),
+  must(
+    '6.1',
+    'UDP as RFC 1122 4.1 has it',
+    noted(
+      'See RFC 1122 above.',
+      by(
+        'test/kernel/net/ipv4/udp_rfc.test.ts',
+        'RFC 1122 4.1.4: a program sets TTL, TOS and options of what it sends, and sees the TTL of what comes',
+      ),
     ),
   ),
 ];

@@ -22,7 +22,7 @@ import {
   ROUTE,
 } from './files.ts';
 import { RFC1812_FORWARDING } from './rfc1812-forwarding.ts';
-import { and, asLinux, by, must, mustNot, none, notDone, noted, type Rfc, type Rule } from './rules.ts';
+import { and, asLinux, by, must, mustNot, none, notDone, noted, type Rfc, type Rule, should } from './rules.ts';
 
 const RECORDED = by(
   C1812,
@@ -339,9 +339,9 @@ const ICMP_RULES: readonly Rule[] = [
       'RFC 1812 4.3.2.5: an error has the TOS of its cause and precedence 6; an answer the TOS of the question',
     ),
   ),
-  must(
+  should(
     '4.3.2.6',
-    'an error about what has a source route goes back along it (SHOULD), not about “source route failed”',
+    'an error about what has a source route goes back along it, not about “source route failed”',
     by(C1812, 'RFC 1812 4.3.2.6: an error about a packet with a source route goes back along it'),
   ),
   mustNot('4.3.2.7', 'no error about an ICMP error', NO_ERROR),
@@ -362,9 +362,9 @@ const ICMP_RULES: readonly Rule[] = [
     by(C1812, 'RFC 1812 4.3.2.7: no error about a packet whose header is wrong, nor one from no single host'),
   ),
   mustNot('4.3.2.7', 'no error about a later fragment', NO_ERROR),
-  must(
+  should(
     '4.3.2.8',
-    'errors are limited in number, by settings (SHOULD)',
+    'errors are limited in number, by settings',
     and(
       by(
         ICMP,
@@ -394,9 +394,9 @@ const ICMP_RULES: readonly Rule[] = [
     'a router that forwards ignores redirects',
     by(ROUTE, 'accept_redirects 0, and a router: not obeyed'),
   ),
-  must(
+  should(
     '4.3.3.3',
-    'source quench: not sent (SHOULD NOT), may be ignored',
+    'source quench: not sent, may be ignored',
     by(INTERNET, 'RFC 1122 3.2.2.3: source quench is heard and changes nothing (RFC 6633)'),
   ),
   must(
@@ -446,9 +446,9 @@ const ICMP_RULES: readonly Rule[] = [
     'a source route is reversed for the answer; record route and timestamps are brought up to date',
     and(REVERSED, by(IP_OPTIONS, 'record route: our address twice, as it came and as it leaves')),
   ),
-  must(
+  should(
     '4.3.3.7',
-    'information requests are neither sent nor answered (SHOULD NOT)',
+    'information requests are neither sent nor answered',
     by(C792, 'RFC 792: information and address mask requests are taken and not answered'),
   ),
   must(

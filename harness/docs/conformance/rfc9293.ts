@@ -136,7 +136,15 @@ export const RFC9293: Rfc = {
     m(25, '3.8.4', 'and off by default', by(TIMER, 'MUST-25, MUST-26: off until it is asked for')),
     m(26, '3.8.4', 'sent only after an interval without segments', by(TIMER, SILENT)),
     m(27, '3.8.4', 'the interval can be set', by(TIMER, SILENT)),
-    m(28, '3.8.4', 'two hours at least by default', untested('The default is 7,200 s; no test waits for it yet.')),
+    m(
+      28,
+      '3.8.4',
+      'two hours at least by default',
+      noted(
+        '7,200 s.',
+        by(`${TCP}errno.test.ts`, 'errnos and poll masks of stream sockets, state by state: as on Linux'),
+      ),
+    ),
     n(29, '3.8.4', 'one probe without an answer is no dead connection', by(TIMER, SILENT)),
     m(30, '3.8.5', 'urgent data', and(by(OUTPUT, URGENT), by(HOSTS, URGENT_READ))),
     m(31, '3.8.5', 'of any length', untested()),

@@ -22,7 +22,7 @@ export interface Evidence {
 
 export interface Rule extends Evidence {
   readonly section: string;
-  readonly level: 'MUST' | 'MUST NOT' | 'rule';
+  readonly level: 'MUST' | 'MUST NOT' | 'SHOULD' | 'rule';
   /** In our own words. */
   readonly text: string;
 }
@@ -78,6 +78,14 @@ export const must = (section: string, text: string, evidence: Evidence): Rule =>
 export const mustNot = (section: string, text: string, evidence: Evidence): Rule => ({
   section,
   level: 'MUST NOT',
+  text,
+  ...evidence,
+});
+
+/** What the RFC only recommends, or leaves open, but is done: for those that look for it. */
+export const should = (section: string, text: string, evidence: Evidence): Rule => ({
+  section,
+  level: 'SHOULD',
   text,
   ...evidence,
 });
