@@ -1,6 +1,19 @@
 /** RFC 9293: its requirements by their numbers (appendix B). */
 import { UDP_RFC } from './files.ts';
-import { and, asLinux, by, type Evidence, must, mustNot, none, noted, type Rfc, type Rule, untested } from './rules.ts';
+import {
+  and,
+  asLinux,
+  by,
+  type Evidence,
+  must,
+  mustNot,
+  none,
+  notDone,
+  noted,
+  type Rfc,
+  type Rule,
+  untested,
+} from './rules.ts';
 
 const TCP = 'test/kernel/net/ipv4/tcp_';
 const CLOSE = `${TCP}close.test.ts`;
@@ -13,6 +26,7 @@ const RECOVERY = `${TCP}recovery.test.ts`;
 const TIMER = `${TCP}timer.test.ts`;
 const BIND = `${TCP}bind.test.ts`;
 const CUBIC = `${TCP}cubic.test.ts`;
+const C9293 = 'test/conformance/rfc9293.test.ts';
 
 const SYN = 'SYN with an unknown option and one of length 0: as if they were not there (RFC 9293 MUST-6, MUST-7)';
 const ANSWER = 'RFC 9293 MUST-10, MUST-14: SYN: SYN/ACK with its options; the third segment: a connection for accept';
@@ -33,7 +47,12 @@ export const RFC9293: Rfc = {
   title: 'Transmission Control Protocol (TCP)',
   intro: 'By the numbers of its appendix B.',
   rules: [
-    m(1, '3.1', 'the window is an unsigned number', untested()),
+    m(
+      1,
+      '3.1',
+      'the window is an unsigned number',
+      by(C9293, 'RFC 9293 MUST-1: a window of 65,535 is that many bytes, not a negative number'),
+    ),
     m(2, '3.1', 'the sender makes the checksum', and(by(HANDSHAKE, ANSWER))),
     m(
       3,
@@ -50,8 +69,18 @@ export const RFC9293: Rfc = {
     ),
     m(6, '3.1', 'unknown options are ignored', by(HANDSHAKE, SYN)),
     m(7, '3.1', 'a wrong option length does no harm', by(HANDSHAKE, SYN)),
-    m(8, '3.4.1', 'initial sequence numbers follow a clock', untested()),
-    n(9, '3.4.1', 'nobody outside can compute them', untested()),
+    m(
+      8,
+      '3.4.1',
+      'initial sequence numbers follow a clock',
+      by(C9293, 'RFC 9293 MUST-8: initial sequence numbers go on with a clock of 64 ns'),
+    ),
+    n(
+      9,
+      '3.4.1',
+      'nobody outside can compute them',
+      by(C9293, 'RFC 9293 MUST-9: initial sequence numbers of different connections say nothing of each other'),
+    ),
     m(10, '3.5', 'simultaneous open', by(CLOSE, 'RFC 9293 MUST-10: SYNs cross: SYN_RECV, then the connection of both')),
     m(
       11,
@@ -83,7 +112,12 @@ export const RFC9293: Rfc = {
         by(CLOSE, 'RFC 9293 MUST-14: SYN with our options; SYN/ACK: ACK, and the socket is writable'),
       ),
     ),
-    m(15, '3.7.1', 'without the option, 536 bytes', untested()),
+    m(
+      15,
+      '3.7.1',
+      'without the option, 536 bytes',
+      by(C9293, 'RFC 9293 MUST-15: a SYN without MSS: segments of 536 bytes at most'),
+    ),
     m(
       16,
       '3.7.1',
@@ -154,7 +188,7 @@ export const RFC9293: Rfc = {
       34,
       '3.8.6',
       'a window that shrinks does no harm',
-      untested('The receiver’s side is in tcp_input.test.ts; a sender whose peer shrinks its window has no test yet.'),
+      by(C9293, 'RFC 9293 MUST-34: the peer takes its window back: the connection goes on'),
     ),
     m(35, '3.8.6.1', 'a closed window is probed', by(TIMER, PROBED)),
     m(36, '3.8.6.1', 'by segments that go on until it opens', by(TIMER, PROBED)),
@@ -182,7 +216,12 @@ export const RFC9293: Rfc = {
       'an ACK is delayed by less than half a second',
       by(INPUT, 'RFC 9293 MUST-40: a lone segment later: after 40 ms, not half a second'),
     ),
-    n(41, '3.9.1.1', 'a passive open changes nothing for connections that are there', untested()),
+    n(
+      41,
+      '3.9.1.1',
+      'a passive open changes nothing for connections that are there',
+      by(C9293, 'RFC 9293 MUST-41: a passive open changes nothing for the connections that are there'),
+    ),
     m(
       42,
       '3.9.1.1',
@@ -202,7 +241,12 @@ export const RFC9293: Rfc = {
       by(HOSTS, 'an echo: every byte comes back, once and in order'),
     ),
     m(45, '3.9.1.1', 'which the connection keeps', by(HOSTS, 'an echo: every byte comes back, once and in order')),
-    n(46, '3.9.2.3', 'no open to a broadcast or multicast address', untested()),
+    n(
+      46,
+      '3.9.2.3',
+      'no open to a broadcast or multicast address',
+      by(C9293, 'RFC 9293 MUST-46: no connection to a broadcast or multicast address'),
+    ),
     m(
       47,
       '3.9.1.8',
@@ -213,12 +257,42 @@ export const RFC9293: Rfc = {
         'IP_RECVERR: the error is pending at once',
       ),
     ),
-    m(48, '3.9.1.9', 'a program can set the DS field', untested('IP_TOS is shown for UDP only.')),
-    m(49, '3.9.2', 'the TTL can be set', untested('IP_TTL is shown for UDP only.')),
-    m(50, '3.9.2.1', 'IP options that TCP does not know are ignored', untested()),
-    m(51, '3.9.2.1', 'a program can name a source route', untested()),
-    m(52, '3.9.2.1', 'which counts more than one that was received', untested()),
-    m(53, '3.9.2.1', 'otherwise the received one is reversed and used', untested()),
+    m(
+      48,
+      '3.9.1.9',
+      'a program can set the DS field',
+      by(C9293, 'RFC 9293 MUST-48, MUST-49: DS field and TTL are what the program says'),
+    ),
+    m(
+      49,
+      '3.9.2',
+      'the TTL can be set',
+      by(C9293, 'RFC 9293 MUST-48, MUST-49: DS field and TTL are what the program says'),
+    ),
+    m(
+      50,
+      '3.9.2.1',
+      'IP options that TCP does not know are ignored',
+      by(C9293, 'RFC 9293 MUST-50: IP options that mean nothing to TCP: the segment is taken'),
+    ),
+    m(
+      51,
+      '3.9.2.1',
+      'a program can name a source route',
+      notDone('IP options of a stream socket are not sent, and those of a SYN not kept; Linux does both.'),
+    ),
+    m(
+      52,
+      '3.9.2.1',
+      'which counts more than one that was received',
+      notDone('IP options of a stream socket are not sent, and those of a SYN not kept; Linux does both.'),
+    ),
+    m(
+      53,
+      '3.9.2.1',
+      'otherwise the received one is reversed and used',
+      notDone('IP options of a stream socket are not sent, and those of a SYN not kept; Linux does both.'),
+    ),
     m(
       54,
       '3.9.2.2',
@@ -253,9 +327,23 @@ export const RFC9293: Rfc = {
       60,
       '3.9.1.2',
       'without a PUSH in the interface, data is not held back for ever',
-      by(OUTPUT, 'TCP_CORK: only full segments, until it is taken off, or 200 ms have passed'),
+      and(
+        by(OUTPUT, 'TCP_CORK: only full segments, until it is taken off, or 200 ms have passed'),
+        by(
+          C9293,
+          'RFC 9293 MUST-60, MUST-61: the last segment of what there is has PSH, and goes without more being written',
+        ),
+      ),
     ),
-    m(61, '3.9.1.2', 'and the last segment of what is there has PSH', untested()),
+    m(
+      61,
+      '3.9.1.2',
+      'and the last segment of what is there has PSH',
+      by(
+        C9293,
+        'RFC 9293 MUST-60, MUST-61: the last segment of what there is has PSH, and goes without more being written',
+      ),
+    ),
     m(62, '3.8.5', 'the urgent pointer points behind the urgent data', by(OUTPUT, URGENT)),
     m(
       63,
@@ -270,7 +358,7 @@ export const RFC9293: Rfc = {
       ),
     ),
     m(64, '3.1', 'options at any alignment', by(HANDSHAKE, SYN)),
-    n(65, '3.7.1', 'MSS only in SYNs', untested()),
+    n(65, '3.7.1', 'MSS only in SYNs', by(C9293, 'RFC 9293 MUST-65: MSS is in SYNs only')),
     m(66, '3.8.6', 'RST and URG are processed with a window of zero', untested()),
     m(
       67,
@@ -287,6 +375,39 @@ export const RFC9293: Rfc = {
       '3.1',
       'the header is padded with zeros',
       none('Options are laid out in whole words, with no operations between them.'),
+    ),
+    rule(
+      '3.10.7.1',
+      'a segment for no connection: reset, by its ACK or over its length; a reset is never answered',
+      by(HANDSHAKE, 'RFC 9293 3.10.7.1: SYN: RST/ACK; ACK: RST with its number; RST: nothing'),
+    ),
+    rule(
+      '3.10.7.3',
+      'SYN-SENT: an acknowledgement of what was not sent: reset with that number',
+      by(CLOSE, 'RFC 9293 3.10.7.3: SYN/ACK for another number: RST with it'),
+    ),
+    rule(
+      '3.10.7.4',
+      'SYN-RECEIVED: a wrong acknowledgement: reset with that number',
+      by(
+        HANDSHAKE,
+        'RFC 9293 3.10.7.4: a wrong acknowledgement of the SYN/ACK: reset with that number, the request stays',
+      ),
+    ),
+    rule(
+      '3.6',
+      'one direction closed, the other goes on',
+      by(CLOSE, 'RFC 9293 MUST-16: half-close: what comes afterwards is still received'),
+    ),
+    rule(
+      'SHLD-3 (3.6.1)',
+      'closed with unread data: the peer is told by a reset',
+      by(CLOSE, 'RFC 9293 MUST-17: unread data at close: RST instead of FIN'),
+    ),
+    rule(
+      'MAY-2 (3.6.1)',
+      'a SYN beyond the old numbers opens a connection anew from TIME-WAIT',
+      by(CLOSE, 'RFC 1122 4.2.2.13: a SYN beyond the old numbers: a new connection'),
     ),
   ],
 };
