@@ -12,6 +12,7 @@ import {
   noted,
   type Rfc,
   type Rule,
+  rule,
   untested,
 } from './rules.ts';
 
