@@ -117,7 +117,10 @@ export const RFC9293: Rfc = {
       15,
       '3.7.1',
       'without the option, 536 bytes',
-      by(C9293, 'RFC 9293 MUST-15: a SYN without MSS: segments of 536 bytes at most'),
+      and(
+        by(C9293, 'RFC 9293 MUST-15: a SYN without MSS: segments of 536 bytes at most'),
+        by(HANDSHAKE, 'RFC 9293 MUST-15: SYN without options: SYN/ACK offers none of what was not offered'),
+      ),
     ),
     m(
       16,
