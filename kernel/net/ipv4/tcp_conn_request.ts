@@ -30,7 +30,6 @@ import { tcp_parse_options } from './tcp_options.ts';
 import {
   dst_metric_advmss,
   tcp_mss_clamp,
-  tcp_mtup_init,
   tcp_select_initial_window,
   tcp_sync_mss,
 } from './tcp_output.ts';
@@ -294,7 +293,6 @@ export function tcp_v4_syn_recv_sock(sk: tcp_sock, skb: sk_buff, req: tcp_reques
   // tcp_ca_openreq_child: the listener's, if its program has chosen one.
   if (child.icsk_ca_setsockopt === 0) tcp_assign_congestion_control(child);
   tcp_set_ca_state(child, TCP_CA_Open);
-  tcp_mtup_init(child);
   tcp_sync_mss(child, dst_mtu(dst));
   child.advmss = tcp_mss_clamp(sk, dst_metric_advmss(dst, child.icsk_af_ops.net_header_len));
   tcp_initialize_rcv_mss(child);

@@ -83,6 +83,7 @@ import {
   tcp_clear_options,
   tcp_fast_path_on,
   tcp_fin_time,
+  tcp_hdrlen,
   tcp_is_sack,
   tcp_jiffies,
   tcp_mstamp_refresh,
