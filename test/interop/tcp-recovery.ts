@@ -215,3 +215,34 @@ function shown(told: Told | undefined): string {
   if (told === undefined) return 'nothing';
   return `@${told.time.toFixed(1)} ${told.text.startsWith('info') ? 'info' : told.text}`;
 }
+
+/** ms that a script takes. */
+export function duration(script: Script): number {
+  return script.steps.reduce((sum, step) => sum + Number(/^\+([\d.]+)/.exec(step)?.[1]), script.rtt ?? 0);
+}
+
+/** Timers of Linux's wheel are late by up to an eighth of what they wait, and this machine may be busy. */
+const TOLERANCE: Tolerance = { ms: 45 };
+const AT_ONCE = 3;
+/** A script whose timers were late on Linux's side is played again. */
+const TRIES = 4;
+
+/** Plays scripts to both; what differs. */
+export async function against(scripts: readonly Script[]): Promise<string[]> {
+  const queue = [...scripts];
+  const wrong: string[] = [];
+  const player = async (): Promise<void> => {
+    for (let script = queue.shift(); script !== undefined; script = queue.shift()) {
+      const ours = playOurs(script);
+      let lines: string[] = [];
+      for (let i = 0; i < TRIES; i++) {
+        lines = differences(await playLinux(script), ours, TOLERANCE);
+        if (lines.length === 0) break;
+      }
+      const { name } = script;
+      wrong.push(...lines.map(line => `${name}: ${line}`));
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, player));
+  return wrong;
+}
