@@ -1,13 +1,6 @@
 /** What the host receives: windows, acknowledgements, SACK and D-SACK blocks. For tcp-recovery.ts. */
 import type { Script } from './tcp-recovery.ts';
-
-const STAMPED = 'mss 1460,sackOK,TS val 100 ecr 0,nop,wscale 7';
-const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
-
-/** Data in order of the peer's. */
-function d(from: number, length = 1000, flags = '.'): string {
-  return `${flags} ${from}:${from + length}(${length}) ack 1 win 257`;
-}
+import { d, range, STAMPED } from './tcp-recovery-notation.ts';
 
 export const RECEIVING: readonly Script[] = [
   {

@@ -227,6 +227,13 @@ const AT_ONCE = 3;
 /** A script whose timers were late on Linux's side is played again. */
 const TRIES = 4;
 
+/** Each of them with Reno and with CUBIC. */
+export function withBoth(scripts: readonly Script[]): Script[] {
+  return scripts.flatMap(script =>
+    (['reno', 'cubic'] as const).map(cc => ({ ...script, cc, name: `${script.name}, ${cc}` })),
+  );
+}
+
 /** Plays scripts to both; what differs. */
 export async function against(scripts: readonly Script[]): Promise<string[]> {
   const queue = [...scripts];
