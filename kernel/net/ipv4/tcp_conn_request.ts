@@ -27,12 +27,7 @@ import { tcp_sk_alloc } from './tcp_init.ts';
 import { tcp_listendrop, tcp_request_sock_ipv4_ops } from './tcp_ipv4.ts';
 import { reqsk_timeout, tcp_openreq_child_init, tcp_openreq_init_rwin } from './tcp_minisocks.ts';
 import { tcp_parse_options } from './tcp_options.ts';
-import {
-  dst_metric_advmss,
-  tcp_mss_clamp,
-  tcp_select_initial_window,
-  tcp_sync_mss,
-} from './tcp_output.ts';
+import { dst_metric_advmss, tcp_mss_clamp, tcp_select_initial_window, tcp_sync_mss } from './tcp_output.ts';
 import { tcp_initialize_rcv_mss } from './tcp_rcvbuf.ts';
 import { sk_setup_caps } from './tcp_route.ts';
 import {
