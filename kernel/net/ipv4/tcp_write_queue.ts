@@ -6,6 +6,7 @@ import { EAGAIN, EBUSY, EHOSTUNREACH, EINVAL, ENOMEM } from '../../errno.ts';
 import { type sk_buff, skb_cloned, skb_pull, skb_put, skb_tailroom, skb_trim } from '../core/skbuff.ts';
 import { TCP_CLOSE } from '../core/sock.ts';
 import { tcp_chrono_start, tcp_chrono_stop, tcp_cwnd_validate } from './tcp_cwnd.ts';
+import { tcp_grow_skb } from './tcp_grow_skb.ts';
 import { sk_mem_charge, sk_mem_uncharge, sk_wmem_queued_add, tcp_wfree, tcp_wmem_free_skb } from './tcp_mem.ts';
 import { tcp_mtu_probe } from './tcp_mtu_probe.ts';
 import {
@@ -337,6 +338,9 @@ export function tcp_write_xmit(sk: tcp_sock, mss: number, nonagle: number, push_
       quota = 1;
     }
     quota = Math.min(quota, max_segs);
+    // The last segment is filled up, where there is more.
+    const part = skb.len % mss;
+    if (part !== 0 && skb.next !== null && skb.len < quota * mss) skb = tcp_grow_skb(sk, skb, mss - part);
     const tso_segs = tcp_set_skb_tso_segs(skb, mss);
     if (!tcp_snd_wnd_test(sk, skb, mss)) {
       is_rwnd_limited = true;

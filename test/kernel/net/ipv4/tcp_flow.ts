@@ -34,6 +34,8 @@ export interface FlowOptions {
   readonly win?: number;
   readonly sysctl?: Record<string, number | string>;
   readonly ecn?: boolean;
+  /** net.core.rmem_max */
+  readonly rmemMax?: number;
 }
 
 /** The host has accepted the peer's connection; MSS 1000, SACK, window scale 7, unless told otherwise. */
@@ -45,6 +47,7 @@ export class TcpFlow extends TcpPeer {
   constructor(options: FlowOptions = {}) {
     super();
     Object.assign(this.net.ipv4, options.sysctl ?? {});
+    if (options.rmemMax !== undefined) this.net.sysctl.rmem_max = options.rmemMax;
     const listener = this.call(sys_socket, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     expect(this.call(sys_bind, listener, new sockaddr_in(0, 8080))).toBe(0);
     expect(this.call(sys_listen, listener, 5)).toBe(0);

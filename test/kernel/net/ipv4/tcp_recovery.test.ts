@@ -100,7 +100,7 @@ describe('fast retransmit', () => {
     expect((sent[0]?.time ?? 0) - start).toBeLessThan(40);
   });
 
-  test('a retransmission is lost: it goes again when later ones have arrived', () => {
+  test('a retransmission is lost: it goes again when something sent after it has arrived, not before', () => {
     const f = new TcpFlow({ rtt: 0.1 });
     f.write(20_000);
     f.segments();
@@ -111,9 +111,10 @@ describe('fast retransmit', () => {
     }
     expect(f.ranges()).toContain('1:1001(1000)');
     f.wait(0.11);
+    // All of that was sent before it, be it in the same moment.
     f.inject('. 1:1(0) ack 1 win 257 <sack 1001:12001,nop,nop>');
-    expect(f.ranges()).toContain('12001:13001(1000)');
-    f.wait(0.11);
+    expect(f.ranges()).not.toContain('1:1001(1000)');
+    f.wait(0.1);
     f.inject('. 1:1(0) ack 1 win 257 <sack 1001:13001,nop,nop>');
     expect(f.ranges()).toContain('1:1001(1000)');
     expect(f.net.ipv4.mib.TcpExtTCPLostRetransmit).toBe(1);
