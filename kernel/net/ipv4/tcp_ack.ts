@@ -408,7 +408,10 @@ export function tcp_ack(sk: tcp_sock, skb: sk_buff, flag: number): number {
     }
     return 0;
   }
-  if (after(ack, sk.snd_nxt)) return -SKB_DROP_REASON.TCP_ACK_UNSENT_DATA;
+  if (after(ack, sk.snd_nxt)) {
+    if ((flag & FLAG_NO_CHALLENGE_ACK) === 0) tcp_send_challenge_ack(sk);
+    return -SKB_DROP_REASON.TCP_ACK_UNSENT_DATA;
+  }
   if (after(ack, prior_snd_una)) {
     flag |= FLAG_SND_UNA_ADVANCED;
     sk.icsk_retransmits = 0;

@@ -209,7 +209,7 @@ export function tcp_recvmsg(sk_: sock, msg: msghdr, length: number): number {
       sk.copied_seq = seq;
       if (used > 0) tcp_rcv_space_adjust(sk);
     }
-    if (sk.urg_data !== 0 && after(sk.copied_seq, sk.urg_seq)) {
+    if (sk.urg_data !== 0 && !sk.sk_urginline && after(sk.copied_seq, sk.urg_seq)) {
       sk.urg_data = 0;
       tcp_fast_path_check(sk);
     }

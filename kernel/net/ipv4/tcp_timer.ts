@@ -253,7 +253,12 @@ function tcp_write_timeout(sk: tcp_sock): boolean {
     }
   }
   if (!expired) expired = retransmits_timed_out(sk, retry_until, sk.icsk_user_timeout);
-  if (!expired) return false;
+  if (!expired) {
+    // sk_rethink_txhash: another path may serve better. Nothing here hashes a sender's flow, but the count is seen.
+    sk.timeout_rehash++;
+    ipv4.mib.TcpExtTcpTimeoutRehash++;
+    return false;
+  }
   tcp_write_err(sk);
   return true;
 }
