@@ -231,6 +231,8 @@ class Runner:
 
     def perform(self, name, args):
         sock = self.names.get(args[0]) if args else None
+        if sock is None and name not in ("socket", "bsocket", "epoll"):
+            raise OSError(errno.EBADF, name)
         if name in ("socket", "bsocket"):
             sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
             sock.setblocking(name == "bsocket")
@@ -297,8 +299,6 @@ class Runner:
         elif name == "info":
             raw = sock.getsockopt(6, 11, 256)
             fields = {key: struct.unpack_from("<" + code, raw, at)[0] for key, at, code in INFO}
-            fields["pingpong"] = 0
-            del fields["pingpong"]
             return " ".join(f"{key}={value}" for key, value in fields.items())
         else:
             raise ValueError(name)

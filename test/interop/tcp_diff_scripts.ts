@@ -49,7 +49,7 @@ export const SCRIPTS: { readonly [name: string]: string } = {
       `passive open${options}`,
       `${LISTEN}
 < S 0:0(0) win 65535${options}
-< . 1:1(0) ack 1 win 1000${options.includes('TS') ? ' <nop,nop,TS val 110 ecr 1>' : ''}
+< . 1:1(0) ack 1 win 1000${options.includes('TS') ? ' <nop,nop,TS val 110 ecr 0>' : ''}
 accept L C
 info C
 get C TCP_MAXSEG
@@ -310,7 +310,7 @@ close L
 flow 40001 8080
 < . 1:1(0) ack 1 win 257
 +1500 end`,
-  'TCP_DEFER_ACCEPT': `
+  TCP_DEFER_ACCEPT: `
 +0 socket L
 +5 bind L 8080
 +5 set L TCP_DEFER_ACCEPT 3
@@ -447,7 +447,7 @@ close C
 +1500 < . 1:1(0) ack 2 win 257
 +1500 < . 1:1(0) ack 2 win 257
 +50 end`,
-  'TCP_LINGER2': `${accepted()}
+  TCP_LINGER2: `${accepted()}
 set C TCP_LINGER2 1
 get C TCP_LINGER2
 close C
@@ -534,13 +534,13 @@ listen L 3
 poll L
 +50 end`,
   // TIME_WAIT.
-  'TIME_WAIT: SYN, old SYN, data, RST': `${accepted(TS_SYN, 257).replace('. 1:1(0) ack 1 win 257', '. 1:1(0) ack 1 win 257 <nop,nop,TS val 1001 ecr 1>')}
+  'TIME_WAIT: SYN, old SYN, data, RST': `${accepted(TS_SYN, 257).replace('. 1:1(0) ack 1 win 257', '. 1:1(0) ack 1 win 257 <nop,nop,TS val 1001 ecr 0>')}
 close C
-< F. 1:1(0) ack 2 win 257 <nop,nop,TS val 1010 ecr 1>
-< . 2:2(0) ack 2 win 257 <nop,nop,TS val 900 ecr 1>
-< . 1:11(10) ack 2 win 257 <nop,nop,TS val 1011 ecr 1>
+< F. 1:1(0) ack 2 win 257 <nop,nop,TS val 1010 ecr 0>
+< . 2:2(0) ack 2 win 257 <nop,nop,TS val 900 ecr 0>
+< . 1:11(10) ack 2 win 257 <nop,nop,TS val 1011 ecr 0>
 +1000 < S 1000:1000(0) win 257 <mss 1000,sackOK,TS val 900 ecr 0>
-+1000 < R 2:2(0) win 257 <nop,nop,TS val 1012 ecr 1>
++1000 < R 2:2(0) win 257 <nop,nop,TS val 1012 ecr 0>
 < S 5000:5000(0) win 257 <mss 1000,sackOK,TS val 3000 ecr 0>
 +50 end`,
   'TIME_WAIT: SYN without timestamps': `${accepted()}
@@ -669,7 +669,7 @@ connect C 80
 +6000 poll C
 get C SO_ERROR
 +50 end`,
-  'TCP_SYNCNT': `
+  TCP_SYNCNT: `
 +0 socket C
 +5 bind C 8080
 +5 flow 80 8080
@@ -760,7 +760,7 @@ info C
 +200 info C
 +50 end`,
   // Sending.
-  'Nagle': `${accepted()}
+  Nagle: `${accepted()}
 write C 100
 write C 200
 write C 800
@@ -771,7 +771,7 @@ set C TCP_NODELAY 1
 write C 100
 write C 100
 +50 end`,
-  'MSG_MORE': `${accepted()}
+  MSG_MORE: `${accepted()}
 write C 100 MORE
 write C 100 MORE
 +300 write C 1000 MORE
@@ -782,7 +782,7 @@ set C TCP_NODELAY 1
 +50 write C 40 MORE
 +300 close C
 +50 end`,
-  'TCP_CORK': `${accepted()}
+  TCP_CORK: `${accepted()}
 set C TCP_CORK 1
 write C 100
 write C 100
@@ -795,7 +795,7 @@ write C 100
 < . 1:1(0) ack 2201 win 257
 +300 shutdown C WR
 +50 end`,
-  'TCP_MAXSEG': `
+  TCP_MAXSEG: `
 +0 socket L
 +5 set L TCP_MAXSEG 700
 +5 get L TCP_MAXSEG
@@ -877,7 +877,7 @@ write C 1000
 outq C
 poll C
 +10 end`,
-  'TCP_NOTSENT_LOWAT': `${accepted()}
+  TCP_NOTSENT_LOWAT: `${accepted()}
 set C TCP_NOTSENT_LOWAT 3000
 write C 20000
 poll C
@@ -1069,13 +1069,13 @@ read C 10
 write C 10
 info C
 +50 end`,
-  'PAWS and old timestamps': `${accepted(TS_SYN, 257).replace('. 1:1(0) ack 1 win 257', '. 1:1(0) ack 1 win 257 <nop,nop,TS val 1001 ecr 1>')}
-< P. 1:101(100) ack 1 win 257 <nop,nop,TS val 1100 ecr 1>
-< P. 101:201(100) ack 1 win 257 <nop,nop,TS val 1000 ecr 1>
-< P. 101:201(100) ack 1 win 257 <nop,nop,TS val 1000 ecr 1>
+  'PAWS and old timestamps': `${accepted(TS_SYN, 257).replace('. 1:1(0) ack 1 win 257', '. 1:1(0) ack 1 win 257 <nop,nop,TS val 1001 ecr 0>')}
+< P. 1:101(100) ack 1 win 257 <nop,nop,TS val 1100 ecr 0>
+< P. 101:201(100) ack 1 win 257 <nop,nop,TS val 1000 ecr 0>
+< P. 101:201(100) ack 1 win 257 <nop,nop,TS val 1000 ecr 0>
 +600 < P. 101:201(100) ack 1 win 257
-< P. 201:301(100) ack 1 win 257 <nop,nop,TS val 1200 ecr 1>
-< R. 301:301(0) ack 1 win 257 <nop,nop,TS val 1000 ecr 1>
+< P. 201:301(100) ack 1 win 257 <nop,nop,TS val 1200 ecr 0>
+< R. 301:301(0) ack 1 win 257 <nop,nop,TS val 1000 ecr 0>
 poll C
 +50 end`,
   'no timestamp in a segment after timestamps': `${accepted(TS_SYN, 257)}

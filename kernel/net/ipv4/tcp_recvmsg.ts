@@ -209,7 +209,7 @@ export function tcp_recvmsg(sk_: sock, msg: msghdr, length: number): number {
       sk.copied_seq = seq;
       if (used > 0) tcp_rcv_space_adjust(sk);
     }
-    if (sk.urg_data !== 0 && !sk.sk_urginline && after(sk.copied_seq, sk.urg_seq)) {
+    if (sk.urg_data !== 0 && after(sk.copied_seq, sk.urg_seq)) {
       sk.urg_data = 0;
       tcp_fast_path_check(sk);
     }
@@ -239,7 +239,7 @@ function tcp_inq_hint(sk: tcp_sock): number {
 
 /** tcp_inq (SIOCINQ): bytes that can be read before urgent data, without the FIN. */
 export function tcp_inq(sk: tcp_sock): number {
-  if (sk.urg_data !== 0 && after(sk.urg_seq, sk.copied_seq)) return (sk.urg_seq - sk.copied_seq) | 0;
+  if (sk.urg_data !== 0 && !sk.sk_urginline && after(sk.urg_seq, sk.copied_seq)) return (sk.urg_seq - sk.copied_seq) | 0;
   const answ = (sk.rcv_nxt - sk.copied_seq) | 0;
   return answ !== 0 && sk.sk_done ? answ - 1 : answ;
 }
