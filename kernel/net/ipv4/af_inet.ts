@@ -174,7 +174,8 @@ function inet_getsockopt(
 /** inet_sendmsg */
 function inet_sendmsg(sock: socket, msg: Parameters<proto_ops['sendmsg']>[1], length: number): number {
   const sk = sock.sk as sock;
-  if (sk.inet_num === 0) {
+  // A stream that is not connected cannot send: no port for it (TCP's no_autobind).
+  if (sk.inet_num === 0 && sk.sk_type !== SOCK_STREAM) {
     const err = inet_autobind(sk);
     if (err !== 0) return err;
   }

@@ -34,7 +34,6 @@ import {
   TCP_INFINITE_SSTHRESH,
   TCP_INIT_CWND,
   TCP_MIN_MSS,
-  TCP_MSS_DEFAULT,
   TCP_TIMEOUT_INIT,
   TCP_TIMEWAIT_LEN,
   TCPF_CLOSE_WAIT,
@@ -352,7 +351,6 @@ function tcp_reset_numbers(sk: tcp_sock): void {
   const { user_mss } = sk.rx_opt;
   Object.assign(sk.rx_opt, new tcp_options_received());
   sk.rx_opt.user_mss = user_mss;
-  sk.mss_cache = TCP_MSS_DEFAULT;
   sk.segs_in = 0;
   sk.segs_out = 0;
   sk.data_segs_in = 0;
