@@ -46,6 +46,7 @@ export class TcpFlow extends TcpPeer {
 
   constructor(options: FlowOptions = {}) {
     super();
+    if (options.gso !== true) this.dev.gso_max_segs = 1;
     Object.assign(this.net.ipv4, options.sysctl ?? {});
     if (options.rmemMax !== undefined) this.net.sysctl.rmem_max = options.rmemMax;
     const listener = this.call(sys_socket, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);

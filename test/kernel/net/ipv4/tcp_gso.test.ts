@@ -192,7 +192,7 @@ test('loopback: packets stay large, there and back', () => {
 describe('a packet of several segments is out', () => {
   /** Ten segments of 1000 bytes out, in packets of five. */
   function out(options: { options?: string } = {}): TcpFlow {
-    const f = new TcpFlow({ rtt: 0.1, ...options });
+    const f = new TcpFlow({ gso: true, rtt: 0.1, ...options });
     f.write(10_000);
     expect(f.segments().map(({ flags }) => flags & TCP_PSH)).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, TCP_PSH]);
     expect(f.sk.tcp_rtx_queue.qlen).toBeLessThan(10);
@@ -267,7 +267,7 @@ describe('a packet of several segments is out', () => {
   });
 
   test('the window closes on half a packet: what fits goes, then probes, then the rest', () => {
-    const f = new TcpFlow({ rtt: 0.1, options: 'mss 1000,sackOK', win: 4500 });
+    const f = new TcpFlow({ gso: true, rtt: 0.1, options: 'mss 1000,sackOK', win: 4500 });
     f.write(10_000);
     expect(f.ranges()).toEqual(['1:1001(1000)', '1001:2001(1000)', '2001:3001(1000)', '3001:4001(1000)']);
     f.wait(0.1);
@@ -281,7 +281,7 @@ describe('a packet of several segments is out', () => {
   });
 
   test('ECE: CWR is on the first segment of the next packet, and on no other', () => {
-    const f = new TcpFlow({ rtt: 0.1, ecn: true });
+    const f = new TcpFlow({ gso: true, rtt: 0.1, ecn: true });
     f.write(10_000);
     f.segments();
     f.wait(0.1);
@@ -298,7 +298,7 @@ describe('a packet of several segments is out', () => {
   });
 
   test('small writes fill packets with whole segments', () => {
-    const f = new TcpFlow({ rtt: 0.1, win: 0 });
+    const f = new TcpFlow({ gso: true, rtt: 0.1, win: 0 });
     for (let i = 0; i < 200; i++) expect(f.write(70)).toBe(70);
     expect(f.sk.write_seq - f.sk.snd_una).toBe(14_000);
     for (let skb = f.sk.sk_write_queue.first; skb !== null && skb.next !== null; skb = skb.next) {
