@@ -131,7 +131,7 @@ export const ODD: readonly Script[] = [
     rtt: 100,
     steps: [
       '+0 w 20000',
-      '+320 i',
+      '+370 i',
       '+5 < . 1:1(0) ack 1001 win 32792',
       '+0 i',
       '+5 < . 1:1(0) ack 2001 win 32792',
@@ -147,7 +147,7 @@ export const ODD: readonly Script[] = [
     rtt: 100,
     steps: [
       '+0 w 20000',
-      '+320 i',
+      '+370 i',
       '+100 < . 1:1(0) ack 1001 win 32792',
       '+0 i',
       '+95 < . 1:1(0) ack 1001 win 32792',
