@@ -245,7 +245,7 @@ export const LOSSES: readonly Script[] = [
     sysctl: { tcp_early_retrans: 0 },
     steps: [
       '+0 w 20000',
-      '+320 -',
+      '+370 -',
       '+20 < . 1:1(0) ack 1001 win 1000',
       '+0 i',
       '+5 < . 1:1(0) ack 2001 win 1000',
@@ -261,7 +261,7 @@ export const LOSSES: readonly Script[] = [
     sysctl: { tcp_early_retrans: 0 },
     steps: [
       '+0 w 20000',
-      '+320 -',
+      '+370 -',
       '+20 < . 1:1(0) ack 1001 win 1000',
       '+0 i',
       '+5 < . 1:1(0) ack 1001 win 1000 <sack 5001:6001,nop,nop>',
@@ -275,7 +275,7 @@ export const LOSSES: readonly Script[] = [
     sysctl: { tcp_early_retrans: 0 },
     steps: [
       '+0 w 20000',
-      '+320 -',
+      '+370 -',
       '+20 < . 1:1(0) ack 1001 win 1000',
       '+0 i',
       '+95 < . 1:1(0) ack 1001 win 1000 <sack 10001:11001,nop,nop>',
