@@ -34,6 +34,8 @@ export interface FlowOptions {
   readonly win?: number;
   readonly sysctl?: Record<string, number | string>;
   readonly ecn?: boolean;
+  /** Packets of several segments, as the device takes them; else each is one, with its own flags. Default false. */
+  readonly gso?: boolean;
   /** net.core.rmem_max */
   readonly rmemMax?: number;
 }

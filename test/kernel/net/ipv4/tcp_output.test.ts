@@ -46,7 +46,7 @@ describe('windows', () => {
   });
 
   test('SO_SNDBUF bounds what is taken', () => {
-    const f = new TcpFlow({ rtt: 0.1 });
+    const f = new TcpFlow({ rtt: 0.1, gso: true });
     f.set(SOL_SOCKET, SO_SNDBUF, 10_000);
     // A packet holds up to half of the peer's window, 16 segments; what is begun is filled: ten segments are out, and one packet waits.
     expect(f.write(90_000)).toBe(26_000);
