@@ -500,6 +500,7 @@ function syn_recv_to_established(sk: tcp_sock, skb: sk_buff): void {
   sk.delivered++;
   tcp_try_undo_spurious_syn(sk);
   sk.retrans_stamp = 0;
+  if (sk.rx_opt.tstamp_ok !== 0) sk.advmss -= TCPOLEN_TSTAMP_ALIGNED;
   tcp_init_transfer(sk);
   sk.copied_seq = sk.rcv_nxt;
   tcp_set_state(sk, TCP_ESTABLISHED);
@@ -507,7 +508,6 @@ function syn_recv_to_established(sk: tcp_sock, skb: sk_buff): void {
   sk.snd_una = skb.ack_seq;
   sk.snd_wnd = th_window(skb) << sk.rx_opt.snd_wscale;
   sk.snd_wl1 = skb.seq;
-  if (sk.rx_opt.tstamp_ok !== 0) sk.advmss -= TCPOLEN_TSTAMP_ALIGNED;
   if (sk.icsk_ca_ops.cong_control === null) tcp_update_pacing_rate(sk);
   sk.lsndtime = tcp_jiffies(sk.kernel);
   tcp_initialize_rcv_mss(sk);
