@@ -10,7 +10,7 @@ const SHORT_MS = 4000;
 const DIFFERENT =
   /^(passive open <mss (20>|88,)|sndbuf|small writes|TCP_NOTSENT|EPOLLOUT|blocking write|window smaller|ICMP: frag|SYN cookies always$|shutdown RDWR)/;
 /** A real machine has other work: what differs is played again, alone. */
-const TRIES = 4;
+const TRIES = 10;
 
 const names = Object.keys(SCRIPTS).filter(name => !DIFFERENT.test(name));
 
