@@ -399,6 +399,11 @@ export const RFC9293: Rfc = {
       ),
     ),
     rule(
+      '3.10.7.4',
+      'an acknowledgement of what was never sent: an ACK',
+      by(`${TCP}linux.test.ts`, 'RFC 9293 3.10.7.4: an ACK of what was never sent: an ACK, at most two a second'),
+    ),
+    rule(
       '3.6',
       'one direction closed, the other goes on',
       by(CLOSE, 'RFC 9293 MUST-16: half-close: what comes afterwards is still received'),
