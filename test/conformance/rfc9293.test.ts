@@ -1,6 +1,8 @@
 /** RFC 9293, where test/kernel/net/ipv4/tcp_*.test.ts do not say it; by the numbers of its appendix B. */
+
 import { expect, test } from 'vitest';
 import { ENETUNREACH } from '../../kernel/errno.ts';
+import { SO_SNDBUF, SOL_SOCKET } from '../../kernel/net/core/sock.ts';
 import { in_aton } from '../../kernel/net/ipv4/ip_header.ts';
 import { IP_TOS, IP_TTL, SOL_IP } from '../../kernel/net/ipv4/ip_sockglue.ts';
 import { AF_INET, SOCK_NONBLOCK, SOCK_STREAM, sockaddr_in } from '../../kernel/net/msg.ts';
@@ -30,6 +32,7 @@ function isnFor(peer: TcpPeer, port: number): number {
 
 test('RFC 9293 MUST-1: a window of 65,535 is that many bytes, not a negative number', () => {
   const f = new TcpFlow({ rtt: 0.1, options: 'mss 1000', win: 65535 });
+  f.set(SOL_SOCKET, SO_SNDBUF, 200_000);
   f.sk.snd_cwnd = 100;
   expect(f.sk.snd_wnd).toBe(65535);
   f.write(65000);

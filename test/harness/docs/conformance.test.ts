@@ -1,5 +1,5 @@
 /** The lists behind docs/conformance.md: every test they name is there, and none that is named after an RFC is left out. */
-import { existsSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { RFCS } from '../../../harness/docs/conformance.ts';
