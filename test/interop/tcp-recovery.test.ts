@@ -7,7 +7,7 @@ import { ODD } from './tcp-recovery-odd.ts';
 import { RECEIVING } from './tcp-recovery-receive.ts';
 import { WINDOWS } from './tcp-recovery-windows.ts';
 
-const TIMEOUT = 60_000;
+const TIMEOUT = 150_000;
 const SHORT_MS = 280;
 
 const short = (script: Script): boolean => duration(script) <= SHORT_MS;
