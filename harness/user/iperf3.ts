@@ -52,9 +52,11 @@ interface Parameters {
 }
 
 interface Flow {
-  readonly fd: number;
+  /** -1 when it was closed. */
+  fd: number;
   readonly id: number;
   bytes: number;
+  /** Data may still move. */
   open: boolean;
 }
 
@@ -146,6 +148,8 @@ class Server {
     const started = sys.kernel.clock.now;
     yield* this.transfer(reverse === true);
     const seconds = (sys.kernel.clock.now - started) / 1e9;
+    // Before anything else, as iperf3's own server does: a client that receives waits for a whole block, or the end.
+    yield* this.closeStreams();
     yield* this.state(EXCHANGE_RESULTS);
     yield* this.readJson();
     yield* this.writeJson(this.results(seconds));
@@ -198,6 +202,13 @@ class Server {
     else flow.bytes += n;
   }
 
+  private *closeStreams(): Call<void> {
+    for (const flow of this.flows) {
+      if (flow.fd >= 0) yield* this.sys.close(flow.fd);
+      flow.fd = -1;
+    }
+  }
+
   private results(seconds: number): unknown {
     return {
       cpu_util_total: 0,
@@ -226,7 +237,8 @@ class Server {
       sys.kernel.ram.u8[this.buffer] = ACCESS_DENIED;
       if (good) yield* sys.send(this.control, this.buffer, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
     }
-    for (const { fd } of this.flows.splice(0)) yield* sys.close(fd);
+    yield* this.closeStreams();
+    this.flows.length = 0;
     if (this.control >= 0) yield* sys.close(this.control);
     this.control = -1;
   }
