@@ -11,7 +11,7 @@ interface CopyPlace {
 }
 
 export const copy_places = [
-  { name: 'user-to-kernel', where: '__ip_append_data', what: 'what a program sends, into the packet' },
+  { name: 'user-to-kernel', where: '__ip_append_data, tcp_sendmsg', what: 'what a program sends, into the packet' },
   { name: 'kernel-to-user', where: 'skb_copy_datagram_iter', what: 'the packet, into the buffer of recv' },
   { name: 'copybreak', where: 'the driver’s poll', what: 'a small frame, so that its buffer stays with the ring' },
   { name: 'linearize', where: '__pskb_pull_tail', what: 'fragments, into the linear part' },
@@ -21,7 +21,11 @@ export const copy_places = [
   { name: 'udp-segment', where: 'udp_rcv_segment', what: 'datagrams that GRO merged, for a socket without UDP_GRO' },
   { name: 'icmp-reply', where: 'icmp_glue_bits', what: 'what an ICMP message quotes or echoes' },
   { name: 'fragment', where: 'ip_do_fragment', what: 'a piece of a datagram that is too long for its way' },
-  { name: 'append', where: '__ip_append_data', what: 'the odd bytes that go from one fragment into the next' },
+  {
+    name: 'append',
+    where: '__ip_append_data, tcp_sendmsg',
+    what: 'the odd bytes that go from one fragment into the next',
+  },
   { name: 'tcp-split', where: 'tcp_fragment', what: 'the shorter part of a segment that is cut in two' },
   { name: 'tcp-collapse', where: 'tcp_collapse, tcp_mtu_probe', what: 'small segments that become one' },
   { name: 'pio-in', where: 'insw, insl', what: 'a frame through the data port, by the CPU' },

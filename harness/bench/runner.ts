@@ -27,6 +27,28 @@ export function seconds(work: () => void): number {
   return Number(process.hrtime.bigint() - start) / 1e9;
 }
 
+/** Turns that each run is cut into: the best of them is what the code costs, the rest is what else the machine did. */
+const TURNS = 8;
+
+/**
+ * Costs of several subjects, in one run of `count` units of work each: in short turns, one after the other, so that what
+ * the machine does meanwhile hits all of them. Gives the least seconds a unit of each.
+ */
+export function alternately<T>(
+  subjects: readonly T[],
+  count: number,
+  work: (subject: T, count: number) => void,
+): number[] {
+  const each = Math.max(1, Math.floor(count / TURNS));
+  const least = subjects.map(() => Number.POSITIVE_INFINITY);
+  for (let turn = 0; turn < TURNS; turn++) {
+    for (const [i, subject] of subjects.entries()) {
+      least[i] = Math.min(least[i] as number, seconds(() => work(subject, each)) / each);
+    }
+  }
+  return least;
+}
+
 let collect: (() => void) | null = null;
 
 function gc(): void {
@@ -46,4 +68,11 @@ export function allocated(work: () => void): number {
   const before = process.memoryUsage().heapUsed;
   work();
   return process.memoryUsage().heapUsed - before;
+}
+
+/** Bytes of JavaScript heap and of array buffers in use, after a collection. */
+export function heapUsed(): number {
+  gc();
+  const { heapUsed: heap, arrayBuffers } = process.memoryUsage();
+  return heap + arrayBuffers;
 }

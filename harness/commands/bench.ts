@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { benchCardAccess, benchCardDrain } from '../bench/card.ts';
+import { benchConntrack, benchRules } from '../bench/netfilter.ts';
 import { benchNicProgrammed, benchNicRegisters, benchNicRings } from '../bench/nic.ts';
 import { benchForward } from '../bench/route.ts';
 import type { Result } from '../bench/runner.ts';
@@ -9,6 +10,7 @@ import { benchRx } from '../bench/rx.ts';
 import { benchSockets } from '../bench/sockets.ts';
 import { benchStages } from '../bench/stages.ts';
 import { benchTap, benchTapProblem } from '../bench/tap.ts';
+import { benchTcpBulk, benchTcpConnect, benchTcpIdle, benchTcpLookup, benchTcpRoundTrips } from '../bench/tcp.ts';
 import { benchTrace } from '../bench/trace.ts';
 import { benchTx } from '../bench/tx.ts';
 import { benchUdp } from '../bench/udp.ts';
@@ -45,6 +47,12 @@ const benches: readonly Bench[] = [
     what: 'forwarding, 64-byte frames: 1 to 100,000 routes, 1 and 1,000 next hops',
     run: benchForward,
   },
+  {
+    name: 'conntrack',
+    what: 'forwarding without tracking, and tracked with 1, 1,000 and 100,000 connections',
+    run: benchConntrack,
+  },
+  { name: 'rules', what: 'forwarding without a table, and with 0, 10 and 1,000 rules', run: benchRules },
   { name: 'rx', what: 'UDP, 64-byte frames: 1 and 64 flows, GRO on and off, 0 and 8 taps', run: runs => benchRx(runs) },
   {
     name: 'trace',
@@ -62,6 +70,23 @@ const benches: readonly Bench[] = [
     name: 'sockets',
     what: 'UDP, 64-byte frames, wire to recvfrom, with 1, 1,000 and 100,000 sockets',
     run: benchSockets,
+  },
+  {
+    name: 'tcp-bulk',
+    what: 'TCP, MSS 1460, between two hosts: without offloads, and with TSO and GRO',
+    run: runs => benchTcpBulk(runs),
+  },
+  { name: 'tcp-rr', what: 'TCP, requests and responses of one byte', run: runs => benchTcpRoundTrips(runs) },
+  { name: 'tcp-connect', what: 'TCP, connections opened, accepted and closed', run: runs => benchTcpConnect(runs) },
+  {
+    name: 'tcp-idle',
+    what: 'TCP, memory of one of 10,000 idle connections, both ends',
+    run: runs => benchTcpIdle(runs),
+  },
+  {
+    name: 'tcp-lookup',
+    what: 'TCP, round trips on one of 1, 1,000 and 100,000 connections',
+    run: runs => benchTcpLookup(runs),
   },
   {
     name: 'tap64',

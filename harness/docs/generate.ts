@@ -5,6 +5,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { conformance } from './conformance.ts';
 import { datasheet } from './datasheet.ts';
 import { ne2000Manual } from './ne2000.ts';
 import { packetPath } from './packet-path.ts';
@@ -13,6 +14,7 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
 /** Path under the repository → what makes its contents. */
 export const DOCUMENTS: Readonly<Record<string, () => string>> = {
+  'docs/conformance.md': conformance,
   'docs/datasheet.md': datasheet,
   'docs/ne2000.md': ne2000Manual,
   'docs/packet-path.md': packetPath,

@@ -48,7 +48,7 @@ export interface file_watch {
 /** struct file: what a descriptor leads to. */
 export class file {
   readonly f_op: file_operations;
-  readonly private_data: unknown;
+  private_data: unknown;
   f_flags: number;
   f_count = 1;
   /** Watchers, told before the file is released (eventpoll_release). */

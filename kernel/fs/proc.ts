@@ -97,3 +97,27 @@ export function proc_irq_smp_affinity(kernel: Kernel, irq: number): string | nul
   const desc = kernel.irqs[irq];
   return desc === undefined ? null : `${(1 << desc.affinity).toString(16)}\n`;
 }
+
+/** What there is beside /proc/net's registered files, by path. */
+const files: Readonly<Record<string, (kernel: Kernel) => string>> = {
+  '/proc/interrupts': proc_interrupts,
+  '/proc/softirqs': proc_softirqs,
+  '/proc/net/dev': kernel => proc_net_dev(kernel.init_net),
+  '/proc/net/softnet_stat': proc_net_softnet_stat,
+};
+
+/** Every file that proc_read knows, sorted. */
+export function proc_list(kernel: Kernel): string[] {
+  const registered = [...kernel.init_net.proc_net.files.keys()].map(name => `/proc/net/${name}`);
+  const lines = kernel.irqs.map(({ irq }) => `/proc/irq/${irq}/smp_affinity`);
+  return [...Object.keys(files), ...registered, ...lines].sort();
+}
+
+/** The text of a file of /proc, as Linux 6.18 on x86 prints it; null: there is no such file. */
+export function proc_read(kernel: Kernel, path: string): string | null {
+  if (Object.hasOwn(files, path)) return (files[path] as (kernel: Kernel) => string)(kernel);
+  const irq = /^\/proc\/irq\/(\d+)\/smp_affinity$/.exec(path)?.[1];
+  if (irq !== undefined) return proc_irq_smp_affinity(kernel, Number(irq));
+  const parts = path.startsWith('/proc/net/') ? kernel.init_net.proc_net.files.get(path.slice(10)) : undefined;
+  return parts?.map(({ show }) => show(kernel.init_net)).join('') ?? null;
+}

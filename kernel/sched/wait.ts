@@ -22,22 +22,22 @@ export class wait_queue_entry {
 
 /** A list of entries: non-exclusive ones in front, exclusive ones behind. */
 export class wait_queue_head {
-  first: wait_queue_entry | null = null;
-  private last: wait_queue_entry | null = null;
+  wq_first: wait_queue_entry | null = null;
+  wq_last: wait_queue_entry | null = null;
 
   /** waitqueue_active */
   active(): boolean {
-    return this.first !== null;
+    return this.wq_first !== null;
   }
 
   /** add_wait_queue: in front of the others. */
   add(entry: wait_queue_entry): void {
     entry.queue = this;
     entry.prev = null;
-    entry.next = this.first;
-    if (this.first !== null) this.first.prev = entry;
-    else this.last = entry;
-    this.first = entry;
+    entry.next = this.wq_first;
+    if (this.wq_first !== null) this.wq_first.prev = entry;
+    else this.wq_last = entry;
+    this.wq_first = entry;
   }
 
   /** add_wait_queue_exclusive: behind the others, and a wake-up stops after the first such entry it wakes. */
@@ -45,18 +45,18 @@ export class wait_queue_head {
     entry.flags |= WQ_FLAG_EXCLUSIVE;
     entry.queue = this;
     entry.next = null;
-    entry.prev = this.last;
-    if (this.last !== null) this.last.next = entry;
-    else this.first = entry;
-    this.last = entry;
+    entry.prev = this.wq_last;
+    if (this.wq_last !== null) this.wq_last.next = entry;
+    else this.wq_first = entry;
+    this.wq_last = entry;
   }
 
   remove(entry: wait_queue_entry): void {
     if (entry.queue !== this) return;
     if (entry.prev !== null) entry.prev.next = entry.next;
-    else this.first = entry.next;
+    else this.wq_first = entry.next;
     if (entry.next !== null) entry.next.prev = entry.prev;
-    else this.last = entry.prev;
+    else this.wq_last = entry.prev;
     entry.queue = null;
     entry.prev = null;
     entry.next = null;
@@ -64,7 +64,7 @@ export class wait_queue_head {
 
   /** __wake_up: every non-exclusive entry and `nr_exclusive` exclusive ones (0: all). */
   wake_up(key: number, nr_exclusive = 1): void {
-    let entry = this.first;
+    let entry = this.wq_first;
     while (entry !== null) {
       const next: wait_queue_entry | null = entry.next;
       const exclusive = (entry.flags & WQ_FLAG_EXCLUSIVE) !== 0;

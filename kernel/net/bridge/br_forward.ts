@@ -27,7 +27,7 @@ function should_deliver(p: net_bridge_port, skb: sk_buff, source: net_bridge_por
   return source === null || (source.flags & p.flags & BR_ISOLATED) === 0;
 }
 
-/** __br_forward, br_dev_queue_push_xmit: to the port's device. Takes the skb. */
+/** __br_forward: to the port's device. Takes the skb. */
 function __br_forward(to: net_bridge_port, skb: sk_buff): void {
   const { dev } = to;
   const indev = skb.dev;
@@ -44,7 +44,8 @@ function br_forward_finish(net: net, skb: sk_buff): number {
   return NF_HOOK(NFPROTO_BRIDGE, NF_BR_POST_ROUTING, net, skb, null, skb.dev, br_dev_queue_push_xmit);
 }
 
-function br_dev_queue_push_xmit(_net: net, skb: sk_buff): number {
+/** br_dev_queue_push_xmit: with its link-layer header again, to the port's queue. Takes the skb. */
+export function br_dev_queue_push_xmit(_net: net, skb: sk_buff): number {
   const dev = skb.dev as net_device;
   skb_push(skb, ETH_HLEN);
   // is_skb_forwardable: merged packets are cut apart again below.

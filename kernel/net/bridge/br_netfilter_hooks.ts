@@ -6,10 +6,29 @@ import { ip_fast_csum } from '../../lib/checksum.ts';
 import { NUD_VALID } from '../core/neighbour.ts';
 import type { net } from '../core/net_namespace.ts';
 import type { net_device } from '../core/netdevice.ts';
-import { PACKET_HOST, PACKET_OTHERHOST, pskb_may_pull, type sk_buff, skb_trim } from '../core/skbuff.ts';
-import { ETH_P_ARP, ETH_P_IP } from '../ethernet/eth.ts';
+import {
+  kfree_skb_reason,
+  PACKET_HOST,
+  PACKET_OTHERHOST,
+  pskb_may_pull,
+  SKB_DROP_REASON,
+  type sk_buff,
+  skb_trim,
+} from '../core/skbuff.ts';
+import { ETH_HLEN, ETH_P_ARP, ETH_P_IP } from '../ethernet/eth.ts';
 import { ip_neigh_gw4 } from '../ipv4/arp.ts';
-import { iph_daddr, iph_ihl, iph_saddr, iph_tos, iph_tot_len, iph_version } from '../ipv4/ip_header.ts';
+import { IPCB_frag_max_size } from '../ipv4/inet_skb_parm.ts';
+import {
+  IP_DF,
+  iph_daddr,
+  iph_frag_off,
+  iph_ihl,
+  iph_saddr,
+  iph_tos,
+  iph_tot_len,
+  iph_version,
+} from '../ipv4/ip_header.ts';
+import { ip_do_fragment } from '../ipv4/ip_output.ts';
 import { ip_route_input, rt_nexthop, type rtable } from '../ipv4/route.ts';
 import {
   NF_ACCEPT,
@@ -36,6 +55,7 @@ import {
   nf_register_net_hooks,
   nf_unregister_net_hooks,
 } from '../netfilter/core.ts';
+import { br_dev_queue_push_xmit } from './br_forward.ts';
 import { br_port_of } from './br_if.ts';
 import { br_handle_frame_finish } from './br_input.ts';
 
@@ -56,6 +76,13 @@ function br_validate_ipv4(skb: sk_buff): boolean {
   const length = iph_tot_len(skb);
   if (skb.len < length || length < ihl * 4) return false;
   if (!skb_trim(skb, length)) return false;
+  // A new owner of the control block: IP's.
+  skb.cb0 = 0;
+  skb.cb1 = 0;
+  skb.cb2 = 0;
+  skb.cb3 = 0;
+  skb.cb4 = 0;
+  skb.cb5 = 0;
   skb.transport_header = skb.network_header + ihl * 4;
   return true;
 }
@@ -133,6 +160,42 @@ function br_nf_forward(_priv: unknown, skb: sk_buff, state: nf_hook_state): numb
   return nf_hook(NFPROTO_IPV4, NF_INET_FORWARD, net, skb, br, br, null) === 1 ? NF_ACCEPT : NF_STOLEN;
 }
 
+/** br_nf_push_frag_xmit: a fragment gets its link-layer header and its VLAN tag back. Takes the skb. */
+function br_nf_push_frag_xmit(net: net, skb: sk_buff): number {
+  const { frag } = net.nf.bridge;
+  const at = skb.data - ETH_HLEN;
+  skb.ram.u8.set(frag.mac, at);
+  skb.mac_header = at;
+  skb.vlan_tci = frag.vlan_tci;
+  skb.vlan_proto = frag.vlan_proto;
+  skb.vlan_present = frag.vlan_present;
+  return br_dev_queue_push_xmit(net, skb);
+}
+
+/**
+ * br_nf_dev_queue_xmit: what was reassembled for the trackers leaves in fragments no larger than those it came in; what
+ * is too long for the port without that, too, where its sender allows it. A verdict: NF_ACCEPT when it may leave as it is.
+ */
+function br_nf_refragment(net: net, skb: sk_buff, out: net_device): number {
+  const frag_max_size = IPCB_frag_max_size(skb);
+  const mtu = frag_max_size !== 0 && frag_max_size < out.mtu ? frag_max_size : out.mtu;
+  if (skb.gso_size !== 0 || skb.len <= mtu) return NF_ACCEPT;
+  // br_nf_ip_fragment
+  if ((iph_frag_off(skb) & IP_DF) !== 0 && (skb.ignore_df === 0 || frag_max_size > mtu)) {
+    net.ipv4.mib.IpFragFails++;
+    kfree_skb_reason(skb, SKB_DROP_REASON.PKT_TOO_BIG);
+    return NF_STOLEN;
+  }
+  const { frag } = net.nf.bridge;
+  const { u8 } = skb.ram;
+  for (let i = 0; i < ETH_HLEN; i++) frag.mac[i] = u8[skb.data - ETH_HLEN + i] as number;
+  frag.vlan_tci = skb.vlan_tci;
+  frag.vlan_proto = skb.vlan_proto;
+  frag.vlan_present = skb.vlan_present;
+  ip_do_fragment(net, skb, mtu, br_nf_push_frag_xmit);
+  return NF_STOLEN;
+}
+
 /** br_nf_post_routing: IP's POST_ROUTING by the bridge. */
 function br_nf_post_routing(_priv: unknown, skb: sk_buff, state: nf_hook_state): number {
   const { net, out } = state;
@@ -141,7 +204,7 @@ function br_nf_post_routing(_priv: unknown, skb: sk_buff, state: nf_hook_state):
   skb.physoutdev = out;
   if (nf_hook(NFPROTO_IPV4, NF_INET_POST_ROUTING, net, skb, null, br, null) !== 1) return NF_STOLEN;
   skb.dev = out;
-  return NF_ACCEPT;
+  return br_nf_refragment(net, skb, out);
 }
 
 /** br_nf_local_out: what this host sends is not bridged, and has been through IP's hooks already. */

@@ -115,7 +115,7 @@ export class softnet_data {
   constructor(kernel: Kernel, cpu: Cpu) {
     this.kernel = kernel;
     this.cpu = cpu;
-    // The backlog belongs to no device; the loopback stands in once it exists.
+    // The backlog belongs to no device.
     this.backlog = new napi_struct(null as unknown as net_device, process_backlog, 64);
     this.backlog.state = 0;
     this.backlog.context = this;

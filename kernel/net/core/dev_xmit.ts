@@ -347,8 +347,11 @@ function validate_xmit_skb(skb: sk_buff, dev: net_device): sk_buff | null {
     kfree_skb_reason(skb, SKB_DROP_REASON.NOMEM);
     return null;
   }
-  if (skb.ip_summed === CHECKSUM_PARTIAL && skb.gso_size === 0 && (features & NETIF_F_HW_CSUM) === 0) {
-    skb_checksum_help(skb);
+  const open = skb.ip_summed === CHECKSUM_PARTIAL && skb.gso_size === 0 && (features & NETIF_F_HW_CSUM) === 0;
+  if (open && skb_checksum_help(skb) !== 0) {
+    dev.stats.tx_dropped++;
+    kfree_skb_reason(skb, SKB_DROP_REASON.NOMEM);
+    return null;
   }
   if (skb.vlan_present !== 0 && !can_tag(features) && !__vlan_hwaccel_push_inside(skb)) return null;
   return skb;

@@ -7,7 +7,9 @@ import { NETIF_F_GSO_UDP_L4, NETIF_F_HW_CSUM, NETIF_F_TSO } from './netdevice.ts
 import { skb_checksum_help } from './skb_checksum.ts';
 import {
   alloc_skb,
+  CHECKSUM_NONE,
   CHECKSUM_PARTIAL,
+  copy_skb_header,
   kfree_skb_reason,
   MAX_HEADER,
   SKB_DROP_REASON,
@@ -137,20 +139,13 @@ function skb_segment(skb: sk_buff, headers: number): sk_buff | null {
     seg.mac_header = skb.mac_header === 0 ? 0 : skb.mac_header + shift;
     seg.network_header = skb.network_header + shift;
     seg.transport_header = skb.transport_header + shift;
-    seg.mac_len = skb.mac_len;
-    seg.protocol = skb.protocol;
-    seg.pkt_type = skb.pkt_type;
-    seg.hash = skb.hash;
-    seg.l4_hash = skb.l4_hash;
-    seg.sw_hash = skb.sw_hash;
-    seg.queue_mapping = skb.queue_mapping;
-    seg.priority = skb.priority;
-    seg.mark = skb.mark;
-    seg.vlan_tci = skb.vlan_tci;
-    seg.vlan_proto = skb.vlan_proto;
-    seg.vlan_present = skb.vlan_present;
-    seg.dev = skb.dev;
-    seg.dst = skb.dst;
+    copy_skb_header(seg, skb);
+    seg.ip_summed = CHECKSUM_NONE;
+    seg.csum_valid = 0;
+    seg.gso_size = 0;
+    seg.gso_segs = 0;
+    seg.gso_type = 0;
+    // qdisc_pkt_len; who has something else there (ip_finish_output_gso) puts it back.
     seg.cb0 = seg.len;
     if (tp !== null) tp(skb, seg);
     if (last === null) first = seg;

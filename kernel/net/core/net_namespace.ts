@@ -4,6 +4,7 @@ import type { netns_ipv4 } from '../ipv4/netns.ts';
 import { netns_nf } from '../netfilter/netns.ts';
 import { NR_DROP_REASONS } from './dropreason.ts';
 import type { packet_offload } from './gro.ts';
+import { proc_net_files } from './net-procfs.ts';
 import type { net_device } from './netdevice.ts';
 import type { rps_sock_flow_table } from './rps.ts';
 import type { sk_buff } from './skbuff.ts';
@@ -58,6 +59,8 @@ export class net {
   ipv4!: netns_ipv4;
   /** The hooks, and what hangs on them; filled by netfilter_init. */
   readonly nf = new netns_nf();
+  /** What /proc/net shows, by file. */
+  readonly proc_net = new proc_net_files();
   /** Run when the host shuts down, after its devices are gone (pernet_operations.exit). */
   readonly pernet_exit: (() => void)[] = [];
   /** net.core.* */

@@ -247,6 +247,9 @@ export class net_device {
   ingress: ingress_qdisc | null = null;
   /** VLAN devices on top, by protocol and id: net/8021q. */
   vlan_info: int_map<net_device> | null = null;
+  /** Packets of TCP's that stand for several segments stay below these (IFLA_GSO_IPV4_MAX_SIZE, IFLA_GSO_MAX_SEGS). */
+  gso_max_size = 65536;
+  gso_max_segs = 65535;
   /** Merged packets stay below this (IFLA_GRO_IPV4_MAX_SIZE). */
   gro_max_size = 65536;
   /** ns that GRO may hold packets beyond a poll, and polls without packets before the interrupt is enabled again. */

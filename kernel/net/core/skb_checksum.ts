@@ -1,5 +1,6 @@
 /** Transport checksums over sk_buffs (net/core/skbuff.c, net/core/dev.c). */
 import { charge_csum } from '../../costs.ts';
+import { ENOMEM } from '../../errno.ts';
 import { csum_fold, csum_from_partial, csum_partial, put_csum } from '../../lib/checksum.ts';
 import {
   CHECKSUM_COMPLETE,
@@ -7,7 +8,10 @@ import {
   CHECKSUM_PARTIAL,
   CHECKSUM_UNNECESSARY,
   type sk_buff,
+  skb_cloned,
+  skb_cow_head,
   skb_headlen,
+  skb_headroom,
 } from './skbuff.ts';
 
 /** skb_checksum: the sum of `length` bytes from `offset` behind data, added to `sum`. Charged per byte. */
@@ -37,14 +41,19 @@ function frags_checksum(skb: sk_buff, offset: number, length: number, sum: numbe
   return total;
 }
 
-/** skb_checksum_help: makes the checksum that CHECKSUM_PARTIAL left open. */
-export function skb_checksum_help(skb: sk_buff): void {
+/**
+ * skb_checksum_help: makes the checksum that CHECKSUM_PARTIAL left open, in bytes of its own: a clone's is still open, and
+ * made from what the field holds now. 0, or -ENOMEM with nothing done.
+ */
+export function skb_checksum_help(skb: sk_buff): number {
   const { ram } = skb;
+  if (skb_cloned(skb) && skb_cow_head(skb, skb_headroom(skb)) !== 0) return -ENOMEM;
   // The field holds the pseudo header's sum already.
   const offset = skb.csum_start - skb.data;
   const csum = csum_fold(skb_checksum(skb, offset, skb.len - offset, 0));
   put_csum(ram, skb.csum_start + skb.csum_offset, csum === 0 ? 0xffff : csum);
   skb.ip_summed = CHECKSUM_NONE;
+  return 0;
 }
 
 /** skb_csum_unnecessary: somebody has verified it already. */

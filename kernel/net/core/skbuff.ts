@@ -19,6 +19,7 @@ import { ENOMEM } from '../../errno.ts';
 import type { Kernel } from '../../kernel.ts';
 import { assert } from '../../lib/assert.ts';
 import { Slab } from '../../mm/slab.ts';
+import { wait_queue_head } from '../../sched/wait.ts';
 import type { nf_conn } from '../netfilter/nf_conntrack.ts';
 import { SKB_CONSUMED, SKB_DROP_REASON } from './dropreason.ts';
 import type { dst_entry } from './dst.ts';
@@ -50,7 +51,7 @@ export const MAX_HEADER = 128;
 
 /** What the sizes of Linux's structures are on a 64-bit machine: they decide how many packets a socket buffer holds. */
 const SIZEOF_SK_BUFF = 256;
-const SIZEOF_SHARED_INFO = 320;
+export const SIZEOF_SHARED_INFO = 320;
 
 const NO_HEADER = 0;
 
@@ -359,7 +360,8 @@ export function skb_copy(skb: sk_buff): sk_buff | null {
   return copy;
 }
 
-function copy_skb_header(to: sk_buff, from: sk_buff): void {
+/** __copy_skb_header: all that is said of the packet, but for where its headers are. */
+export function copy_skb_header(to: sk_buff, from: sk_buff): void {
   to.mac_len = from.mac_len;
   to.protocol = from.protocol;
   to.pkt_type = from.pkt_type;
@@ -384,11 +386,7 @@ function copy_skb_header(to: sk_buff, from: sk_buff): void {
   to.ignore_df = from.ignore_df;
   to.dev = from.dev;
   to.dst = from.dst;
-  // __nf_copy
-  if (from._nfct !== null) from._nfct.use++;
-  to._nfct = from._nfct;
-  to.nfctinfo = from.nfctinfo;
-  to.nf_trace = from.nf_trace;
+  nf_copy(to, from);
   to.nf_bridge = from.nf_bridge;
   to.physindev = from.physindev;
   to.physoutdev = from.physoutdev;
@@ -398,6 +396,14 @@ function copy_skb_header(to: sk_buff, from: sk_buff): void {
   to.cb3 = from.cb3;
   to.cb4 = from.cb4;
   to.cb5 = from.cb5;
+}
+
+/** nf_copy: `to`, which has no connection, is one more packet of that of `from`. */
+export function nf_copy(to: sk_buff, from: sk_buff): void {
+  if (from._nfct !== null) from._nfct.use++;
+  to._nfct = from._nfct;
+  to.nfctinfo = from.nfctinfo;
+  to.nf_trace = from.nf_trace;
 }
 
 /** skb_get: one more owner of the same sk_buff. */
@@ -725,8 +731,11 @@ function put_head(skb: sk_buff): void {
   if (!skb.kernel.slab.put(skb.head)) skb.kernel.arch.report('skb', `data of sk_buff ${skb.id} freed twice`);
 }
 
-/** A doubly linked queue of skbs (struct sk_buff_head). */
-export class sk_buff_head {
+/**
+ * A doubly linked queue of skbs (struct sk_buff_head). It is a wait queue, too, for those where somebody waits: so that a
+ * sock can be both at once.
+ */
+export class sk_buff_head extends wait_queue_head {
   first: sk_buff | null = null;
   last: sk_buff | null = null;
   qlen = 0;

@@ -10,7 +10,12 @@ import { EAGAIN, ENOMEM, ENOPROTOOPT, ENOTTY, EOPNOTSUPP, EPIPE } from '../../er
 import { POLLERR, POLLIN, POLLOUT, POLLPRI, POLLRDBAND, POLLRDNORM, POLLWRBAND, POLLWRNORM } from '../../fs/select.ts';
 import type { Kernel } from '../../kernel.ts';
 import { ERESTARTSYS, type task_struct } from '../../sched/task.ts';
-import { prepare_to_wait, prepare_to_wait_exclusive, schedule_timeout, wait_queue_head } from '../../sched/wait.ts';
+import {
+  prepare_to_wait,
+  prepare_to_wait_exclusive,
+  schedule_timeout,
+  type wait_queue_head,
+} from '../../sched/wait.ts';
 import type { ip_mc_socklist } from '../ipv4/ip_mc.ts';
 import type { ip_options } from '../ipv4/ip_options.ts';
 import { AF_MAX, msghdr, type net_proto_family, type sockaddr, type sockopt, user_msghdr } from '../msg.ts';
@@ -121,12 +126,11 @@ export function make_proto(name: string, p: Partial<proto>): proto {
   };
 }
 
-export class sock {
+/** A sock is its own receive queue and its own wait queue, not three objects: see the remark at struct socket. */
+export class sock extends sk_buff_head {
   // What every received packet touches comes first, so that it lies in as few cache lines as may be.
   readonly kernel: Kernel;
   readonly sk_net: net;
-  readonly sk_receive_queue = new sk_buff_head();
-  readonly sk_wq = new wait_queue_head();
   sk_prot: proto;
   sk_data_ready: (sk: sock) => void = sock_def_readable;
   /** Bytes of truesize. */
@@ -266,6 +270,7 @@ export class sock {
   icmp_filter = 0;
 
   constructor(net: net, family: number, type: number, protocol: number, prot: proto) {
+    super();
     this.kernel = net.kernel;
     this.sk_net = net;
     this.sk_family = family;
@@ -275,6 +280,14 @@ export class sock {
     this.sk_rcvbuf = net.sysctl.rmem_default;
     this.sk_sndbuf = net.sysctl.wmem_default;
     net.core.sockets++;
+  }
+
+  get sk_receive_queue(): sk_buff_head {
+    return this;
+  }
+
+  get sk_wq(): wait_queue_head {
+    return this;
   }
 }
 

@@ -42,6 +42,7 @@ import { ip_mc_drop_socket } from './ip_mc.ts';
 import { ip_getsockopt, ip_setsockopt, SOL_IP } from './ip_sockglue.ts';
 import { ipv4_init } from './ipv4_init.ts';
 import { ping_init, ping_prot } from './ping.ts';
+import { ip_proc_init } from './proc.ts';
 import { raw_net_init, raw_prot } from './raw.ts';
 import { inet_addr_type, RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST } from './route.ts';
 import { sysctl_ipv4_init } from './sysctl_net_ipv4.ts';
@@ -173,7 +174,8 @@ function inet_getsockopt(
 /** inet_sendmsg */
 function inet_sendmsg(sock: socket, msg: Parameters<proto_ops['sendmsg']>[1], length: number): number {
   const sk = sock.sk as sock;
-  if (sk.inet_num === 0) {
+  // A stream that is not connected cannot send: no port for it (TCP's no_autobind).
+  if (sk.inet_num === 0 && sk.sk_type !== SOCK_STREAM) {
     const err = inet_autobind(sk);
     if (err !== 0) return err;
   }
@@ -271,5 +273,6 @@ export function inet_init(net: net): void {
   ping_init(net);
   raw_net_init(net);
   sysctl_ipv4_init(net);
+  ip_proc_init(net);
   sock_register(net, { family: AF_INET, create: inet_create });
 }

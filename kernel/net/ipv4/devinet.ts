@@ -265,6 +265,7 @@ function inet_insert_ifa(ifa: in_ifaddr): number {
   // fib_inetaddr_event
   fib_add_ifaddr(ifa);
   addresses_changed(net);
+  inetaddr_notify(NETDEV_UP, ifa);
   return 0;
 }
 
@@ -298,9 +299,19 @@ export function inet_addr_del(dev: net_device, address: number, prefix_len: numb
   if (dead > 0) fib_flush(net);
   if (promoted !== undefined) for (const entry of [promoted, ...secondaries]) fib_add_ifaddr(entry);
   addresses_changed(net);
+  for (const entry of gone) inetaddr_notify(NETDEV_DOWN, entry);
   // The last address is gone: IP is off on this device.
   if (in_dev.ifa_list.length === 0) fib_disable_ip(net, dev, true);
   return 0;
+}
+
+/** register_inetaddr_notifier: told of addresses that come (NETDEV_UP) and go (NETDEV_DOWN). */
+export function register_inetaddr_notifier(net: net, callback: (event: number, ifa: in_ifaddr) => void): void {
+  net.ipv4.inetaddr_chain.push(callback);
+}
+
+function inetaddr_notify(event: number, ifa: in_ifaddr): void {
+  for (const callback of ifa.ifa_dev.net.ipv4.inetaddr_chain) callback(event, ifa);
 }
 
 function addresses_changed(net: net): void {

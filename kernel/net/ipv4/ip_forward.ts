@@ -1,6 +1,7 @@
 /** Forwarding (net/ipv4/ip_forward.c; RFC 1812 5.2, 5.3): a packet for somebody else, with net.ipv4.ip_forward on. */
 import { NET_RX_DROP } from '../core/dev.ts';
 import { dst_output } from '../core/dst.ts';
+import { skb_gso_validate_network_len } from '../core/gso.ts';
 import type { net } from '../core/net_namespace.ts';
 import {
   CHECKSUM_COMPLETE,
@@ -29,13 +30,12 @@ import {
   IPSKB_FORWARDED,
 } from './inet_skb_parm.ts';
 import { rt_tos2priority } from './ip_cmsg.ts';
-import { IP_DF, IPPROTO_TCP, iph_frag_off, iph_ihl, iph_protocol, iph_tos, iph_ttl } from './ip_header.ts';
+import { IP_DF, iph_frag_off, iph_tos, iph_ttl } from './ip_header.ts';
 import { IPCB_is_strictroute, ip_forward_options } from './ip_options.ts';
 import { ip_dst_mtu_maybe_forward, ip_rt_send_redirect, type rtable } from './route.ts';
 
 /** LL_RESERVED_SPACE for an Ethernet header: hard_header_len rounded up to HH_DATA_MOD (16). */
 const LL_RESERVED_SPACE = 16;
-const UDP_HLEN = 8;
 
 /**
  * ip_forward: TTL and MTU are looked at, the TTL is decreased, and the packet goes out by its route; where that is
@@ -51,7 +51,7 @@ export function ip_forward(skb: sk_buff): number {
   const rt = skb.dst as rtable;
   const { ipv4 } = rt.net;
   const { mib } = ipv4;
-  // ip_call_ra_chain: sockets that asked for packets with a router alert (IP_ROUTER_ALERT) go here.
+  // There is no ip_call_ra_chain: sockets cannot ask for packets with a router alert (IP_ROUTER_ALERT).
   // skb_forward_csum: the sum will not hold once the TTL has changed.
   if (skb.ip_summed === CHECKSUM_COMPLETE) skb.ip_summed = CHECKSUM_NONE;
   // RFC 1812 5.3.1: a packet whose time is up is not for forwarding, even if the next hop is where it goes.
@@ -98,14 +98,7 @@ function ip_exceeds_mtu(skb: sk_buff, mtu: number): boolean {
   // Reassembled here from fragments with DF: the largest of them was no longer than this.
   const frag_max_size = IPCB_frag_max_size(skb);
   if (frag_max_size !== 0) return frag_max_size > mtu;
-  return skb.gso_size === 0 || skb_gso_network_seglen(skb) > mtu;
-}
-
-/** skb_gso_network_seglen: bytes of each segment, with its IP header, of a packet that stands for several. */
-function skb_gso_network_seglen(skb: sk_buff): number {
-  const transport = skb.network_header + iph_ihl(skb) * 4;
-  const header = iph_protocol(skb) === IPPROTO_TCP ? ((skb.ram.u8[transport + 12] as number) >> 4) * 4 : UDP_HLEN;
-  return transport - skb.network_header + header + skb.gso_size;
+  return skb.gso_size === 0 || !skb_gso_validate_network_len(skb, mtu);
 }
 
 function drop(skb: sk_buff, reason: number): number {

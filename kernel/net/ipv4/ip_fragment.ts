@@ -10,6 +10,7 @@ import {
   CHECKSUM_NONE,
   CHECKSUM_UNNECESSARY,
   kfree_skb_reason,
+  pskb_may_pull,
   SKB_DROP_REASON,
   type sk_buff,
   skb_linearize,
@@ -68,6 +69,9 @@ export const IP_DEFRAG_MACVLAN = IP_DEFRAG_VS_IN + 4;
 
 /** IP_FRAG_TIME: how long the rest of a datagram is waited for. RFC 1122 3.3.2 wants 60 to 120 s; Linux takes 30. */
 const IP_FRAG_TIME = 30 * HZ;
+
+/** TCP's with all its options; an ICMP error's, with an IP header that has none and the ports that it quotes, is shorter. */
+const MAX_TRANSPORT_HEADER = 60;
 
 const IPFRAG_ECN_NOT_ECT = 1;
 const IPFRAG_ECN_ECT_1 = 2;
@@ -274,6 +278,9 @@ function ip_frag_reasm(net: net, q: inet_frag_queue, skb: sk_buff, dev: net_devi
     return SKB_DROP_REASON.PKT_TOO_BIG;
   }
   if (!inet_frag_reasm(q, skb)) return SKB_DROP_REASON.NOMEM;
+  // Whoever looks at the packet next finds the transport's header in one piece, however small the fragments are. Without
+  // memory for that it is taken for a packet that is too short.
+  pskb_may_pull(skb, Math.min(skb.len, iph_ihl(skb) * 4 + MAX_TRANSPORT_HEADER));
   const { ram } = skb;
   const at = skb.network_header;
   skb.dev = dev;

@@ -20,6 +20,7 @@ import {
   consume_skb,
   kfree_skb_reason,
   MAX_HEADER,
+  nf_copy,
   PACKET_LOOPBACK,
   pskb_expand_head,
   SKB_DROP_REASON,
@@ -39,7 +40,7 @@ import {
 import { skb_set_owner_w, type sock, sock_wfree } from '../core/sock.ts';
 import { ETH_P_IP } from '../ethernet/eth.ts';
 import { AF_INET } from '../msg.ts';
-import { NF_HOOK, NF_INET_LOCAL_OUT, NF_INET_POST_ROUTING, NFPROTO_IPV4 } from '../netfilter/core.ts';
+import { NF_HOOK, NF_INET_LOCAL_OUT, NF_INET_POST_ROUTING, NFPROTO_IPV4, type okfn_t } from '../netfilter/core.ts';
 import { ip_neigh_gw4 } from './arp.ts';
 import { ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, icmp_send } from './icmp.ts';
 import {
@@ -146,15 +147,15 @@ export function net_xmit_errno(verdict: number): number {
 }
 
 /**
- * Pushes an IP header before a transport header and its payload, and sends the packet: what __ip_make_skb and
- * ip_send_skb do for a datagram, ip_build_and_send_pkt for TCP. Takes the skb in every case.
+ * Pushes an IP header before a transport header and its payload, and sends the packet (ip_build_and_send_pkt; with a
+ * source of its own also what ip_send_unicast_reply does). Takes the skb in every case.
  *
  * @param skb transport header and payload, with room for MAX_HEADER bytes in front; `priority` and `mark` set
  * @param ttl 0: the default (ip_select_ttl), but for a group, where it means no farther than this host
  * @param df IP_DF or 0
  * @param id the identification, where the sender keeps its own (a connected socket's inet_id); -1: by ip_select_ident
  * @returns 0 or a negative errno, counted as discarded on output: -ENOBUFS from a full queue, -EMSGSIZE for a packet
- *   over the MTU (fragments come with ip_fragment)
+ *   over the MTU with DF; without DF it leaves in fragments
  */
 export function ip_build_and_send_pkt(
   net: net,
@@ -319,23 +320,26 @@ function ip_finish_output(_net: net, skb: sk_buff): number {
   const mtu = ip_skb_dst_mtu(skb);
   if (skb.gso_size !== 0) return ip_finish_output_gso(skb, rt, mtu);
   if (skb.len > mtu || IPCB_frag_max_size(skb) !== 0) return ip_fragment(skb, rt.net, mtu);
-  return ip_finish_output2(skb, rt);
+  return ip_finish_output2(rt.net, skb);
 }
 
 /** ip_finish_output_gso: a packet that stands for several; each of them must fit. Takes the skb. */
 function ip_finish_output_gso(skb: sk_buff, rt: rtable, mtu: number): number {
-  if (skb_gso_validate_network_len(skb, mtu)) return ip_finish_output2(skb, rt);
+  if (skb_gso_validate_network_len(skb, mtu)) return ip_finish_output2(rt.net, skb);
   // They do not (the route's MTU has become smaller): segments now, and fragments of them.
   const segs = skb_gso_segment(skb, 0);
   if (segs === null) {
     kfree_skb_reason(skb, SKB_DROP_REASON.SKB_GSO_SEG);
     return -ENOMEM;
   }
+  // The segments are IP's still.
+  const { cb0 } = skb;
   consume_skb(skb);
   let result = 0;
   for (let seg: sk_buff | null = segs; seg !== null; ) {
     const next: sk_buff | null = seg.next;
     seg.next = null;
+    seg.cb0 = cb0;
     const err = ip_fragment(seg, rt.net, mtu);
     if (err !== 0 && result === 0) result = err;
     seg = next;
@@ -351,11 +355,12 @@ function ip_fragment(skb: sk_buff, net: net, mtu: number): number {
     kfree_skb_reason(skb, SKB_DROP_REASON.PKT_TOO_BIG);
     return -EMSGSIZE;
   }
-  return ip_do_fragment(skb);
+  return ip_do_fragment(net, skb, mtu, ip_finish_output2);
 }
 
 /** ip_finish_output2: to the next hop's neighbour entry. Takes the skb. Also known as the caller of dst_neigh_output. */
-function ip_finish_output2(skb: sk_buff, rt: rtable): number {
+function ip_finish_output2(_net: net, skb: sk_buff): number {
+  const rt = skb.dst as rtable;
   const dev: net_device = rt.dev;
   const { mib } = rt.net.ipv4;
   const tp = skb.kernel.trace.ip_finish_output2;
@@ -386,23 +391,23 @@ function ip_finish_output2(skb: sk_buff, rt: rtable): number {
 /**
  * ip_do_fragment (RFC 791 2.3): sends a packet in pieces that fit. A packet that lies in suitable pieces already (what
  * ip_append_data and reassembly leave in frag_list) gets a header before each; any other one is copied. Takes the skb.
+ * @param mtu bytes that fit, with the IP header
+ * @param output where each fragment goes, `data` at its IP header; takes it
  * @returns 0, or a negative errno of the first fragment that failed: the rest is dropped.
  */
-export function ip_do_fragment(skb: sk_buff): number {
-  const rt = skb.dst as rtable;
-  const { mib } = rt.net.ipv4;
+export function ip_do_fragment(net: net, skb: sk_buff, mtu: number, output: okfn_t): number {
+  const { mib } = net.ipv4;
   if (skb.ip_summed === CHECKSUM_PARTIAL || skb_cloned(skb)) {
     if (skb_cow_head(skb, skb_headroom(skb)) !== 0) return frag_fail(skb, mib, -ENOMEM);
-    if (skb.ip_summed === CHECKSUM_PARTIAL) skb_checksum_help(skb);
+    if (skb.ip_summed === CHECKSUM_PARTIAL && skb_checksum_help(skb) !== 0) return frag_fail(skb, mib, -ENOMEM);
   }
-  let mtu = ip_skb_dst_mtu(skb);
   const frag_max_size = IPCB_frag_max_size(skb);
   if (frag_max_size !== 0 && frag_max_size < mtu) mtu = frag_max_size;
   const hlen = iph_ihl(skb) * 4;
   mtu -= hlen;
   IPCB_set_flags(skb, IPSKB_FRAG_COMPLETE);
-  if (skb.frag_list !== null && fraglist_fits(skb, hlen, mtu)) return ip_fraglist(skb, rt, hlen);
-  return ip_frag_copies(skb, rt, hlen, mtu);
+  if (skb.frag_list !== null && fraglist_fits(skb, hlen, mtu)) return ip_fraglist(net, skb, hlen, output);
+  return ip_frag_copies(net, skb, hlen, mtu, output);
 }
 
 function frag_fail(skb: sk_buff, mib: ipv4_mib, err: number): number {
@@ -425,9 +430,9 @@ function fraglist_fits(skb: sk_buff, hlen: number, mtu: number): boolean {
 }
 
 /** ip_fraglist_init, ip_fraglist_prepare, ip_fraglist_next: no byte of the payload is copied. */
-function ip_fraglist(skb: sk_buff, rt: rtable, hlen: number): number {
+function ip_fraglist(net: net, skb: sk_buff, hlen: number, output: okfn_t): number {
   const { ram, kernel } = skb;
-  const { mib } = rt.net.ipv4;
+  const { mib } = net.ipv4;
   let frag = skb.frag_list;
   skb.frag_list = null;
   skb.data_len = 0;
@@ -463,7 +468,7 @@ function ip_fraglist(skb: sk_buff, rt: rtable, hlen: number): number {
       const tp = kernel.trace.ip_fragment;
       if (tp !== null) tp(out, frag);
     }
-    err = ip_finish_output2(out, rt);
+    err = output(net, out);
     if (err === 0) mib.IpFragCreates++;
     if (err !== 0 || frag === null) break;
     out = frag;
@@ -485,9 +490,9 @@ function ip_fraglist(skb: sk_buff, rt: rtable, hlen: number): number {
 }
 
 /** ip_frag_init, ip_frag_next: each fragment is a copy, charged as one. */
-function ip_frag_copies(skb: sk_buff, rt: rtable, hlen: number, mtu: number): number {
+function ip_frag_copies(net: net, skb: sk_buff, hlen: number, mtu: number, output: okfn_t): number {
   const { ram, kernel } = skb;
-  const { mib } = rt.net.ipv4;
+  const { mib } = net.ipv4;
   const frag_off = iph_frag_off(skb);
   const df = (IPCB_flags(skb) & IPSKB_FRAG_PMTU) !== 0 ? IP_DF : 0;
   const first = (frag_off & IP_OFFSET) << 3;
@@ -519,7 +524,7 @@ function ip_frag_copies(skb: sk_buff, rt: rtable, hlen: number, mtu: number): nu
     ip_send_check(frag);
     const tp = kernel.trace.ip_fragment;
     if (tp !== null) tp(skb, frag);
-    const err = ip_finish_output2(frag, rt);
+    const err = output(net, frag);
     if (err !== 0) {
       mib.IpFragFails++;
       kfree_skb_reason(skb, SKB_DROP_REASON.QUEUE_PURGE);
@@ -546,4 +551,5 @@ function ip_copy_metadata(to: sk_buff, from: sk_buff): void {
   to.sw_hash = from.sw_hash;
   to.tstamp = from.tstamp;
   to.cb0 = IPCB_flags(from);
+  if (to._nfct === null) nf_copy(to, from);
 }

@@ -84,6 +84,8 @@ export class netns_ipv4 extends netns_ipv4_tcp {
   udp_encap_needed = 0;
   /** The addresses of all devices (inet_addr_lst). */
   readonly inet_addr_lst = new int_map<in_ifaddr>();
+  /** register_inetaddr_notifier */
+  readonly inetaddr_chain: ((event: number, ifa: in_ifaddr) => void)[] = [];
   /** Changes with every address: what was chosen by address before is stale. */
   dev_addr_genid = 0;
   /** Changes with everything that routing looks at: a route made under another number is stale (rt_cache_flush). */

@@ -54,6 +54,7 @@ import {
   type sockaddr_in,
   type sockopt,
 } from '../msg.ts';
+import { NF_HOOK, NF_INET_LOCAL_OUT, NFPROTO_IPV4 } from '../netfilter/core.ts';
 import {
   datagram_disconnect,
   datagram_route,
@@ -334,11 +335,14 @@ function raw_send_hdrinc(sk: sock, fl4: flowi4, msg: msghdr, length: number, rt:
   // A header that is none would do harm farther down.
   if (ihl * 4 > length || ihl < 5) return raw_drop(skb, -EINVAL);
   raw_complete_header(skb, fl4, length, ihl);
-  // NF_INET_LOCAL_OUT goes here.
-  let err = dst_output(skb);
+  let err = NF_HOOK(NFPROTO_IPV4, NF_INET_LOCAL_OUT, net, skb, null, rt.dev, raw_output);
   if (err > 0) err = net_xmit_errno(err);
   if (err !== 0) net.ipv4.mib.IpOutDiscards++;
   return err === -ENOBUFS && !sk.recverr ? 0 : err;
+}
+
+function raw_output(_net: net, skb: sk_buff): number {
+  return dst_output(skb);
 }
 
 function raw_drop(skb: sk_buff, err: number): number {

@@ -34,7 +34,6 @@ import {
   TCP_INFINITE_SSTHRESH,
   TCP_INIT_CWND,
   TCP_MIN_MSS,
-  TCP_MSS_DEFAULT,
   TCP_TIMEOUT_INIT,
   TCP_TIMEWAIT_LEN,
   TCPF_CLOSE_WAIT,
@@ -323,6 +322,10 @@ function tcp_reset_numbers(sk: tcp_sock): void {
   sk.window_clamp = 0;
   sk.delivered = 0;
   sk.delivered_ce = 0;
+  sk.received_ce = 0;
+  sk.received_e1_bytes = 0;
+  sk.received_e0_bytes = 0;
+  sk.received_ce_bytes = 0;
   sk.lost = 0;
   sk.app_limited = 0;
   if (sk.icsk_ca_initialized !== 0 && sk.icsk_ca_ops.release !== null) sk.icsk_ca_ops.release(sk);
@@ -348,7 +351,6 @@ function tcp_reset_numbers(sk: tcp_sock): void {
   const { user_mss } = sk.rx_opt;
   Object.assign(sk.rx_opt, new tcp_options_received());
   sk.rx_opt.user_mss = user_mss;
-  sk.mss_cache = TCP_MSS_DEFAULT;
   sk.segs_in = 0;
   sk.segs_out = 0;
   sk.data_segs_in = 0;

@@ -338,10 +338,15 @@ function tcp_xmit_recovery(sk: tcp_sock, rexmit: number): void {
   tcp_xmit_retransmit_queue(sk);
 }
 
-/** tcp_newly_delivered */
-function tcp_newly_delivered(sk: tcp_sock, prior: number): number {
+/** tcp_newly_delivered, tcp_count_delivered_ce: with ECE, what arrived has met congestion. */
+function tcp_newly_delivered(sk: tcp_sock, prior: number, flag: number): number {
+  const { mib } = sk.sk_net.ipv4;
   const delivered = sk.delivered - prior;
-  sk.sk_net.ipv4.mib.TcpExtTCPDelivered += delivered;
+  mib.TcpExtTCPDelivered += delivered;
+  if ((flag & FLAG_ECE) !== 0) {
+    sk.delivered_ce += delivered;
+    mib.TcpExtTCPDeliveredCE += delivered;
+  }
   return delivered;
 }
 
@@ -403,12 +408,16 @@ export function tcp_ack(sk: tcp_sock, skb: sk_buff, flag: number): number {
     if (skb.sacked !== 0) {
       state.ack_flag = flag | take_sacks(sk, skb, prior_snd_una, state, rs);
       tcp_fastretrans_alert(sk, prior_snd_una, 0, state);
-      tcp_newly_delivered(sk, prior_delivered);
+      tcp_newly_delivered(sk, prior_delivered, flag);
       tcp_xmit_recovery(sk, state.rexmit);
     }
     return 0;
   }
-  if (after(ack, sk.snd_nxt)) return -SKB_DROP_REASON.TCP_ACK_UNSENT_DATA;
+  if (after(ack, sk.snd_nxt)) {
+    // RFC 9293 3.10.7.4, fifth: what was never sent cannot be acknowledged: an ACK says where we are.
+    if ((flag & FLAG_NO_CHALLENGE_ACK) === 0) tcp_send_challenge_ack(sk);
+    return -SKB_DROP_REASON.TCP_ACK_UNSENT_DATA;
+  }
   if (after(ack, prior_snd_una)) {
     flag |= FLAG_SND_UNA_ADVANCED;
     sk.icsk_retransmits = 0;
@@ -441,7 +450,7 @@ export function tcp_ack(sk: tcp_sock, skb: sk_buff, flag: number): number {
     if ((flag & FLAG_DSACKING_ACK) !== 0) {
       state.ack_flag = flag;
       tcp_fastretrans_alert(sk, prior_snd_una, 0, state);
-      tcp_newly_delivered(sk, prior_delivered);
+      tcp_newly_delivered(sk, prior_delivered, flag);
     }
     tcp_ack_probe(sk);
     if (sk.tlp_high_seq !== 0) tcp_process_tlp_ack(sk, ack, flag);
@@ -463,7 +472,7 @@ export function tcp_ack(sk: tcp_sock, skb: sk_buff, flag: number): number {
   }
   // tcp_set_xmit_timer
   if ((flag & FLAG_SET_XMIT_TIMER) !== 0 && !tcp_schedule_loss_probe(sk, true)) tcp_rearm_rto(sk);
-  const delivered = tcp_newly_delivered(sk, prior_delivered);
+  const delivered = tcp_newly_delivered(sk, prior_delivered, flag);
   rs.is_ack_delayed = (flag & FLAG_ACK_MAYBE_DELAYED) !== 0 ? 1 : 0;
   tcp_rate_gen(sk, delivered, sk.lost - prior_lost, sk.is_sack_reneg !== 0, rs);
   tcp_cong_control(sk, ack, delivered, flag, rs);

@@ -27,13 +27,7 @@ import { tcp_sk_alloc } from './tcp_init.ts';
 import { tcp_listendrop, tcp_request_sock_ipv4_ops } from './tcp_ipv4.ts';
 import { reqsk_timeout, tcp_openreq_child_init, tcp_openreq_init_rwin } from './tcp_minisocks.ts';
 import { tcp_parse_options } from './tcp_options.ts';
-import {
-  dst_metric_advmss,
-  tcp_mss_clamp,
-  tcp_mtup_init,
-  tcp_select_initial_window,
-  tcp_sync_mss,
-} from './tcp_output.ts';
+import { dst_metric_advmss, tcp_mss_clamp, tcp_select_initial_window, tcp_sync_mss } from './tcp_output.ts';
 import { tcp_initialize_rcv_mss } from './tcp_rcvbuf.ts';
 import { sk_setup_caps } from './tcp_route.ts';
 import {
@@ -294,7 +288,6 @@ export function tcp_v4_syn_recv_sock(sk: tcp_sock, skb: sk_buff, req: tcp_reques
   // tcp_ca_openreq_child: the listener's, if its program has chosen one.
   if (child.icsk_ca_setsockopt === 0) tcp_assign_congestion_control(child);
   tcp_set_ca_state(child, TCP_CA_Open);
-  tcp_mtup_init(child);
   tcp_sync_mss(child, dst_mtu(dst));
   child.advmss = tcp_mss_clamp(sk, dst_metric_advmss(dst, child.icsk_af_ops.net_header_len));
   tcp_initialize_rcv_mss(child);

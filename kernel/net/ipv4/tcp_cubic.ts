@@ -53,9 +53,13 @@ class bictcp {
   curr_rtt = 0xffffffff;
 }
 
-/** Losses of SYNs come before the connection does. */
+/** Made when it is first needed: an idle connection has none. The first ACK begins a round of HyStart's. */
 function ca_of(sk: tcp_sock): bictcp {
-  if (sk.icsk_ca_priv === null) sk.icsk_ca_priv = new bictcp();
+  if (sk.icsk_ca_priv === null) {
+    const ca = new bictcp();
+    ca.end_seq = (sk.snd_una - 1) | 0;
+    sk.icsk_ca_priv = ca;
+  }
   return sk.icsk_ca_priv as bictcp;
 }
 
@@ -82,15 +86,13 @@ function bictcp_hystart_reset(sk: tcp_sock, ca: bictcp): void {
 }
 
 function cubictcp_init(sk: tcp_sock): void {
-  const ca = new bictcp();
-  sk.icsk_ca_priv = ca;
-  bictcp_hystart_reset(sk, ca);
+  sk.icsk_ca_priv = null;
 }
 
 /** cubictcp_cwnd_event: after an idle time the curve goes on where it was. */
 function cubictcp_cwnd_event(sk: tcp_sock, event: number): void {
+  if (event !== CA_EVENT_TX_START || sk.icsk_ca_priv === null) return;
   const ca = ca_of(sk);
-  if (event !== CA_EVENT_TX_START) return;
   const now = tcp_jiffies(sk.kernel);
   const delta = now - sk.lsndtime;
   if (ca.epoch_start !== 0 && delta > 0) ca.epoch_start = Math.min(ca.epoch_start + delta, now);

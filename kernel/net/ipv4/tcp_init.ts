@@ -1,4 +1,5 @@
 /** TCP's socks as they begin, and the protocol's registration (net/ipv4/tcp.c: tcp_init, tcp_init_sock; tcp_ipv4.c: tcp_prot). */
+import type { timer_list } from '../../time/timer.ts';
 import type { net } from '../core/net_namespace.ts';
 import { make_proto, type sock } from '../core/sock.ts';
 import { SOCK_STREAM } from '../msg.ts';
@@ -52,18 +53,13 @@ export const tcp_prot = make_proto('TCP', {
   set_rcvlowat: tcp_set_rcvlowat,
 });
 
+const write_timer = (timer: timer_list): void => tcp_write_timer(timer.owner as tcp_sock);
+const delack_timer = (timer: timer_list): void => tcp_delack_timer(timer.owner as tcp_sock);
+const keepalive_timer = (timer: timer_list): void => tcp_keepalive_timer(timer.owner as tcp_sock);
+
 /** sk_alloc and tcp_init_sock: a sock of `family`, closed. */
 export function tcp_sk_alloc(net: net, family: number): tcp_sock {
-  const sk = new tcp_sock(
-    net,
-    family,
-    SOCK_STREAM,
-    IPPROTO_TCP,
-    tcp_prot,
-    tcp_write_timer,
-    tcp_delack_timer,
-    tcp_keepalive_timer,
-  );
+  const sk = new tcp_sock(net, family, SOCK_STREAM, IPPROTO_TCP, tcp_prot, write_timer, delack_timer, keepalive_timer);
   const { ipv4 } = net;
   const now = tcp_jiffies(net.kernel);
   sk.icsk_rto = TCP_TIMEOUT_INIT;

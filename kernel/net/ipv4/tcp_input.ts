@@ -45,6 +45,7 @@ import {
   __tcp_ack_snd_check,
   tcp_ack_snd_check,
   tcp_check_space,
+  tcp_ecn_received_counters,
   tcp_enter_quickack_mode,
   tcp_event_data_recv,
   tcp_init_buffer_space,
@@ -82,6 +83,7 @@ import {
   tcp_clear_options,
   tcp_fast_path_on,
   tcp_fin_time,
+  tcp_hdrlen,
   tcp_is_sack,
   tcp_jiffies,
   tcp_mstamp_refresh,
@@ -265,6 +267,7 @@ export function tcp_rcv_established(sk: tcp_sock, skb: sk_buff): void {
     tcp_drop_reason(sk, skb, -result);
     return;
   }
+  if ((skb.ip_dsfield & 3) !== 0) tcp_ecn_received_counters(sk, skb, skb.len - tcp_hdrlen(skb));
   tcp_rcv_rtt_measure_ts(sk, skb);
   tcp_urg(sk, skb);
   tcp_data_queue(sk, skb);
@@ -286,18 +289,21 @@ function fast_path(sk: tcp_sock, skb: sk_buff): boolean {
   if (len === header_len) {
     // Nothing but an ACK: this side sends.
     if (stamped && sk.rcv_nxt === sk.rcv_wup) tcp_store_ts_recent(sk);
+    if ((skb.ip_dsfield & 3) !== 0) tcp_ecn_received_counters(sk, skb, 0);
     tcp_ack(sk, skb, 0);
     consume_skb(skb);
     tcp_data_snd_check(sk);
     sk.rcv_rtt_last_tsecr = rx_opt.rcv_tsecr;
     return true;
   }
-  // Data, in order: this side receives.
+  // Data, in order: this side receives. What acknowledges less than is known may be too old (RFC 5961 5.2).
+  if (before(skb.ack_seq, sk.snd_una)) return false;
   if (after(skb.end_seq, (sk.rcv_nxt + tcp_receive_window(sk)) | 0)) return false;
   if (sk.sk_rmem_alloc > sk.sk_rcvbuf || !sk_rmem_schedule(sk, skb.truesize)) return false;
   if (stamped && sk.rcv_nxt === sk.rcv_wup) tcp_store_ts_recent(sk);
   tcp_rcv_rtt_measure_ts(sk, skb);
   sk.sk_net.ipv4.mib.TcpExtTCPHPHits++;
+  if ((skb.ip_dsfield & 3) !== 0) tcp_ecn_received_counters(sk, skb, len - header_len);
   const { ack_seq, seq } = skb;
   skb_pull(skb, header_len);
   tcp_queue_rcv(sk, skb);
@@ -499,6 +505,8 @@ function syn_recv_to_established(sk: tcp_sock, skb: sk_buff): void {
   sk.delivered++;
   tcp_try_undo_spurious_syn(sk);
   sk.retrans_stamp = 0;
+  // Before the buffers are sized, which is done in segments as they will come.
+  if (sk.rx_opt.tstamp_ok !== 0) sk.advmss -= TCPOLEN_TSTAMP_ALIGNED;
   tcp_init_transfer(sk);
   sk.copied_seq = sk.rcv_nxt;
   tcp_set_state(sk, TCP_ESTABLISHED);
@@ -506,7 +514,6 @@ function syn_recv_to_established(sk: tcp_sock, skb: sk_buff): void {
   sk.snd_una = skb.ack_seq;
   sk.snd_wnd = th_window(skb) << sk.rx_opt.snd_wscale;
   sk.snd_wl1 = skb.seq;
-  if (sk.rx_opt.tstamp_ok !== 0) sk.advmss -= TCPOLEN_TSTAMP_ALIGNED;
   if (sk.icsk_ca_ops.cong_control === null) tcp_update_pacing_rate(sk);
   sk.lsndtime = tcp_jiffies(sk.kernel);
   tcp_initialize_rcv_mss(sk);

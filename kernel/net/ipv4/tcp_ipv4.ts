@@ -1,8 +1,7 @@
 /** TCP over IPv4 (net/ipv4/tcp_ipv4.c): receive, connect, answers without a sock, ICMP errors. */
 
-import { charge_csum } from '../../costs.ts';
 import { EAFNOSUPPORT, EHOSTUNREACH, EINVAL, EMSGSIZE, ENETUNREACH, ENOENT, ENOMEM, EPROTO } from '../../errno.ts';
-import { csum_fold, csum_from_partial, csum_partial, csum_tcpudp_nofold, put_csum } from '../../lib/checksum.ts';
+import { csum_fold, csum_from_partial, csum_tcpudp_nofold, put_csum } from '../../lib/checksum.ts';
 import { type dst_entry, dst_mtu } from '../core/dst.ts';
 import type { net } from '../core/net_namespace.ts';
 import { skb_checksum_ok, skb_csum_unnecessary } from '../core/skb_checksum.ts';
@@ -77,7 +76,7 @@ import {
 } from './tcp_minisocks.ts';
 import { tcp_connect, tcp_make_synack, tcp_sync_mss } from './tcp_output.ts';
 import { tcp_simple_retransmit } from './tcp_recovery.ts';
-import { dst_hw_csum, inet_csk_update_pmtu, sk_setup_caps } from './tcp_route.ts';
+import { inet_csk_update_pmtu, sk_setup_caps } from './tcp_route.ts';
 import { __tcp_set_rto } from './tcp_rtt.ts';
 import {
   between,
@@ -104,26 +103,18 @@ import { inet_csk_reset_xmit_timer, tcp_retransmit_timer } from './tcp_timer.ts'
 
 // ---- checksum -------------------------------------------------------------------------------------------------------
 
-/** __tcp_v4_send_check: made by the device where it can, else here. `data` is at the header. */
-function v4_send_check(skb: sk_buff, dst: dst_entry | null, saddr: number, daddr: number): void {
-  const { ram, len } = skb;
+/** __tcp_v4_send_check: the pseudo header's sum; the device makes the rest, or validate_xmit_skb. `data` is at the header. */
+function v4_send_check(skb: sk_buff, saddr: number, daddr: number): void {
   const th = skb.transport_header;
-  const pseudo = csum_tcpudp_nofold(saddr, daddr, len, IPPROTO_TCP);
-  if (dst !== null && dst_hw_csum(dst)) {
-    skb.ip_summed = CHECKSUM_PARTIAL;
-    skb.csum_start = th;
-    skb.csum_offset = 16;
-    put_csum(ram, th + 16, csum_from_partial(pseudo));
-    return;
-  }
-  skb.ip_summed = CHECKSUM_NONE;
-  charge_csum(skb.kernel, len);
-  put_csum(ram, th + 16, csum_fold(csum_partial(ram, th, len, pseudo)));
+  skb.ip_summed = CHECKSUM_PARTIAL;
+  skb.csum_start = th;
+  skb.csum_offset = 16;
+  put_csum(skb.ram, th + 16, csum_from_partial(csum_tcpudp_nofold(saddr, daddr, skb.len, IPPROTO_TCP)));
 }
 
 /** tcp_v4_send_check */
 function tcp_v4_send_check(sk: tcp_sock, skb: sk_buff): void {
-  v4_send_check(skb, sk.sk_dst_cache, sk.inet_saddr, sk.inet_daddr);
+  v4_send_check(skb, sk.inet_saddr, sk.inet_daddr);
 }
 
 /** tcp_v4_csum_init and tcp_checksum_complete, turned round: is the segment's checksum right? */
@@ -385,7 +376,7 @@ function tcp_v4_send_reply(
     put32(ram, th + 24, tsval);
     put32(ram, th + 28, tsecr);
   }
-  v4_send_check(reply, rt, fl4.saddr, fl4.daddr);
+  v4_send_check(reply, fl4.saddr, fl4.daddr);
   mib.TcpOutSegs++;
   ip_build_and_send_pkt(net, reply, rt, fl4.saddr, fl4.daddr, IPPROTO_TCP, tos, 0, IP_DF, 0);
 }
@@ -437,7 +428,7 @@ function tcp_v4_send_synack(
   }
   const skb = tcp_make_synack(sk, rt, req, cookie_ts);
   if (skb === null) return -ENOMEM;
-  v4_send_check(skb, rt, req.ir_loc_addr, req.ir_rmt_addr);
+  v4_send_check(skb, req.ir_loc_addr, req.ir_rmt_addr);
   const tos = net.ipv4.tcp_reflect_tos !== 0 ? req.syn_tos & ~3 : sk.tos & ~3;
   const ttl = Math.max(sk.uc_ttl, 0);
   const df = ip_dont_fragment(sk, rt) ? IP_DF : 0;

@@ -297,6 +297,13 @@ export function tcp_check_req(sk: tcp_sock, skb: sk_buff, req: tcp_request_sock)
   if (opt.saw_tstamp !== 0 && !after(skb.seq, req.rcv_nxt)) req.ts_recent = opt.rcv_tsval;
   // A SYN at its place is out of the window that begins behind it.
   if (skb.seq === req.rcv_isn) flags &= ~TCPHDR_SYN;
+  // RFC 5961 3.2: a reset that is in the window, but not at its beginning, may be forged.
+  if ((flags & TCPHDR_RST) !== 0 && skb.seq !== req.rcv_nxt) {
+    if (oow_rate_limited(net, skb, req)) mib.TcpExtTCPACKSkippedSynRecv++;
+    else req.rsk_ops.send_ack(sk, skb, req);
+    skb.cb0 = SKB_DROP_REASON.TCP_RESET;
+    return null;
+  }
   if ((flags & (TCPHDR_RST | TCPHDR_SYN)) !== 0) {
     mib.TcpAttemptFails++;
     skb.cb0 = SKB_DROP_REASON.TCP_RESET;

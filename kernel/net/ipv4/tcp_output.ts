@@ -62,6 +62,7 @@ import {
   TCPHDR_CWR,
   TCPHDR_ECE,
   TCPHDR_FIN,
+  TCPHDR_PSH,
   TCPHDR_RST,
   TCPHDR_SYN,
   TCPOLEN_MSS_ALIGNED,
@@ -384,6 +385,8 @@ export function tcp_transmit_skb(sk: tcp_sock, skb: sk_buff, clone_it: boolean):
   }
   if (pcount > 1) {
     out.gso_type = SKB_GSO_TCPV4;
+    // A receiver that merges segments passes them on at once when the last one is marked.
+    flags |= TCPHDR_PSH;
   } else {
     out.gso_size = 0;
     out.gso_segs = 0;
@@ -421,6 +424,12 @@ export function tcp_transmit_skb(sk: tcp_sock, skb: sk_buff, clone_it: boolean):
   const tp = kernel.trace.tcp_transmit_skb;
   if (tp !== null) tp(oskb, out);
   oskb.skb_mstamp = sk.tcp_mstamp;
+  // A retransmission within the same µs as what it overtakes in the queue was sent later all the same (RACK).
+  const { tsorted_last } = sk;
+  if (tsorted_last !== null && tsorted_last.skb_mstamp >= oskb.skb_mstamp && payload !== 0) {
+    const later = after(tsorted_last.end_seq, end_seq) && tsorted_last !== oskb ? 1 : 0;
+    oskb.skb_mstamp = tsorted_last.skb_mstamp + later;
+  }
   sk.tcp_wstamp_ns = kernel.clock.now;
   let err = sk.icsk_af_ops.queue_xmit(sk, out);
   if (err > 0 || err === -ENOBUFS) {

@@ -22,7 +22,6 @@ import {
   inet_csk_exit_pingpong_mode,
   inet_csk_in_pingpong_mode,
   inet_csk_schedule_ack,
-  MAX_TCP_HEADER,
   TCP_ATO_MIN,
   TCP_CHRONO_SNDBUF_LIMITED,
   TCP_DELACK_MAX,
@@ -55,6 +54,8 @@ import {
 } from './tcp_sock.ts';
 
 const HALF_SECOND = 500;
+/** What MAX_TCP_HEADER is in a kernel without wireless and tunnel devices: less than the room that is kept here. */
+const SNDBUF_HEADERS = 192;
 const INET_ECN_CE = 3;
 const INET_ECN_MASK = 3;
 
@@ -62,7 +63,7 @@ const INET_ECN_MASK = 3;
 
 /** tcp_sndbuf_expand: room for twice the congestion window. */
 export function tcp_sndbuf_expand(sk: tcp_sock): void {
-  const bytes = Math.max(sk.rx_opt.mss_clamp, sk.mss_cache) + MAX_TCP_HEADER + 320;
+  const bytes = Math.max(sk.rx_opt.mss_clamp, sk.mss_cache) + SNDBUF_HEADERS + 320;
   const per_mss = 2 ** Math.ceil(Math.log2(bytes)) + 256;
   const segs = Math.max(TCP_INIT_CWND, sk.snd_cwnd, sk.reordering + 1);
   const sndmem = 2 * segs * per_mss;
@@ -315,6 +316,19 @@ export function tcp_data_ecn_check(sk: tcp_sock, skb: sk_buff): void {
     sk.ecn_flags |= TCP_ECN_DEMAND_CWR;
   }
   sk.ecn_flags |= TCP_ECN_SEEN;
+}
+
+/** tcp_ecn_received_counters: what tcp_info tells of marks that have come. `len`: bytes of payload. */
+export function tcp_ecn_received_counters(sk: tcp_sock, skb: sk_buff, len: number): void {
+  const ecn = skb.ip_dsfield & INET_ECN_MASK;
+  if (ecn === INET_ECN_CE) {
+    sk.received_ce += Math.max(1, skb.gso_segs);
+    sk.received_ce_bytes += len;
+  } else if (ecn === 1) {
+    sk.received_e1_bytes += len;
+  } else {
+    sk.received_e0_bytes += len;
+  }
 }
 
 /** tcp_ecn_accept_cwr */

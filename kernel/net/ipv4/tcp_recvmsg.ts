@@ -239,7 +239,8 @@ function tcp_inq_hint(sk: tcp_sock): number {
 
 /** tcp_inq (SIOCINQ): bytes that can be read before urgent data, without the FIN. */
 export function tcp_inq(sk: tcp_sock): number {
-  if (sk.urg_data !== 0 && after(sk.urg_seq, sk.copied_seq)) return (sk.urg_seq - sk.copied_seq) | 0;
+  if (sk.urg_data !== 0 && !sk.sk_urginline && after(sk.urg_seq, sk.copied_seq))
+    return (sk.urg_seq - sk.copied_seq) | 0;
   const answ = (sk.rcv_nxt - sk.copied_seq) | 0;
   return answ !== 0 && sk.sk_done ? answ - 1 : answ;
 }

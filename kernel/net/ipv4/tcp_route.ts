@@ -1,25 +1,20 @@
 /** What TCP asks of a route (include/net/dst.h, net/core/sock.c: sk_setup_caps). */
 import type { dst_entry } from '../core/dst.ts';
-import { NETIF_F_HW_CSUM } from '../core/netdevice.ts';
 import type { rtable } from './route.ts';
 import { __ip_rt_update_pmtu } from './route_exception.ts';
-import type { tcp_sock } from './tcp_sock.ts';
+import { MAX_TCP_HEADER, type tcp_sock } from './tcp_sock.ts';
 
-/** sk_setup_caps: the sock goes this way from now on. */
+/**
+ * sk_setup_caps: the sock goes this way from now on. TCP always makes packets of several segments: what the device cannot
+ * cut, validate_xmit_skb does, and the checksum with it. The device only says how large they may be.
+ */
 export function sk_setup_caps(sk: tcp_sock, dst: dst_entry): void {
+  const { dev } = dst;
   sk.sk_dst_cache = dst;
-  // Without a checksum from below, a packet for several segments could not be cut there.
-  sk.sk_can_gso = sk.sk_gso_max_segs > 1 && sk_gso_ok(dst);
-}
-
-/** May a packet of several segments go down this way? Segmentation in software comes with the transmit path. */
-function sk_gso_ok(_dst: dst_entry): boolean {
-  return false;
-}
-
-/** The checksum may be left to the device. */
-export function dst_hw_csum(dst: dst_entry): boolean {
-  return (dst.dev.features & NETIF_F_HW_CSUM) !== 0;
+  sk.sk_can_gso = true;
+  // sk_dst_gso_max_size: the headers count, too.
+  sk.sk_gso_max_size = dev.gso_max_size - (MAX_TCP_HEADER + 1);
+  sk.sk_gso_max_segs = Math.max(dev.gso_max_segs, 1);
 }
 
 /** inet_csk_update_pmtu: a router on the way takes packets of `mtu` bytes at most. What routing makes of it. */

@@ -3,7 +3,14 @@ import { COPY_FROM_USER } from '../../copies.ts';
 import { charge_copy } from '../../costs.ts';
 import { EAGAIN, EFAULT, EPIPE } from '../../errno.ts';
 import { ERESTARTSYS } from '../../sched/task.ts';
-import { kfree_skb_reason, SKB_DROP_REASON, type sk_buff, skb_put, skb_tailroom } from '../core/skbuff.ts';
+import {
+  kfree_skb_reason,
+  SIZEOF_SHARED_INFO,
+  SKB_DROP_REASON,
+  type sk_buff,
+  skb_put,
+  skb_tailroom,
+} from '../core/skbuff.ts';
 import { SEND_SHUTDOWN, type sock, sock_sndtimeo, TCP_CLOSE_WAIT, TCP_ESTABLISHED } from '../core/sock.ts';
 import { sk_stream_error, sk_stream_wait_connect, sk_stream_wait_memory } from '../core/stream.ts';
 import { MSG_DONTWAIT, MSG_EOR, MSG_MORE, MSG_OOB, type msghdr } from '../msg.ts';
@@ -14,6 +21,7 @@ import { tcp_current_mss } from './tcp_output.ts';
 import { tcp_rate_check_app_limited } from './tcp_rate.ts';
 import {
   after,
+  MAX_TCP_HEADER,
   TCP_CHRONO_BUSY,
   TCP_NAGLE_CORK,
   TCP_NAGLE_PUSH,
@@ -28,11 +36,24 @@ import {
 } from './tcp_sock.ts';
 import { __tcp_push_pending_frames, tcp_push_one } from './tcp_write_queue.ts';
 
+/** Payload that lies in one piece behind MAX_TCP_HEADER, for 64 KiB in all with what alloc_skb adds. */
+const LARGEST_LINEAR = 65536 - MAX_TCP_HEADER - SIZEOF_SHARED_INFO;
+
+/**
+ * Bytes that still go into a packet of the write queue: up to the goal, and, as it is in one piece and cannot grow, no
+ * further than whole segments fill it, so that no short one stands between others.
+ */
+function room_left(skb: sk_buff, size_goal: number, mss_now: number): number {
+  const capacity = skb.len + skb_tailroom(skb);
+  const goal = size_goal <= capacity ? size_goal : capacity >= mss_now ? capacity - (capacity % mss_now) : capacity;
+  return goal - skb.len;
+}
+
 /** Payload of the largest packet that one skb of the write queue may become: whole segments, up to half of the peer's window. */
 function tcp_size_goal(sk: tcp_sock, mss_now: number, large_allowed: boolean): number {
   if (!large_allowed || !sk.sk_can_gso) return mss_now;
-  // tcp_xmit_size_goal
-  const most = sk.sk_gso_max_size - 320;
+  // tcp_xmit_size_goal, tcp_bound_to_half_wnd
+  const most = Math.min(sk.sk_gso_max_size, LARGEST_LINEAR);
   const half = sk.max_window >> 1;
   const size = sk.max_window > 536 && most > half ? Math.max(half, 68 - sk.tcp_header_len) : most;
   const segs = Math.min(Math.max(Math.floor(size / mss_now), 1), sk.sk_gso_max_segs);
@@ -129,7 +150,7 @@ export function tcp_sendmsg(sk_: sock, msg: msghdr, length: number): number {
   while (copied < length) {
     let skb = tcp_write_queue_tail(sk);
     let copy = 0;
-    if (skb !== null && skb.eor === 0) copy = Math.min(size_goal - skb.len, skb_tailroom(skb));
+    if (skb !== null && skb.eor === 0) copy = room_left(skb, size_goal, mss_now);
     let room = true;
     if (skb === null || copy <= 0) {
       room = sk_stream_memory_free(sk);
@@ -139,7 +160,7 @@ export function tcp_sendmsg(sk_: sock, msg: msghdr, length: number): number {
         if (skb === null) room = false;
         else {
           tcp_skb_entail(sk, skb);
-          copy = Math.min(size_goal, skb_tailroom(skb));
+          copy = room_left(skb, size_goal, mss_now);
         }
       }
     }
@@ -177,7 +198,7 @@ export function tcp_sendmsg(sk_: sock, msg: msghdr, length: number): number {
       if ((flags & MSG_EOR) !== 0) packet.eor = 1;
       break;
     }
-    if ((packet.len < size_goal && skb_tailroom(packet) > 0) || (flags & MSG_OOB) !== 0) continue;
+    if (room_left(packet, size_goal, mss_now) > 0 || (flags & MSG_OOB) !== 0) continue;
     if (forced_push(sk)) {
       tcp_mark_push(sk, packet);
       __tcp_push_pending_frames(sk, mss_now, TCP_NAGLE_PUSH);

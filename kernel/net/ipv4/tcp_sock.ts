@@ -376,8 +376,8 @@ export class tcp_sock extends sock {
   last_oow_ack_time = 0;
   readonly out_of_order_queue = new sk_buff_head();
   ooo_last_skb: sk_buff | null = null;
-  /** D-SACK, SACK blocks and cache: see DUPLICATE_SACK. */
-  readonly sacks = new Int32Array(SACK_WORDS);
+  /** D-SACK, SACK blocks and cache: see `sacks`. */
+  private sack_words: Int32Array | null = null;
   dup_ack_counter = 0;
   compressed_ack = 0;
   compressed_ack_rcv_nxt = 0;
@@ -491,6 +491,11 @@ export class tcp_sock extends sock {
   // Delivery and its rate.
   delivered = 0;
   delivered_ce = 0;
+  /** Segments that came marked, and payload that came with ECT(1), ECT(0) and CE. */
+  received_ce = 0;
+  received_e1_bytes = 0;
+  received_e0_bytes = 0;
+  received_ce_bytes = 0;
   lost = 0;
   app_limited = 0;
   first_tx_mstamp = 0;
@@ -520,13 +525,19 @@ export class tcp_sock extends sock {
     type: number,
     protocol: number,
     prot: proto,
-    retransmit: (sk: tcp_sock) => void,
-    delack: (sk: tcp_sock) => void,
-    keepalive: (sk: tcp_sock) => void,
+    retransmit: (timer: timer_list) => void,
+    delack: (timer: timer_list) => void,
+    keepalive: (timer: timer_list) => void,
   ) {
     super(net, family, type, protocol, prot);
-    this.icsk_retransmit_timer = new timer_list(this.kernel, () => retransmit(this));
-    this.icsk_delack_timer = new timer_list(this.kernel, () => delack(this));
-    this.sk_timer = new timer_list(this.kernel, () => keepalive(this));
+    this.icsk_retransmit_timer = new timer_list(this.kernel, retransmit, this);
+    this.icsk_delack_timer = new timer_list(this.kernel, delack, this);
+    this.sk_timer = new timer_list(this.kernel, keepalive, this);
+  }
+
+  /** By place: see DUPLICATE_SACK. Most connections never need it, so that it is made when it is first asked for. */
+  get sacks(): Int32Array {
+    if (this.sack_words === null) this.sack_words = new Int32Array(SACK_WORDS);
+    return this.sack_words;
   }
 }

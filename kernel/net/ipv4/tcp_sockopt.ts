@@ -486,6 +486,10 @@ export function tcp_get_info(sk: tcp_sock): tcp_info {
   info.tcpi_busy_time = chrono(sk, TCP_CHRONO_BUSY, sk.chrono_stat_busy, now) + rwnd + sndbuf;
   info.tcpi_delivered = sk.delivered;
   info.tcpi_delivered_ce = sk.delivered_ce;
+  info.tcpi_received_ce = sk.received_ce;
+  info.tcpi_received_e1_bytes = sk.received_e1_bytes;
+  info.tcpi_received_e0_bytes = sk.received_e0_bytes;
+  info.tcpi_received_ce_bytes = sk.received_ce_bytes;
   info.tcpi_bytes_sent = sk.bytes_sent;
   info.tcpi_bytes_retrans = sk.bytes_retrans;
   info.tcpi_dsack_dups = sk.dsack_dups;

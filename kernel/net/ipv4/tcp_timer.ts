@@ -253,9 +253,17 @@ function tcp_write_timeout(sk: tcp_sock): boolean {
     }
   }
   if (!expired) expired = retransmits_timed_out(sk, retry_until, sk.icsk_user_timeout);
-  if (!expired) return false;
-  tcp_write_err(sk);
-  return true;
+  if (expired) {
+    tcp_write_err(sk);
+    return true;
+  }
+  if (sk.sk_txhash !== 0) {
+    // sk_rethink_txhash: perhaps another of several paths works.
+    sk.sk_txhash = ipv4.tcp.hashinfo.random.u32() | 1;
+    sk.timeout_rehash++;
+    ipv4.mib.TcpExtTcpTimeoutRehash++;
+  }
+  return false;
 }
 
 // ---- retransmission -------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import { EAGAIN, EBUSY, EHOSTUNREACH, EINVAL, ENOMEM } from '../../errno.ts';
 import { type sk_buff, skb_cloned, skb_pull, skb_put, skb_tailroom, skb_trim } from '../core/skbuff.ts';
 import { TCP_CLOSE } from '../core/sock.ts';
 import { tcp_chrono_start, tcp_chrono_stop, tcp_cwnd_validate } from './tcp_cwnd.ts';
+import { tcp_grow_skb } from './tcp_grow_skb.ts';
 import { sk_mem_charge, sk_mem_uncharge, sk_wmem_queued_add, tcp_wfree, tcp_wmem_free_skb } from './tcp_mem.ts';
 import { tcp_mtu_probe } from './tcp_mtu_probe.ts';
 import {
@@ -149,12 +150,15 @@ export function tcp_fragment(sk: tcp_sock, rtx: boolean, skb: sk_buff, len: numb
   }
   if (rtx) {
     sk.tcp_rtx_queue.insert_after(skb, buff);
-    const next = skb.tsorted_next;
-    buff.tsorted_prev = skb;
-    buff.tsorted_next = next;
-    skb.tsorted_next = buff;
-    if (next !== null) next.tsorted_prev = buff;
-    else sk.tsorted_last = buff;
+    // What a SACK has covered is in that order no more.
+    if (skb.tsorted_prev !== null || sk.tsorted_first === skb) {
+      const next = skb.tsorted_next;
+      buff.tsorted_prev = skb;
+      buff.tsorted_next = next;
+      skb.tsorted_next = buff;
+      if (next !== null) next.tsorted_prev = buff;
+      else sk.tsorted_last = buff;
+    }
   } else {
     sk.sk_write_queue.insert_after(skb, buff);
   }
@@ -334,6 +338,9 @@ export function tcp_write_xmit(sk: tcp_sock, mss: number, nonagle: number, push_
       quota = 1;
     }
     quota = Math.min(quota, max_segs);
+    // The last segment is filled up, where there is more.
+    const part = skb.len % mss;
+    if (part !== 0 && skb.next !== null && skb.len < quota * mss) skb = tcp_grow_skb(sk, skb, mss - part);
     const tso_segs = tcp_set_skb_tso_segs(skb, mss);
     if (!tcp_snd_wnd_test(sk, skb, mss)) {
       is_rwnd_limited = true;

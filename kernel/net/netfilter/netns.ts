@@ -30,7 +30,13 @@ export class netns_nf {
   /** Drops by NF_QUEUE without a queue's reader. */
   queue_dropped = 0;
   /** net.bridge.*: whether bridged packets see IP's and ARP's hooks. */
-  readonly bridge = { call_iptables: 1, call_arptables: 1, registered: false };
+  readonly bridge = {
+    call_iptables: 1,
+    call_arptables: 1,
+    registered: false,
+    /** brnf_frag_data_storage: what each fragment of a bridged packet gets back. */
+    frag: { mac: new Uint8Array(14), vlan_tci: 0, vlan_proto: 0, vlan_present: 0 },
+  };
   /** Lines that LOG and TRACE wrote, for observers; each also goes to the kernel log. */
   log_observer: ((line: string) => void) | null = null;
 }

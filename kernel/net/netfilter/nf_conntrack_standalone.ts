@@ -155,3 +155,33 @@ export function conntrack_list(net: net): string {
     .map(ct => `${print(ct)}use=${ct.use}\n`)
     .join('');
 }
+
+const STAT_HEAD =
+  'entries  clashres found new invalid ignore delete chainlength insert insert_failed drop early_drop icmp_error  expect_new expect_create expect_delete search_restart';
+
+/** /proc/net/stat/nf_conntrack (ct_cpu_seq_show): a line per CPU; there are no expectations. */
+export function nf_conntrack_stat_format(net: net): string {
+  const { ct } = net.nf;
+  const line = (values: readonly number[]): string => {
+    const hex = values.map(value => (value >>> 0).toString(16).padStart(8, '0'));
+    return `${hex[0]}  ${hex.slice(1, 13).join(' ')}  ${hex.slice(13).join(' ')}\n`;
+  };
+  const lines = net.kernel.cpus.map((_, cpu) => {
+    const values = new Array<number>(17).fill(0);
+    values[0] = ct?.count ?? 0;
+    // What is counted is counted for all CPUs together.
+    if (cpu === 0 && ct !== null) {
+      const { stat } = ct;
+      values[1] = stat.clash_resolve;
+      values[2] = stat.found;
+      values[4] = stat.invalid;
+      values[8] = stat.insert;
+      values[9] = stat.insert_failed;
+      values[10] = stat.drop;
+      values[11] = stat.early_drop;
+      values[12] = stat.error;
+    }
+    return line(values);
+  });
+  return `${STAT_HEAD}\n${lines.join('')}`;
+}

@@ -304,15 +304,15 @@ function tabledist(q: netem_sched_data): number {
 
 /** Turns one bit of the packet. The skb, which may be another, or null when it had to be dropped. */
 function corrupt(skb: sk_buff, sch: Qdisc, q: netem_sched_data): sk_buff | null {
+  // A sum that the card makes would make the damage right again.
   const mine =
     skb_linearize(skb) === 0 &&
-    (!skb_cloned(skb) || pskb_expand_head(skb, skb_headroom(skb), skb.end - skb.tail) === 0);
+    (!skb_cloned(skb) || pskb_expand_head(skb, skb_headroom(skb), skb.end - skb.tail) === 0) &&
+    (skb.ip_summed !== CHECKSUM_PARTIAL || skb.gso_size !== 0 || skb_checksum_help(skb) === 0);
   if (!mine) {
     qdisc_drop(skb, sch, SKB_DROP_REASON.NOMEM);
     return null;
   }
-  // A sum that the card makes would make the damage right again.
-  if (skb.ip_summed === CHECKSUM_PARTIAL && skb.gso_size === 0) skb_checksum_help(skb);
   const byte = Math.floor((q.corrupt_random.u32() / TWO32) * skb_headlen(skb));
   const { u8 } = skb.ram;
   u8[skb.data + byte] = (u8[skb.data + byte] as number) ^ (1 << (q.corrupt_random.u32() & 7));

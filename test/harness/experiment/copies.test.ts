@@ -62,13 +62,36 @@ describe('from program to program', () => {
     ]);
   });
 
-  it('a message over the MTU, where IPv4 fragments: once in and once out too, and the pieces counted', () => {
-    const fragments = rows('udp-fragments');
-    if (fragments.length === 0) return;
-    const by = (place: string): number =>
-      fragments.filter(row => row[1] === place).reduce((sum, [, , , bytes]) => sum + bytes, 0);
-    expect([by('user-to-kernel'), by('kernel-to-user')]).toEqual([4000, 4000]);
-    expect(fragments.find(([host, place]) => host === 'sender' && place === 'dma')?.[2]).toBe(3);
+  it('a message over the MTU, in three fragments: once in and once out too', () => {
+    expect(rows('udp-fragments')).toEqual([
+      ['sender', 'user-to-kernel', 3, 4000],
+      ['sender', 'dma', 3, 4110],
+      ['receiver', 'dma', 3, 4110],
+      ['receiver', 'kernel-to-user', 1, 4000],
+    ]);
+  });
+
+  it('a TCP segment, once in and once out; what goes down is a clone, for which no byte is copied', () => {
+    // Beside it an ACK comes back: a frame of 66 bytes, by copybreak.
+    expect(rows('tcp-large')).toEqual([
+      ['sender', 'user-to-kernel', 1, 1400],
+      ['sender', 'clone', 1, 0],
+      ['sender', 'dma', 2, 1400 + 66 + 66],
+      ['sender', 'copybreak', 1, 66],
+      ['receiver', 'dma', 2, 1400 + 66 + 66],
+      ['receiver', 'kernel-to-user', 1, 1400],
+    ]);
+    expect(rows('tcp-small').filter(([, place]) => place === 'clone')).toEqual([['sender', 'clone', 1, 0]]);
+  });
+
+  it('20 TCP segments in one packet: one clone, and the card cuts: no other copy on the sender than the one in', () => {
+    const bulk = rows('tcp-bulk').filter(([, place]) => place !== 'dma');
+    expect(bulk).toEqual([
+      ['sender', 'user-to-kernel', 1, 28_960],
+      ['sender', 'clone', 1, 0],
+      ['sender', 'copybreak', 10, 660],
+      ['receiver', 'kernel-to-user', 20, 28_960],
+    ]);
   });
 });
 

@@ -1,4 +1,7 @@
-/** Frames with something wrong in them, from a seed, into a host with every receive feature on. */
+/**
+ * Frames with something wrong in them, from a seed, into a host with every feature on: VLAN, bridge, RPS, filters, taps,
+ * and a router with tables, tracking and NAT (mutated_router.ts), all at once.
+ */
 import { expect } from 'vitest';
 import { Random } from '../../../harness/sim/random.ts';
 import { register_vlan_device } from '../../../kernel/net/8021q/vlan_dev.ts';
@@ -15,6 +18,7 @@ import { SOL_UDP, UDP_GRO } from '../../../kernel/net/ipv4/udp.ts';
 import { AF_INET, AF_PACKET, SOCK_DGRAM, SOCK_RAW, sockopt } from '../../../kernel/net/msg.ts';
 import { PACKET_FANOUT, SOL_PACKET } from '../../../kernel/net/packet/af_packet.ts';
 import { PACKET_FANOUT_FLAG_ROLLOVER, PACKET_FANOUT_HASH } from '../../../kernel/net/packet/fanout.ts';
+import { routerEnd, routerFrame, routerUp, routerWithin } from './mutated_router.ts';
 import { Poller, stream, tagged, tcpFrame, tcpSink, udpFrame } from './rx.ts';
 import { ALL, arpFrame, icmp, ipFrame, Segment } from './segment.ts';
 
@@ -53,11 +57,12 @@ export function mutatedFrames(frames: number, seed: number): void {
   const next = (): Uint8Array => {
     const flow = chance.below(4);
     const ip = { to: chance.below(2) === 0 ? '020000000003' : '020000000002', dst: in_aton('10.1.0.2') };
-    switch (chance.below(10)) {
+    switch (chance.below(16)) {
       case 0:
         return arpFrame({ to: ALL });
       case 1:
-        return ipFrame(icmp(8, 0, 7, stream(0, 40)), ip);
+        // From whom others are asked for: a bridge has nowhere to send those.
+        return ipFrame(icmp(8, 0, 7, stream(0, 40)), { ...ip, from: '020000000003' });
       case 2:
         return ipFrame(stream(0, 40), { ...ip, frag: 0x2000, protocol: 17 });
       case 3:
@@ -79,6 +84,13 @@ export function mutatedFrames(frames: number, seed: number): void {
       case 5:
       case 6:
         return udpFrame({ dport: 7000 + chance.below(4), payload: stream(0, 50) }, { ...ip, id: flow + counts.made });
+      case 10:
+      case 11:
+      case 12:
+      case 13:
+      case 14:
+      case 15:
+        return routerFrame(chance, ip.to);
       default: {
         const seq = seqs[flow] as number;
         seqs[flow] = seq + 100;
@@ -103,6 +115,7 @@ export function mutatedFrames(frames: number, seed: number): void {
     (pollers[chance.below(pollers.length)] as Poller).poll(...batch);
     memory = Math.max(memory, kernel.slab.bytes_used);
     alive = Math.max(alive, kernel.skbs.alive);
+    routerWithin(segment);
     if (chance.below(10) === 0) segment.wait(0.05);
     segment.sent.length = 0;
     merged.length = 0;
@@ -111,6 +124,7 @@ export function mutatedFrames(frames: number, seed: number): void {
   // What the programs read has been read, what aged has been forgotten.
   const bridge = br_of(net.dev_get_by_name('br0') as net_device);
   expect(bridge.fdb_n_learned).toBeLessThanOrEqual(FDB_MAX);
+  routerEnd(segment);
   expect(memory).toBeLessThan(12 * 1024 * 1024);
   expect(alive).toBeLessThan(4000);
   segment.finish();
@@ -166,6 +180,7 @@ function setUp(segment: Segment): Poller[] {
     tc_filter_add(ports[1] as net_device, new tcf_proto(1, 0x806, null, [mirror]));
     (ports[1] as net_device).features |= NETIF_F_GRO_FRAGLIST;
   });
+  routerUp(segment);
   segment.host.spawn('tap', function* (sys) {
     const fd = yield* sys.socket(AF_PACKET, SOCK_RAW, 3);
     const buffer = sys.mmap(2048);

@@ -112,7 +112,7 @@ export class Segment {
 
   /** Lets `seconds` pass. */
   wait(seconds: number): void {
-    this.world.sim.run(this.world.sim.time + seconds * 1e9);
+    this.world.sim.run(this.world.sim.time + Math.round(seconds * 1e9));
   }
 
   /** What was sent since the last time, in hex. */

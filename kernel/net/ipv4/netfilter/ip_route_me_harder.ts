@@ -1,7 +1,7 @@
 /** ip_route_me_harder (net/ipv4/netfilter.c). */
 import type { net } from '../../core/net_namespace.ts';
 import { type sk_buff, skb_cow_head } from '../../core/skbuff.ts';
-import { inet_addr_type, RTN_LOCAL } from '../fib.ts';
+import { FLOWI_FLAG_ANYSRC, inet_addr_type, RTN_LOCAL, RTN_UNICAST } from '../fib.ts';
 import { iph_daddr, iph_saddr, iph_tos } from '../ip_header.ts';
 import { flowi4, ip_route_output_key } from '../route.ts';
 
@@ -17,10 +17,14 @@ export function ip_route_me_harder(net: net, skb: sk_buff): number {
   if (nf.me_harder_fl4 === null) nf.me_harder_fl4 = new flowi4();
   const fl4 = nf.me_harder_fl4;
   const saddr = iph_saddr(skb);
-  // A source that is not ours (a reset for somebody else) says nothing about the way.
-  fl4.init(iph_daddr(skb), saddr !== 0 && inet_addr_type(net, saddr) === RTN_LOCAL ? saddr : 0);
-  fl4.tos = iph_tos(skb) & 0x1c;
+  // The source may be somebody else's (a reset in his name); one that is nobody's says nothing about the way.
+  const type = inet_addr_type(net, saddr);
+  const known = type === RTN_LOCAL || type === RTN_UNICAST;
+  fl4.init(iph_daddr(skb), known ? saddr : 0);
+  if (known) fl4.flags = FLOWI_FLAG_ANYSRC;
+  fl4.tos = iph_tos(skb);
   fl4.mark = skb.mark;
+  if (skb.sk !== null) fl4.oif = skb.sk.sk_bound_dev_if;
   const rt = ip_route_output_key(net, fl4);
   if (typeof rt === 'number') return rt;
   skb.dst = rt;

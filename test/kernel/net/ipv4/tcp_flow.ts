@@ -34,6 +34,10 @@ export interface FlowOptions {
   readonly win?: number;
   readonly sysctl?: Record<string, number | string>;
   readonly ecn?: boolean;
+  /** Packets of several segments, as the device takes them; else each is one, with its own flags. Default false. */
+  readonly gso?: boolean;
+  /** net.core.rmem_max */
+  readonly rmemMax?: number;
 }
 
 /** The host has accepted the peer's connection; MSS 1000, SACK, window scale 7, unless told otherwise. */
@@ -44,7 +48,9 @@ export class TcpFlow extends TcpPeer {
 
   constructor(options: FlowOptions = {}) {
     super();
+    if (options.gso !== true) this.dev.gso_max_segs = 1;
     Object.assign(this.net.ipv4, options.sysctl ?? {});
+    if (options.rmemMax !== undefined) this.net.sysctl.rmem_max = options.rmemMax;
     const listener = this.call(sys_socket, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     expect(this.call(sys_bind, listener, new sockaddr_in(0, 8080))).toBe(0);
     expect(this.call(sys_listen, listener, 5)).toBe(0);

@@ -210,7 +210,9 @@ describe('congestion marks (RFC 3168)', () => {
     f.wait(0.1);
     f.inject('E. 1:1(0) ack 2001 win 257');
     expect(f.sk.snd_ssthresh).toBe(7);
+    f.wait(0.002);
     f.write(8000);
+    f.wait(0.002);
     f.inject('E. 1:1(0) ack 6001 win 257');
     f.expect('.W 10001:11001(1000) ack 1', '. 11001:12001(1000) ack 1', '. 12001:13001(1000) ack 1');
     expect([f.sk.snd_cwnd, f.sk.snd_ssthresh]).toEqual([7, 7]);

@@ -78,6 +78,8 @@ describe('fast retransmit', () => {
     f.wait(0.1);
     f.inject('. 1:1(0) ack 1 win 257 <sack 1001:2001,nop,nop>');
     f.expect('. 10001:11001(1000) ack 1');
+    // Less than a millisecond after the last, it would wait for more to go with it (tcp_tso_should_defer).
+    f.wait(0.002);
     f.inject('. 1:1(0) ack 1 win 257 <sack 1001:3001,nop,nop>');
     f.expect('. 11001:12001(1000) ack 1');
   });
@@ -98,15 +100,22 @@ describe('fast retransmit', () => {
     expect((sent[0]?.time ?? 0) - start).toBeLessThan(40);
   });
 
-  test('a retransmission is lost: it goes again when later ones have arrived', () => {
+  test('a retransmission is lost: it goes again when something sent after it has arrived, not before', () => {
     const f = new TcpFlow({ rtt: 0.1 });
     f.write(20_000);
     f.segments();
     f.wait(0.1);
-    for (const end of [2001, 3001, 4001]) f.inject(`. 1:1(0) ack 1 win 257 <sack 1001:${end},nop,nop>`);
+    for (const end of [2001, 3001, 4001]) {
+      f.inject(`. 1:1(0) ack 1 win 257 <sack 1001:${end},nop,nop>`);
+      f.wait(0.002);
+    }
     expect(f.ranges()).toContain('1:1001(1000)');
     f.wait(0.11);
+    // All of that was sent before it, be it in the same moment.
     f.inject('. 1:1(0) ack 1 win 257 <sack 1001:12001,nop,nop>');
+    expect(f.ranges()).not.toContain('1:1001(1000)');
+    f.wait(0.1);
+    f.inject('. 1:1(0) ack 1 win 257 <sack 1001:13001,nop,nop>');
     expect(f.ranges()).toContain('1:1001(1000)');
     expect(f.net.ipv4.mib.TcpExtTCPLostRetransmit).toBe(1);
   });

@@ -139,6 +139,7 @@ describe('window probes (RFC 9293 3.8.6.1)', () => {
     about(gaps([0, ...f.times(sent, start)]), [300, 600, 1200]);
     expect(f.net.ipv4.mib.TcpExtTCPWinProbe).toBe(3);
     f.inject('. 1:1(0) ack 1 win 257');
+    // Each is more than half of the largest window there was: marked at once (forced_push).
     f.expect('P. 1:1001(1000) ack 1', 'P. 1001:2001(1000) ack 1', 'P. 2001:3001(1000) ack 1');
   });
 

@@ -99,13 +99,16 @@ export class Lab extends Segment {
     return this.packets();
   }
 
-  /** What was sent since, as IPv4 packets whose header checksums are right. */
+  /** What was sent of IPv4 since, as packets whose header checksums are right. */
   packets(): Ipv4Read[] {
-    return this.sent.splice(0).map(frame => {
-      const packet = parseIpv4Packet(parseEthernet(frame).payload);
-      expect(packet.checksumOk).toBe(true);
-      return packet;
-    });
+    const frames = this.sent.splice(0).map(frame => parseEthernet(frame));
+    return frames
+      .filter(({ etherType }) => etherType === 0x800)
+      .map(({ payload }) => {
+        const packet = parseIpv4Packet(payload);
+        expect(packet.checksumOk).toBe(true);
+        return packet;
+      });
   }
 
   udp(flow: Flow, from: net_device = this.dev, payload: Uint8Array = Uint8Array.of(1, 2, 3)): Ipv4Read[] {

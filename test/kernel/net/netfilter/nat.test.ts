@@ -3,7 +3,12 @@ import { buildIcmp } from '../../../../harness/packet/icmp.ts';
 import { buildIpv4Packet, parseIpv4Packet } from '../../../../harness/packet/ipv4.ts';
 import { parseTcp, tcpChecksumOk } from '../../../../harness/packet/tcp.ts';
 import { buildUdp, parseUdp, udpChecksumOk } from '../../../../harness/packet/udp.ts';
+import { EPERM } from '../../../../kernel/errno.ts';
 import { dev_close } from '../../../../kernel/net/core/dev.ts';
+import { NUD_PERMANENT, neigh_create, neigh_update } from '../../../../kernel/net/core/neighbour.ts';
+import { inet_addr_add, inet_addr_del } from '../../../../kernel/net/ipv4/devinet.ts';
+import { in_aton } from '../../../../kernel/net/ipv4/ip_header.ts';
+import { AF_INET, SOCK_RAW } from '../../../../kernel/net/msg.ts';
 import { ACK, icmpOf, Lab, SYN, udpOf } from './lab.ts';
 
 const MASQ = '*nat\n-A POSTROUTING -o eth1 -j MASQUERADE\nCOMMIT\n';
@@ -112,6 +117,48 @@ test('the device of a masquerade goes down: its connections are forgotten', () =
   expect(lab.table()).toHaveLength(1);
   lab.exec(() => dev_close(lab.outside));
   expect(lab.table()).toEqual([]);
+  lab.finish();
+});
+
+test('the address of a masquerade is deleted: the connections under it are forgotten, those under another stay', () => {
+  const lab = new Lab(MASQ);
+  lab.exec(() => inet_addr_add(lab.outside, in_aton('198.51.100.1'), 24));
+  lab.exec(() => {
+    const n = neigh_create(lab.net.ipv4.arp, in_aton('198.51.100.9'), lab.outside);
+    if (n !== null) neigh_update(n, Uint8Array.of(2, 0, 0, 0, 0, 1), NUD_PERMANENT, 1);
+  });
+  expect(udpOf(lab.udp(OUT)[0]).src).toBe('192.0.2.1');
+  expect(udpOf(lab.udp({ ...OUT, dst: '198.51.100.9' })[0]).src).toBe('198.51.100.1');
+  expect(lab.table()).toHaveLength(2);
+  lab.exec(() => inet_addr_del(lab.outside, in_aton('192.0.2.1'), 24));
+  expect(lab.table()).toEqual([expect.stringContaining('dst=198.51.100.1')]);
+  lab.finish();
+});
+
+test("a program's own header (IP_HDRINCL) meets the rules of OUTPUT, and is tracked", () => {
+  const lab = new Lab('*filter\n-A OUTPUT -p udp --dport 9 -j DROP\n-A OUTPUT -m conntrack --ctstate NEW\nCOMMIT\n');
+  const results: number[] = [];
+  lab.host.spawn('raw', function* (sys) {
+    const fd = yield* sys.socket(AF_INET, SOCK_RAW, 255);
+    const at = sys.mmap(64);
+    for (const port of [9, 10]) {
+      const payload = buildUdp(
+        { sourcePort: 7, destinationPort: port, payload: Uint8Array.of(1) },
+        { source: '192.0.2.1', destination: '192.0.2.9' },
+      );
+      sys.kernel.ram.u8.set(
+        buildIpv4Packet({ source: '192.0.2.1', destination: '192.0.2.9', protocol: 17, payload }),
+        at,
+      );
+      results.push(yield* sys.sendto(fd, at, 29, 0, sys.sockaddr(in_aton('192.0.2.9'), 0)));
+    }
+    return 0;
+  });
+  lab.settle();
+  expect(results).toEqual([-EPERM, 29]);
+  expect(lab.packets().map(packet => udpOf(packet).dport)).toEqual([10]);
+  expect(lab.table()).toEqual([expect.stringContaining('src=192.0.2.1 dst=192.0.2.9 sport=7 dport=10')]);
+  expect(lab.iptables('-S OUTPUT -v')).toMatch(/--ctstate NEW -c 1 29/);
   lab.finish();
 });
 

@@ -1,0 +1,44 @@
+/** The test files that the lists refer to. */
+const IPV4 = 'test/kernel/net/ipv4';
+
+export const ARP = `${IPV4}/arp.test.ts`;
+export const ARP_PROXY = `${IPV4}/arp_proxy.test.ts`;
+export const NEIGHBOUR = 'test/kernel/net/core/neighbour.test.ts';
+export const IP_INPUT = `${IPV4}/ip_input.test.ts`;
+export const IP_OUTPUT = `${IPV4}/ip_output.test.ts`;
+export const IP_OPTIONS = `${IPV4}/ip_options.test.ts`;
+export const IP_FRAGMENT = `${IPV4}/ip_fragment.test.ts`;
+export const IP_FORWARD = `${IPV4}/ip_forward.test.ts`;
+export const IP_FORWARD_RFC = `${IPV4}/ip_forward_rfc.test.ts`;
+export const ICMP = `${IPV4}/icmp.test.ts`;
+export const IGMP = `${IPV4}/igmp.test.ts`;
+export const PING = `${IPV4}/ping.test.ts`;
+export const RAW = `${IPV4}/raw.test.ts`;
+export const ROUTE = `${IPV4}/route.test.ts`;
+export const FIB = `${IPV4}/fib.test.ts`;
+export const FIB_TRIE = `${IPV4}/fib_trie.test.ts`;
+export const FIB_RULES = `${IPV4}/fib_rules.test.ts`;
+export const FIB_SEMANTICS = `${IPV4}/fib_semantics.test.ts`;
+export const UDP = `${IPV4}/udp.test.ts`;
+export const UDP_RFC = `${IPV4}/udp_rfc.test.ts`;
+export const UDP_RCV = `${IPV4}/udp_rcv.test.ts`;
+export const UDP_OUTPUT = `${IPV4}/udp_output.test.ts`;
+export const UDP_HASH = `${IPV4}/udp_hash.test.ts`;
+export const UDP_MCAST = `${IPV4}/udp_mcast.test.ts`;
+export const ERRQUEUE = `${IPV4}/errqueue.test.ts`;
+export const SOCKOPTS = `${IPV4}/sockopts.test.ts`;
+export const CAPTURES = `${IPV4}/captures.test.ts`;
+export const TABLES = 'test/kernel/net/netfilter/tables.test.ts';
+export const DEVICE_RX = 'test/device/rx.test.ts';
+export const QDISCS = 'test/kernel/net/sched/qdiscs.test.ts';
+export const IP_COMMAND = 'test/harness/shell/ip.test.ts';
+export const INTEROP_HOST = 'test/interop/host.test.ts';
+export const INTEROP_ROUTER = 'test/interop/router.test.ts';
+
+export const C791 = 'test/conformance/rfc791.test.ts';
+export const C792 = 'test/conformance/rfc792.test.ts';
+export const C826 = 'test/conformance/rfc826.test.ts';
+export const C768 = 'test/conformance/rfc768.test.ts';
+export const LINK = 'test/conformance/rfc1122_link.test.ts';
+export const INTERNET = 'test/conformance/rfc1122_internet.test.ts';
+export const C1812 = 'test/conformance/rfc1812.test.ts';

@@ -1,0 +1,245 @@
+"""Plays one script of tcp-recovery.ts to a real Linux socket behind a TUN device, in the namespace it is started in.
+
+Reads the script as JSON from stdin, prints what the socket sent and told as JSON: [{"step", "time", "text"}], the times
+in ms since the connection was accepted.
+"""
+
+import fcntl
+import json
+import os
+import re
+import select
+import socket
+import struct
+import subprocess
+import sys
+import time
+
+TUNSETIFF = 0x400454CA
+IFF_TUN, IFF_NO_PI = 1, 0x1000
+HOST, PEER = "192.168.0.1", "192.0.2.1"
+PEER_ISN = 0x10000000
+PEER_PORT, HOST_PORT = 40000, 8080
+TCP_INFO, TCP_CONGESTION = 11, 13
+LETTERS = [("F", 1), ("S", 2), ("R", 4), ("P", 8), (".", 16), ("U", 32), ("E", 64), ("W", 128)]
+SEGMENT = re.compile(
+    r"^([FSRP.UEW]+|-) (\d+)(?::(\d+)\((\d+)\))?(?: ack (\d+))?(?: win (\d+))?(?: urg (\d+))?(?: <([^>]*)>)?$"
+)
+
+script = json.load(sys.stdin)
+try:
+    # It sleeps nearly always, and wants to wake in time.
+    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
+except OSError:
+    pass
+subprocess.run("ip link set lo up", shell=True, check=True)
+tun = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
+fcntl.ioctl(tun, TUNSETIFF, struct.pack("16sH", b"tun0", IFF_TUN | IFF_NO_PI))
+subprocess.run(
+    f"ip addr add {HOST}/24 dev tun0; ip link set tun0 gso_max_segs 1 up; ip route add 192.0.2.0/24 dev tun0", shell=True, check=True
+)
+for name, value in script["sysctl"].items():
+    where = "net/core" if name in ("rmem_max", "wmem_max") else "net/ipv4"
+    if where == "net/core":
+        continue
+    with open(f"/proc/sys/{where}/{name}", "w") as file:
+        file.write(" ".join(map(str, value)) if isinstance(value, list) else str(value))
+
+isn = 0
+ts_base = None
+
+
+def checksum(data):
+    if len(data) % 2:
+        data += b"\0"
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def ip_packet(protocol, payload, tos=0, source=PEER, target=HOST):
+    head = struct.pack("!BBHHHBBH4s4s", 0x45, tos, 20 + len(payload), 0, 0x4000, 64, protocol, 0,
+                       socket.inet_aton(source), socket.inet_aton(target))
+    return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + payload
+
+
+def encode(text):
+    out = b""
+    for option in filter(None, (text or "").split(",")):
+        words = re.split("[ :]", option.strip())
+        kind, rest = words[0], words[1:]
+        if kind == "nop":
+            out += b"\1"
+        elif kind == "mss":
+            out += struct.pack("!BBH", 2, 4, int(rest[0]))
+        elif kind == "wscale":
+            out += struct.pack("!BBB", 3, 3, int(rest[0]))
+        elif kind == "sackOK":
+            out += b"\4\2"
+        elif kind == "sack":
+            out += struct.pack("!BB", 5, 2 + 4 * len(rest))
+            for n in rest:
+                out += struct.pack("!I", (isn + int(n)) & 0xFFFFFFFF)
+        elif kind == "TS":
+            ecr = int(rest[3])
+            value = 0 if ecr == 0 and ts_base is None else (ts_base + ecr) & 0xFFFFFFFF
+            out += struct.pack("!BBII", 8, 10, int(rest[1]), value)
+        else:
+            raise ValueError(option)
+    return out + b"\0" * (-len(out) % 4)
+
+
+def inject(text, tos=0):
+    m = SEGMENT.match(text)
+    if m is None:
+        raise ValueError(f"{text} is no segment")
+    flags = sum(bit for letter, bit in LETTERS if letter in m[1])
+    seq, length = int(m[2]), int(m[4] or 0)
+    options = encode(m[8])
+    data = bytes((seq + i) & 255 for i in range(length))
+    win = 65535 if m[6] is None else int(m[6])
+    ack = 0 if m[5] is None else (isn + int(m[5])) & 0xFFFFFFFF
+    segment = struct.pack("!HHIIBBHHH", PEER_PORT, HOST_PORT, PEER_ISN + seq, ack, (20 + len(options)) // 4 << 4, flags,
+                          win, 0, int(m[7] or 0)) + options + data
+    pseudo = socket.inet_aton(PEER) + socket.inet_aton(HOST) + struct.pack("!BBH", 0, 6, len(segment))
+    segment = segment[:16] + struct.pack("!H", checksum(pseudo + segment)) + segment[18:]
+    os.write(tun, ip_packet(6, segment, tos))
+
+
+def icmp(kind, code, info, seq):
+    quoted = ip_packet(6, struct.pack("!HHI12x", HOST_PORT, PEER_PORT, (isn + seq) & 0xFFFFFFFF), 0, HOST, PEER)
+    message = struct.pack("!BBHI", kind, code, 0, info) + quoted
+    os.write(tun, ip_packet(1, message[:2] + struct.pack("!H", checksum(message)) + message[4:]))
+
+
+def decode(options):
+    global ts_base
+    names, i = [], 0
+    while i < len(options):
+        kind = options[i]
+        if kind == 0:
+            break
+        if kind == 1:
+            names.append("nop")
+            i += 1
+            continue
+        size = options[i + 1]
+        body = options[i + 2:i + size]
+        if kind == 2:
+            names.append(f"mss {struct.unpack('!H', body)[0]}")
+        elif kind == 3:
+            names.append(f"wscale {body[0]}")
+        elif kind == 4:
+            names.append("sackOK")
+        elif kind == 5:
+            numbers = [(n - PEER_ISN) & 0xFFFFFFFF for n in struct.unpack(f"!{len(body) // 4}I", body)]
+            names.append("sack " + " ".join(f"{a}:{b}" for a, b in zip(numbers[::2], numbers[1::2])))
+        elif kind == 8:
+            val, ecr = struct.unpack("!II", body)
+            if ts_base is None:
+                ts_base = val
+            names.append(f"TS val {(val - ts_base) & 0xFFFFFFFF} ecr {ecr}")
+        else:
+            names.append(f"option {kind}")
+        i += max(size, 2)
+    return ",".join(names)
+
+
+def shown(packet):
+    global isn
+    if packet[0] >> 4 != 4 or packet[9] != 6:
+        return None
+    tcp = packet[20:]
+    seq, ack = struct.unpack("!II", tcp[4:12])
+    flags = tcp[13]
+    window, _, urgent = struct.unpack("!HHH", tcp[14:20])
+    offset = (tcp[12] >> 4) * 4
+    length = len(tcp) - offset
+    if flags & 2:
+        isn = seq
+    at = (seq - isn) & 0xFFFFFFFF
+    text = "".join(letter for letter, bit in LETTERS if flags & bit) or "-"
+    text += f" {at}:{at + length}({length})"
+    if flags & 16:
+        text += f" ack {(ack - PEER_ISN) & 0xFFFFFFFF}"
+    text += f" win {window}"
+    if flags & 32:
+        text += f" urg {urgent}"
+    options = decode(tcp[20:offset])
+    if packet[1] & 3:
+        text += f" ecn {packet[1] & 3}"
+    return text + (f" <{options}>" if options else "")
+
+
+out = []
+start = time.monotonic()
+
+
+def collect(step, until):
+    while True:
+        left = until - time.monotonic()
+        ready, _, _ = select.select([tun], [], [], max(0, left))
+        now = (time.monotonic() - start) * 1000
+        if not ready:
+            return
+        while True:
+            try:
+                text = shown(os.read(tun, 70000))
+            except BlockingIOError:
+                break
+            if text is not None:
+                out.append({"step": step, "time": now, "text": text})
+
+
+listener = socket.socket()
+listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+listener.setsockopt(socket.IPPROTO_TCP, TCP_CONGESTION, script["cc"].encode())
+if script["rcvbuf"]:
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, script["rcvbuf"])
+listener.bind((HOST, HOST_PORT))
+listener.listen(5)
+collect(-1, time.monotonic() + 0.05)
+out.clear()
+options = script["options"]
+inject(f"{'SEW' if script['ecn'] else 'S'} 0:0(0) win 32792 <{options}>")
+collect(-1, time.monotonic() + 0.0005)
+time.sleep(script["rtt"] / 1000)
+inject(f". 1:1(0) ack 1 win {script['win']}" + (" <nop,nop,TS val 101 ecr 0>" if "TS" in options else ""))
+sock, _ = listener.accept()
+sock.setblocking(False)
+listener.close()
+at = start = time.monotonic()
+payload = bytes(4_000_000)
+for number, line in enumerate(script["steps"]):
+    wait, what, rest = re.match(r"\+([\d.]+) (\S+) ?(.*)$", line).groups()
+    at += float(wait) / 1000
+    collect(number - 1, at)
+    if what == "<":
+        tos = 0
+        if rest.startswith("ce "):
+            tos, rest = 3, rest[3:]
+        inject(rest, tos)
+    elif what == "w":
+        try:
+            done = sock.send(payload[:int(rest)])
+        except OSError as error:
+            done = -error.errno
+        out.append({"step": number, "time": (time.monotonic() - start) * 1000, "text": f"write {done}"})
+    elif what == "r":
+        try:
+            done = len(sock.recv(int(rest)))
+        except OSError as error:
+            done = -error.errno
+        out.append({"step": number, "time": (time.monotonic() - start) * 1000, "text": f"read {done}"})
+    elif what == "icmp":
+        icmp(*map(int, rest.split()))
+    elif what == "opt":
+        level, name, value = map(int, rest.split())
+        sock.setsockopt(level, name, value)
+    elif what == "i":
+        collect(number - 1, time.monotonic())
+        info = sock.getsockopt(socket.IPPROTO_TCP, TCP_INFO, 280)
+        out.append({"step": number, "time": (time.monotonic() - start) * 1000, "text": "info " + info.hex()})
+    collect(number, time.monotonic())
+json.dump(out, sys.stdout)

@@ -1,0 +1,21 @@
+/** Our TCP against that of this machine's Linux, segment by segment: see tcp-recovery.ts. The long ones are in the other file. */
+import { expect } from 'vitest';
+import { testOnTap } from '../needs.ts';
+import { against, duration, type Script } from './tcp-recovery.ts';
+import { LOSSES } from './tcp-recovery-loss.ts';
+import { ODD } from './tcp-recovery-odd.ts';
+import { RECEIVING } from './tcp-recovery-receive.ts';
+import { WINDOWS } from './tcp-recovery-windows.ts';
+
+const TIMEOUT = 150_000;
+const SHORT_MS = 280;
+
+const short = (script: Script): boolean => duration(script) <= SHORT_MS;
+
+testOnTap()('receiving as Linux does', { timeout: TIMEOUT }, async () => {
+  expect(await against(RECEIVING.filter(short))).toEqual([]);
+});
+
+testOnTap()('sending as Linux does', { timeout: TIMEOUT }, async () => {
+  expect(await against([...LOSSES, ...WINDOWS, ...ODD].filter(short))).toEqual([]);
+});
