@@ -68,6 +68,8 @@ export class World {
   /** For a tracer: a host is about to boot; a wire was made. */
   onHost: ((host: Host) => void) | null = null;
   onLink: ((link: Link, wire: number) => void) | null = null;
+  /** Set by whoever holds the simulation back to real time: there is something to do before its next event was due. */
+  poke: (() => void) | null = null;
   private readonly checks: boolean;
   private finished = false;
 

@@ -69,6 +69,7 @@ export class EventLoop {
     if (this.inside || this.bell.rung) return;
     this.bell.rung = true;
     this.host.exec(() => this.bell.queue.wake_up(POLLIN));
+    this.host.world.poke?.();
   }
 
   private *main(sys: Syscalls): Program {

@@ -51,6 +51,7 @@ export class SimTimer {
   private arm(): void {
     const { sim } = this.run.world;
     sim.schedule(this.event, sim.time + this.ms * 1e6);
+    this.run.world.poke?.();
   }
 
   clear(): void {

@@ -76,6 +76,7 @@ export class Live {
     this.live = live;
     this.options = options;
     this.pacer = new Pacer(live.world.sim);
+    live.world.poke = () => this.pacer.poke();
     const { recorder, capture } = options;
     if (recorder !== undefined) live.world.inputs.onInput = input => recorder.input(input);
     capture?.watch(live);
