@@ -130,7 +130,7 @@ function copy_to_iov(skb: sk_buff, iov: readonly iovec[], length: number, offset
 /** datagram_poll: the events of a datagram socket. */
 export function datagram_poll(sk: sock): number {
   let mask = 0;
-  if (sk.sk_err !== 0 || sk.sk_error_queue.qlen > 0) mask |= sk.sk_select_err_queue ? POLLERR | POLLPRI : POLLERR;
+  if (sk.sk_err !== 0 || sk.sk_error_queue.qlen > 0) mask |= sk.opts.sk_select_err_queue ? POLLERR | POLLPRI : POLLERR;
   if ((sk.sk_shutdown & RCV_SHUTDOWN) !== 0) mask |= POLLRDHUP | POLLIN | POLLRDNORM;
   if (sk.sk_shutdown === SHUTDOWN_MASK) mask |= POLLHUP;
   if (sk.sk_receive_queue.qlen > 0) mask |= POLLIN | POLLRDNORM;

@@ -707,7 +707,7 @@ function transport_end(skb: sk_buff, at: number, protocol: number): number {
 
 /** sk_attach_filter: 0, -EPERM when the socket's filter is locked, or -EINVAL. Replaces a filter that is there. */
 export function sk_attach_filter(filter: readonly sock_filter[] | null, sk: sock): number {
-  if (sk.sk_filter_locked) return -EPERM;
+  if (sk.opts.sk_filter_locked) return -EPERM;
   if (filter === null) return -EINVAL;
   const prog = bpf_prog_create(filter);
   if (typeof prog === 'number') return prog;
@@ -717,7 +717,7 @@ export function sk_attach_filter(filter: readonly sock_filter[] | null, sk: sock
 
 /** sk_detach_filter: 0, -EPERM when locked, -ENOENT when there is none. */
 export function sk_detach_filter(sk: sock): number {
-  if (sk.sk_filter_locked) return -EPERM;
+  if (sk.opts.sk_filter_locked) return -EPERM;
   if (sk.sk_filter === null) return -ENOENT;
   sk.sk_filter = null;
   return 0;

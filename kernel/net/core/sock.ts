@@ -126,12 +126,79 @@ export function make_proto(name: string, p: Partial<proto>): proto {
   };
 }
 
+/**
+ * What programs set for a socket (setsockopt) and hardly any of them does. Socks of one kind share it until then: it is
+ * never changed, but replaced by another one (own_opts), so that a listener and its children share theirs too. Those of
+ * inet_sock have its names.
+ */
+export class sock_opts {
+  /** ns; negative: for ever. */
+  sk_rcvtimeo = SCHEDULE_TIMEOUT_MAX;
+  sk_sndtimeo = SCHEDULE_TIMEOUT_MAX;
+  sk_rcvlowat = 1;
+  sk_priority = 0;
+  sk_broadcast = false;
+  /** SOCK_DBG, SOCK_LOCALROUTE, SOCK_KEEPOPEN, SOCK_LINGER, SOCK_URGINLINE: remembered, for those to whom they mean something. */
+  sk_debug = false;
+  sk_localroute = false;
+  sk_keepopen = false;
+  sk_linger = false;
+  sk_urginline = false;
+  /** s */
+  sk_lingertime = 0;
+  sk_no_check_tx = false;
+  /** SO_LOCK_FILTER: the filter stays as it is (SOCK_FILTER_LOCKED). */
+  sk_filter_locked = false;
+  /** SO_TIMESTAMPING: SOF_TIMESTAMPING_ bits. */
+  sk_tsflags = 0;
+  /** SO_SELECT_ERR_QUEUE: errors are POLLPRI too. */
+  sk_select_err_queue = false;
+  /** -1: the route's, or the system's default. */
+  uc_ttl = -1;
+  mc_loop = true;
+  /** IP_MULTICAST_ALL: hears groups that other sockets have joined. */
+  mc_all = true;
+  mc_addr = 0;
+  /** IP_UNICAST_IF */
+  uc_index = 0;
+  /** IP_MINTTL: what has come farther is not taken. TCP's. */
+  min_ttl = 0;
+  pmtudisc = 1;
+  recverr = false;
+  recverr_rfc4884 = false;
+  freebind = false;
+  transparent = false;
+  hdrincl = false;
+  nodefrag = false;
+  bind_address_no_port = false;
+  /** IP_LOCAL_PORT_RANGE: lowest port and, 16 bits higher, highest; 0: the system's. */
+  local_port_range = 0;
+  /** UDP_CORK. */
+  udp_corkflag = false;
+  /** ICMP_FILTER of a raw socket: types, as bits, that it does not want. */
+  icmp_filter = 0;
+
+  clone(): sock_opts {
+    return Object.assign(new sock_opts(), this);
+  }
+}
+
+const default_opts: Readonly<sock_opts> = new sock_opts();
+
+/** The sock's options, to be written to: from now on it has its own. */
+export function own_opts<O extends sock_opts>(sk: { opts: Readonly<O> }): O {
+  const own = sk.opts.clone() as O;
+  sk.opts = own;
+  return own;
+}
+
 /** A sock is its own receive queue and its own wait queue, not three objects: see the remark at struct socket. */
 export class sock extends sk_buff_head {
   // What every received packet touches comes first, so that it lies in as few cache lines as may be.
   readonly kernel: Kernel;
   readonly sk_net: net;
   sk_prot: proto;
+  opts: Readonly<sock_opts> = default_opts;
   sk_data_ready: (sk: sock) => void = sock_def_readable;
   /** Bytes of truesize. */
   sk_rmem_alloc = 0;
@@ -161,8 +228,6 @@ export class sock extends sk_buff_head {
   readonly sk_protocol: number;
   /** A positive errno that only a failed call reports. */
   sk_err_soft = 0;
-  /** ns; negative: for ever. */
-  sk_rcvtimeo = SCHEDULE_TIMEOUT_MAX;
   // inet_sock.
   /** The address it receives for, and the one it sends from. */
   inet_rcv_saddr = 0;
@@ -183,34 +248,15 @@ export class sock extends sk_buff_head {
 
   sk_bound_dev_if = 0;
   sk_mark = 0;
-  sk_priority = 0;
-  sk_sndtimeo = SCHEDULE_TIMEOUT_MAX;
-  sk_rcvlowat = 1;
   sk_reuse = false;
   sk_reuseport = false;
   /** SO_INCOMING_CPU: the CPU it prefers packets of, or, connected, had them from; -1 for none. */
   sk_incoming_cpu = -1;
-  sk_broadcast = false;
-  /** SOCK_DBG, SOCK_LOCALROUTE, SOCK_KEEPOPEN, SOCK_LINGER, SOCK_URGINLINE: remembered, for those to whom they mean something. */
-  sk_debug = false;
   /** SOCK_DONE: the other side has sent its FIN. */
   sk_done = false;
   /** Links of the chain of listeners on a port. */
   portaddr_next: sock | null = null;
   portaddr_prev: sock | null = null;
-  sk_localroute = false;
-  sk_keepopen = false;
-  sk_linger = false;
-  sk_urginline = false;
-  /** s */
-  sk_lingertime = 0;
-  sk_no_check_tx = false;
-  /** SO_LOCK_FILTER: the filter stays as it is (SOCK_FILTER_LOCKED). */
-  sk_filter_locked = false;
-  /** SO_TIMESTAMPING: SOF_TIMESTAMPING_ bits. */
-  sk_tsflags = 0;
-  /** SO_SELECT_ERR_QUEUE: errors are POLLPRI too. */
-  sk_select_err_queue = false;
   /** SO_COOKIE: 0 until somebody asks. */
   sk_cookie = 0;
   /** The hash of the flow that a connected socket receives, for RFS. */
@@ -230,44 +276,19 @@ export class sock extends sk_buff_head {
 
   /** The last IP identification of a connected socket. */
   inet_id = 0;
-  /** -1: the route's, or the system's default. */
-  uc_ttl = -1;
   mc_ttl = 1;
-  mc_loop = true;
-  /** IP_MULTICAST_ALL: hears groups that other sockets have joined. */
-  mc_all = true;
   mc_index = 0;
-  mc_addr = 0;
   /** Groups it has joined (IP_ADD_MEMBERSHIP). */
   mc_list: ip_mc_socklist[] | null = null;
-  /** IP_UNICAST_IF */
-  uc_index = 0;
   tos = 0;
-  /** IP_MINTTL: what has come farther is not taken. TCP's. */
-  min_ttl = 0;
-  pmtudisc = 1;
-  recverr = false;
-  recverr_rfc4884 = false;
-  freebind = false;
-  transparent = false;
-  hdrincl = false;
-  nodefrag = false;
-  bind_address_no_port = false;
-  /** IP_LOCAL_PORT_RANGE: lowest port and, 16 bits higher, highest; 0: the system's. */
-  local_port_range = 0;
   /** IP_OPTIONS: what stands behind the header of what it sends. */
   inet_opt: ip_options | null = null;
 
   // udp_sock
-  /** UDP_CORK. */
-  udp_corkflag = false;
   /** Payload of each datagram that one send is cut into (UDP_SEGMENT); 0: no cutting. */
   gso_size = 0;
   /** What MSG_MORE or UDP_CORK holds back (struct inet_cork). */
   cork: unknown = null;
-
-  /** ICMP_FILTER of a raw socket: types, as bits, that it does not want. */
-  icmp_filter = 0;
 
   constructor(net: net, family: number, type: number, protocol: number, prot: proto) {
     super();
@@ -441,11 +462,11 @@ export function sock_queue_rcv_skb_reason(sk: sock, skb: sk_buff): number {
 
 /** sock_rcvtimeo: how long a receive waits, in ns. */
 export function sock_rcvtimeo(sk: sock, noblock: boolean): number {
-  return noblock ? 0 : sk.sk_rcvtimeo;
+  return noblock ? 0 : sk.opts.sk_rcvtimeo;
 }
 
 export function sock_sndtimeo(sk: sock, noblock: boolean): number {
-  return noblock ? 0 : sk.sk_sndtimeo;
+  return noblock ? 0 : sk.opts.sk_sndtimeo;
 }
 
 /**
@@ -498,7 +519,7 @@ export function sock_wmalloc(sk: sock, size: number, headroom: number): sk_buff 
   skb_reserve(skb, headroom);
   skb_set_owner_w(skb, sk);
   skb.mark = sk.sk_mark;
-  skb.priority = sk.sk_priority;
+  skb.priority = sk.opts.sk_priority;
   return skb;
 }
 

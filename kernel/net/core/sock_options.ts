@@ -11,6 +11,7 @@ import {
 } from '../msg.ts';
 import { SKF_AD_MAX, sk_attach_filter, sk_detach_filter } from './filter.ts';
 import {
+  own_opts,
   SCHEDULE_TIMEOUT_MAX,
   SOCK_MIN_RCVBUF,
   SOCK_MIN_SNDBUF,
@@ -135,26 +136,26 @@ export function sk_setsockopt(sk: sock, name: number, opt: sockopt): number {
       sk.sk_reuseport = on;
       return 0;
     case SO_BROADCAST:
-      sk.sk_broadcast = on;
+      own_opts(sk).sk_broadcast = on;
       return 0;
     case SO_DEBUG:
-      sk.sk_debug = on;
+      own_opts(sk).sk_debug = on;
       return 0;
     case SO_DONTROUTE:
-      sk.sk_localroute = on;
+      own_opts(sk).sk_localroute = on;
       sk_dst_reset(sk);
       return 0;
     case SO_KEEPALIVE:
       if (sk.sk_prot.keepalive !== null) sk.sk_prot.keepalive(sk, on);
-      sk.sk_keepopen = on;
+      own_opts(sk).sk_keepopen = on;
       return 0;
     case SO_OOBINLINE:
-      sk.sk_urginline = on;
+      own_opts(sk).sk_urginline = on;
       return 0;
     case SO_LINGER:
       // struct linger: l_onoff in `value`, l_linger in `sec`.
-      sk.sk_linger = on;
-      if (on) sk.sk_lingertime = opt.sec;
+      own_opts(sk).sk_linger = on;
+      if (on) own_opts(sk).sk_lingertime = opt.sec;
       return 0;
     case SO_SNDBUF:
       set_sndbuf(sk, buffer_size(value, sysctl.wmem_max, SOCK_MIN_SNDBUF));
@@ -176,7 +177,7 @@ export function sk_setsockopt(sk: sock, name: number, opt: sockopt): number {
       return 0;
     case SO_TIMESTAMPING: {
       if ((value & ~SOF_TIMESTAMPING_MASK) !== 0) return -EINVAL;
-      sk.sk_tsflags = value;
+      own_opts(sk).sk_tsflags = value;
       const wanted = SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
       return set_cmsg(sk, CMSG_TIMESTAMPING, (value & wanted) === wanted);
     }
@@ -190,13 +191,13 @@ export function sk_setsockopt(sk: sock, name: number, opt: sockopt): number {
     case SO_RCVPRIORITY:
       return set_cmsg(sk, CMSG_PRIORITY, on);
     case SO_SELECT_ERR_QUEUE:
-      sk.sk_select_err_queue = on;
+      own_opts(sk).sk_select_err_queue = on;
       return 0;
     case SO_NO_CHECK:
-      sk.sk_no_check_tx = on;
+      own_opts(sk).sk_no_check_tx = on;
       return 0;
     case SO_PRIORITY:
-      sk.sk_priority = value;
+      own_opts(sk).sk_priority = value;
       return 0;
     case SO_MARK:
       if (sk.sk_mark !== value) {
@@ -205,15 +206,15 @@ export function sk_setsockopt(sk: sock, name: number, opt: sockopt): number {
       }
       return 0;
     case SO_RCVLOWAT:
-      sk.sk_rcvlowat = value < 0 ? 0x7fffffff : value === 0 ? 1 : value;
-      if (sk.sk_prot.set_rcvlowat !== null) sk.sk_prot.set_rcvlowat(sk, sk.sk_rcvlowat);
+      own_opts(sk).sk_rcvlowat = value < 0 ? 0x7fffffff : value === 0 ? 1 : value;
+      if (sk.sk_prot.set_rcvlowat !== null) sk.sk_prot.set_rcvlowat(sk, sk.opts.sk_rcvlowat);
       return 0;
     case SO_RCVTIMEO:
     case SO_SNDTIMEO: {
       const timeout = timeout_of(opt);
       if (Number.isNaN(timeout)) return -EDOM;
-      if (name === SO_RCVTIMEO) sk.sk_rcvtimeo = timeout;
-      else sk.sk_sndtimeo = timeout;
+      if (name === SO_RCVTIMEO) own_opts(sk).sk_rcvtimeo = timeout;
+      else own_opts(sk).sk_sndtimeo = timeout;
       return 0;
     }
     case SO_PEEK_OFF:
@@ -233,8 +234,8 @@ export function sk_setsockopt(sk: sock, name: number, opt: sockopt): number {
     case SO_DETACH_REUSEPORT_BPF:
       return reuseport_detach_prog(sk);
     case SO_LOCK_FILTER:
-      if (sk.sk_filter_locked && !on) return -EPERM;
-      sk.sk_filter_locked = on;
+      if (sk.opts.sk_filter_locked && !on) return -EPERM;
+      own_opts(sk).sk_filter_locked = on;
       return 0;
     case SO_BINDTOIFINDEX:
       if (value < 0) return -EINVAL;
@@ -293,20 +294,20 @@ function get_option(sk: sock, name: number, opt: sockopt): number {
       opt.value = Number(sk.sk_reuseport);
       return 0;
     case SO_BROADCAST:
-      opt.value = Number(sk.sk_broadcast);
+      opt.value = Number(sk.opts.sk_broadcast);
       return 0;
     case SO_DEBUG:
-      opt.value = Number(sk.sk_debug);
+      opt.value = Number(sk.opts.sk_debug);
       return 0;
     case SO_DONTROUTE:
-      opt.value = Number(sk.sk_localroute);
+      opt.value = Number(sk.opts.sk_localroute);
       return 0;
     case SO_KEEPALIVE:
-      opt.value = Number(sk.sk_keepopen);
+      opt.value = Number(sk.opts.sk_keepopen);
       return 0;
     case SO_LINGER:
-      opt.value = Number(sk.sk_linger);
-      opt.sec = sk.sk_lingertime;
+      opt.value = Number(sk.opts.sk_linger);
+      opt.sec = sk.opts.sk_lingertime;
       return 0;
     case SO_SNDBUF:
       opt.value = sk.sk_sndbuf;
@@ -335,14 +336,14 @@ function get_option(sk: sock, name: number, opt: sockopt): number {
     case SO_PASSCRED:
       return -EOPNOTSUPP;
     case SO_OOBINLINE:
-      opt.value = Number(sk.sk_urginline);
+      opt.value = Number(sk.opts.sk_urginline);
       return 0;
     case SO_TIMESTAMP:
       return get_cmsg(sk, CMSG_TIMESTAMP_US, opt);
     case SO_TIMESTAMPNS:
       return get_cmsg(sk, CMSG_TIMESTAMP, opt);
     case SO_TIMESTAMPING:
-      opt.value = sk.sk_tsflags;
+      opt.value = sk.opts.sk_tsflags;
       return 0;
     case SO_RXQ_OVFL:
       return get_cmsg(sk, CMSG_RXQ_OVFL, opt);
@@ -351,7 +352,7 @@ function get_option(sk: sock, name: number, opt: sockopt): number {
     case SO_RCVPRIORITY:
       return get_cmsg(sk, CMSG_PRIORITY, opt);
     case SO_SELECT_ERR_QUEUE:
-      opt.value = Number(sk.sk_select_err_queue);
+      opt.value = Number(sk.opts.sk_select_err_queue);
       return 0;
     case SO_SNDLOWAT:
       opt.value = 1;
@@ -379,23 +380,23 @@ function get_option(sk: sock, name: number, opt: sockopt): number {
       return 0;
     }
     case SO_NO_CHECK:
-      opt.value = Number(sk.sk_no_check_tx);
+      opt.value = Number(sk.opts.sk_no_check_tx);
       return 0;
     case SO_PRIORITY:
-      opt.value = sk.sk_priority;
+      opt.value = sk.opts.sk_priority;
       return 0;
     case SO_MARK:
       opt.value = sk.sk_mark;
       return 0;
     case SO_RCVLOWAT:
-      opt.value = sk.sk_rcvlowat;
+      opt.value = sk.opts.sk_rcvlowat;
       return 0;
     case SO_ACCEPTCONN:
       opt.value = Number(sk.sk_state === TCP_LISTEN);
       return 0;
     case SO_RCVTIMEO:
     case SO_SNDTIMEO: {
-      const timeout = Math.max(0, name === SO_RCVTIMEO ? sk.sk_rcvtimeo : sk.sk_sndtimeo);
+      const timeout = Math.max(0, name === SO_RCVTIMEO ? sk.opts.sk_rcvtimeo : sk.opts.sk_sndtimeo);
       opt.sec = Math.floor(timeout / 1e9);
       opt.usec = Math.floor((timeout % 1e9) / 1e3);
       return 0;
@@ -406,7 +407,7 @@ function get_option(sk: sock, name: number, opt: sockopt): number {
       opt.value = opt.filter === null ? 0 : opt.filter.length;
       return 0;
     case SO_LOCK_FILTER:
-      opt.value = Number(sk.sk_filter_locked);
+      opt.value = Number(sk.opts.sk_filter_locked);
       return 0;
     case SO_BINDTODEVICE: {
       const dev = sk.sk_bound_dev_if === 0 ? null : sk.sk_net.dev_get_by_index(sk.sk_bound_dev_if);

@@ -12,6 +12,7 @@ import { datagram_poll } from '../core/datagram.ts';
 import type { net } from '../core/net_namespace.ts';
 import { rps_record_sock_flow } from '../core/rps.ts';
 import {
+  own_opts,
   type proto,
   SHUTDOWN_MASK,
   SOCK_BINDADDR_LOCK,
@@ -93,7 +94,7 @@ function inet_bind(sock: socket, addr: sockaddr): number {
   const address = (addr as sockaddr_in).sin_addr | 0;
   const port = (addr as sockaddr_in).sin_port & 0xffff;
   const type = inet_addr_type(net, address);
-  const nonlocal = net.ipv4.ip_nonlocal_bind !== 0 || sk.freebind || sk.transparent;
+  const nonlocal = net.ipv4.ip_nonlocal_bind !== 0 || sk.opts.freebind || sk.opts.transparent;
   if (!nonlocal && address !== 0 && type !== RTN_LOCAL && type !== RTN_MULTICAST && type !== RTN_BROADCAST) {
     return -EADDRNOTAVAIL;
   }
@@ -103,7 +104,7 @@ function inet_bind(sock: socket, addr: sockaddr): number {
   sk.inet_rcv_saddr = address;
   // What is bound to a broadcast or multicast address sends from its device's own.
   sk.inet_saddr = type === RTN_BROADCAST || type === RTN_MULTICAST ? 0 : address;
-  if (port !== 0 || !sk.bind_address_no_port) {
+  if (port !== 0 || !sk.opts.bind_address_no_port) {
     const err = sk.sk_prot.get_port(sk, port);
     if (err !== 0) {
       sk.inet_saddr = 0;
@@ -250,12 +251,12 @@ function inet_create(net: net, sock_: socket, protocol: number): number {
       : new sock(net, AF_INET, sock_.type, protocol === IPPROTO_IP ? answer.protocol : protocol, answer.prot);
   // INET_PROTOSW_REUSE
   sk.sk_reuse = answer.prot === raw_prot || answer.prot === ping_prot;
-  if (net.ipv4.ip_no_pmtu_disc !== 0) sk.pmtudisc = IP_PMTUDISC_DONT;
+  if (net.ipv4.ip_no_pmtu_disc !== 0) own_opts(sk).pmtudisc = IP_PMTUDISC_DONT;
   if (sock_.type === SOCK_RAW) {
     // The protocol is the number it is known by.
     sk.inet_num = protocol;
     sk.inet_sport = protocol;
-    sk.hdrincl = protocol === IPPROTO_RAW;
+    if (protocol === IPPROTO_RAW) own_opts(sk).hdrincl = true;
   }
   sock_.ops = answer.ops;
   sock_graft(sk, sock_);

@@ -45,12 +45,12 @@ const IP_MAX_MTU = 0xffff;
 
 /** The MTU that holds for a socket on a route (ip_sk_use_pmtu). */
 export function inet_sk_mtu(sk: sock, rt: rtable): number {
-  return sk.pmtudisc < IP_PMTUDISC_PROBE ? dst_mtu(rt) : rt.dev.mtu;
+  return sk.opts.pmtudisc < IP_PMTUDISC_PROBE ? dst_mtu(rt) : rt.dev.mtu;
 }
 
 /** ip_sendmsg_scope: with SO_DONTROUTE, MSG_DONTROUTE or a strict source route only what hangs on our own links is reached. */
 export function ip_sendmsg_scope(sk: sock, ipc: ipcm_cookie, msg: msghdr): number {
-  if (sk.sk_localroute || (msg.flags & MSG_DONTROUTE) !== 0) return RT_SCOPE_LINK;
+  if (sk.opts.sk_localroute || (msg.flags & MSG_DONTROUTE) !== 0) return RT_SCOPE_LINK;
   return ipc.opt !== null && (ipc.opt.flags & OPT_STRICTROUTE) !== 0 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
 }
 
@@ -103,10 +103,10 @@ export function datagram_route(
   if (scope === RT_SCOPE_LINK) connected = false;
   if (ipv4_is_multicast(daddr)) {
     if (ipc.oif === 0) ipc.oif = sk.mc_index;
-    if (saddr === 0) saddr = sk.mc_addr;
+    if (saddr === 0) saddr = sk.opts.mc_addr;
     connected = false;
   } else if (ipc.oif === 0) {
-    ipc.oif = sk.uc_index;
+    ipc.oif = sk.opts.uc_index;
   }
   if (connected) {
     const cached = sk_dst_check(sk) as rtable | null;
@@ -132,7 +132,7 @@ export function datagram_route(
     if (rt === -ENETUNREACH) net.ipv4.mib.IpOutNoRoutes++;
     return rt;
   }
-  if ((rt.rt_flags & RTCF_BROADCAST) !== 0 && !sk.sk_broadcast) return -EACCES;
+  if ((rt.rt_flags & RTCF_BROADCAST) !== 0 && !sk.opts.sk_broadcast) return -EACCES;
   if (connected) sk.sk_dst_cache = rt;
   if ((msg.flags & MSG_CONFIRM) !== 0) confirm_neigh(rt, fl4.daddr);
   if (ipc.addr === 0) ipc.addr = fl4.daddr;
@@ -141,7 +141,7 @@ export function datagram_route(
 
 /** inet_sk_flowi_flags: may it send from an address that is not ours? */
 function inet_sk_flowi_flags(sk: sock): number {
-  return sk.transparent || sk.hdrincl ? FLOWI_FLAG_ANYSRC : 0;
+  return sk.opts.transparent || sk.opts.hdrincl ? FLOWI_FLAG_ANYSRC : 0;
 }
 
 /** dst_confirm_neigh: the program knows that the other side is there. */
@@ -179,7 +179,7 @@ export function datagram_too_long(sk: sock, ipc: ipcm_cookie, fl4: flowi4, rt: r
 
 /** ip_sk_ignore_df: may this host fragment what the socket sends? */
 function ip_sk_ignore_df(sk: sock): boolean {
-  return sk.pmtudisc < IP_PMTUDISC_DO || sk.pmtudisc === IP_PMTUDISC_OMIT;
+  return sk.opts.pmtudisc < IP_PMTUDISC_DO || sk.opts.pmtudisc === IP_PMTUDISC_OMIT;
 }
 
 /** The longest packet, with its IP header, that the socket may send on a route; over it: -EMSGSIZE (__ip_append_data). */
@@ -203,13 +203,13 @@ export function ip4_datagram_connect(sk: sock, addr: sockaddr): number {
   // A control path: it may allocate.
   const fl4 = new flowi4();
   fl4.daddr = usin.sin_addr | 0;
-  fl4.saddr = multicast && sk.inet_saddr === 0 ? sk.mc_addr : sk.inet_saddr;
+  fl4.saddr = multicast && sk.inet_saddr === 0 ? sk.opts.mc_addr : sk.inet_saddr;
   fl4.oif = sk.sk_bound_dev_if;
-  if (fl4.oif === 0) fl4.oif = multicast ? sk.mc_index : sk.uc_index;
+  if (fl4.oif === 0) fl4.oif = multicast ? sk.mc_index : sk.opts.uc_index;
   fl4.tos = sk.tos;
   fl4.mark = sk.sk_mark;
   fl4.proto = sk.sk_protocol;
-  if (sk.sk_localroute) fl4.scope = RT_SCOPE_LINK;
+  if (sk.opts.sk_localroute) fl4.scope = RT_SCOPE_LINK;
   fl4.flags = inet_sk_flowi_flags(sk);
   fl4.sport = sk.inet_sport;
   fl4.dport = usin.sin_port & 0xffff;
@@ -218,7 +218,7 @@ export function ip4_datagram_connect(sk: sock, addr: sockaddr): number {
     if (rt === -ENETUNREACH) net.ipv4.mib.IpOutNoRoutes++;
     return rt;
   }
-  if ((rt.rt_flags & RTCF_BROADCAST) !== 0 && !sk.sk_broadcast) return -EACCES;
+  if ((rt.rt_flags & RTCF_BROADCAST) !== 0 && !sk.opts.sk_broadcast) return -EACCES;
   sk.inet_daddr = fl4.daddr;
   sk.inet_dport = usin.sin_port & 0xffff;
   if (sk.inet_saddr === 0) sk.inet_saddr = fl4.saddr;

@@ -8,7 +8,7 @@ import type { sock } from '../core/sock.ts';
  */
 export function inet_sk_get_local_port_range(sk: sock): number {
   let [low, high] = sk.sk_net.ipv4.ip_local_port_range as [number, number];
-  const own = sk.local_port_range;
+  const own = sk.opts.local_port_range;
   if (own !== 0) {
     const own_low = own & 0xffff;
     const own_high = own >>> 16;

@@ -138,7 +138,7 @@ function tcp_ioctl(sock: socket, command: number): number {
     case SIOCINQ:
       return listening ? -EINVAL : closed ? 0 : tcp_inq(sk);
     case SIOCATMARK:
-      return sk.urg_data !== 0 && sk.urg_seq === sk.copied_seq ? 1 : 0;
+      return sk.slow.urg_data !== 0 && sk.slow.urg_seq === sk.copied_seq ? 1 : 0;
     case SIOCOUTQ:
       return listening ? -EINVAL : closed ? 0 : (sk.write_seq - sk.snd_una) | 0;
     case SIOCOUTQNSD:
@@ -151,11 +151,11 @@ function tcp_ioctl(sock: socket, command: number): number {
 /** SO_LINGER: close waits until our FIN is acknowledged, or the time is up (sk_stream_wait_close). */
 function inet_linger(sock: socket, flags: number, task: task_struct): number {
   const sk = sock.sk as tcp_sock;
-  if (!sk.sk_linger || sk.sk_lingertime === 0 || (flags & O_NONBLOCK) !== 0) return 0;
+  if (!sk.opts.sk_linger || sk.opts.sk_lingertime === 0 || (flags & O_NONBLOCK) !== 0) return 0;
   if (!task.call.restarted && !tcp_close_begin(sk)) return 0;
   if (!sk_stream_closing(sk)) return 0;
   prepare_to_wait(sk.sk_wq, task);
-  return schedule_timeout(task, sk.sk_lingertime * 1e9) ? -ERESTARTSYS : 0;
+  return schedule_timeout(task, sk.opts.sk_lingertime * 1e9) ? -ERESTARTSYS : 0;
 }
 
 /** inet_stream_ops: what they share with datagram sockets comes from `base`. */

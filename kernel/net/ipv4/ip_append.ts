@@ -42,17 +42,17 @@ const IPV4_MIN_MTU = 68;
 
 /** ip_sk_use_pmtu: does the socket mind what was learnt of the path? */
 export function ip_sk_use_pmtu(sk: sock): boolean {
-  return sk.pmtudisc < IP_PMTUDISC_PROBE;
+  return sk.opts.pmtudisc < IP_PMTUDISC_PROBE;
 }
 
 /** ip_sk_ignore_df: may this host fragment what the socket sends? */
 export function ip_sk_ignore_df(sk: sock): boolean {
-  return sk.pmtudisc < IP_PMTUDISC_DO || sk.pmtudisc === IP_PMTUDISC_OMIT;
+  return sk.opts.pmtudisc < IP_PMTUDISC_DO || sk.opts.pmtudisc === IP_PMTUDISC_OMIT;
 }
 
 /** ip_dont_fragment: shall what fits be kept in one piece, so that a narrower path shows itself? */
 export function ip_dont_fragment(sk: sock, rt: rtable): boolean {
-  return sk.pmtudisc === IP_PMTUDISC_DO || (sk.pmtudisc === IP_PMTUDISC_WANT && !ip_mtu_locked(rt));
+  return sk.opts.pmtudisc === IP_PMTUDISC_DO || (sk.opts.pmtudisc === IP_PMTUDISC_WANT && !ip_mtu_locked(rt));
 }
 
 /** struct ipcm_cookie: what one send asks for beside the socket's settings. */
@@ -78,7 +78,7 @@ export class ipcm_cookie {
     this.ttl = 0;
     this.tos = -1;
     this.mark = sk === null ? 0 : sk.sk_mark;
-    this.priority = sk === null ? 0 : sk.sk_priority;
+    this.priority = sk === null ? 0 : sk.opts.sk_priority;
     this.gso_size = 0;
     this.oif = 0;
     return this;
@@ -307,13 +307,13 @@ export function __ip_make_skb(sk: sock | null, fl4: flowi4, cork: inet_cork): sk
   skb.ignore_df = ignore_df ? 1 : 0;
   let df = 0;
   if (sk !== null) {
-    const strict = sk.pmtudisc === IP_PMTUDISC_DO || sk.pmtudisc === IP_PMTUDISC_PROBE;
+    const strict = sk.opts.pmtudisc === IP_PMTUDISC_DO || sk.opts.pmtudisc === IP_PMTUDISC_PROBE;
     if (strict || (ip_dont_fragment(sk, rt) && skb.len <= dst_mtu(rt))) df = IP_DF;
   }
   let { ttl } = ipc;
   if (ttl === 0) {
     if (rt.rt_type === RTN_MULTICAST) ttl = sk === null ? 1 : sk.mc_ttl;
-    else ttl = sk === null || sk.uc_ttl < 0 ? net.ipv4.ip_default_ttl : sk.uc_ttl;
+    else ttl = sk === null || sk.opts.uc_ttl < 0 ? net.ipv4.ip_default_ttl : sk.opts.uc_ttl;
   }
   const { ram } = skb;
   const { u8 } = ram;

@@ -222,7 +222,7 @@ export function inet_icmp_err(sk: sock, skb: sk_buff, info: number): number {
     case ICMP_DEST_UNREACH:
       if (code === ICMP_FRAG_NEEDED) {
         sk.sk_net.ipv4.sk_update_pmtu?.(skb, sk, info);
-        return sk.pmtudisc === IP_PMTUDISC_DONT ? ICMP_ERR_IGNORED : EMSGSIZE | ICMP_ERR_HARD;
+        return sk.opts.pmtudisc === IP_PMTUDISC_DONT ? ICMP_ERR_IGNORED : EMSGSIZE | ICMP_ERR_HARD;
       }
       if (code >= icmp_err_errno.length) return EHOSTUNREACH;
       return (icmp_err_errno[code] as number) | (icmp_err_fatal[code] !== 0 ? ICMP_ERR_HARD : 0);
@@ -239,7 +239,7 @@ export function inet_report_icmp_error(sk: sock, skb: sk_buff, info: number, por
   const err = inet_icmp_err(sk, skb, info);
   if (err === ICMP_ERR_IGNORED) return;
   const errno = err & ~ICMP_ERR_HARD;
-  if (sk.recverr) ip_icmp_error(sk, skb, errno, port, info, payload);
+  if (sk.opts.recverr) ip_icmp_error(sk, skb, errno, port, info, payload);
   // Soft errors, and those of an unconnected socket, say nothing of what it sends next.
   else if ((err & ICMP_ERR_HARD) === 0 || sk.sk_state !== TCP_ESTABLISHED) return;
   sk.sk_err = errno;
@@ -269,7 +269,7 @@ export function ip_icmp_error(sk: sock, skb: sk_buff, err: number, port: number,
 
 /** ip_local_error: queues an error that this host found itself, when the program wants to know (IP_RECVERR). */
 export function ip_local_error(sk: sock, err: number, daddr: number, port: number, info: number): void {
-  if (!sk.recverr) return;
+  if (!sk.opts.recverr) return;
   const skb = alloc_skb(sk.kernel, IPHDR_LEN);
   if (skb === null) return;
   const at = skb_put(skb, IPHDR_LEN);

@@ -181,12 +181,12 @@ export function ip_mc_msfget(sk: sock, imr: ip_mreqn): { fmode: number; sources:
 export function ip_mc_sf_allow(sk: sock, loc_addr: number, rmt_addr: number, dif: number): boolean {
   if (!ipv4_is_multicast(loc_addr)) return true;
   const list = sk.mc_list;
-  if (list === null) return sk.mc_all;
+  if (list === null) return sk.opts.mc_all;
   for (let i = 0; i < list.length; i++) {
     const pmc = list[i] as ip_mc_socklist;
     if (pmc.multi.imr_multiaddr !== loc_addr || pmc.multi.imr_ifindex !== dif) continue;
     if (pmc.sflist === null) return pmc.sfmode === MCAST_EXCLUDE;
     return pmc.sflist.includes(rmt_addr) === (pmc.sfmode === MCAST_INCLUDE);
   }
-  return sk.mc_all;
+  return sk.opts.mc_all;
 }

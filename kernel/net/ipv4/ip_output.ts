@@ -203,11 +203,11 @@ export function ip_queue_xmit(sk: sock, skb: sk_buff, rt: rtable, df: number, se
   put16(ram, at + 4, sk.inet_id);
   sk.inet_id = (sk.inet_id + segs) & 0xffff;
   put16(ram, at + 6, df);
-  u8[at + 8] = sk.uc_ttl < 0 ? rt.net.ipv4.ip_default_ttl : sk.uc_ttl;
+  u8[at + 8] = sk.opts.uc_ttl < 0 ? rt.net.ipv4.ip_default_ttl : sk.opts.uc_ttl;
   u8[at + 9] = sk.sk_protocol;
   put32(ram, at + 12, sk.inet_saddr);
   put32(ram, at + 16, sk.inet_daddr);
-  skb.priority = sk.sk_priority;
+  skb.priority = sk.opts.sk_priority;
   skb.mark = sk.sk_mark;
   skb.dst = rt;
   return ip_local_out(rt.net, skb);
@@ -279,7 +279,7 @@ export function ip_mc_output(skb: sk_buff): number {
   // sk_mc_loop: a socket may not want to hear itself.
   // What was forwarded, and is for no group of ours, would only be dropped on its way back.
   const ours = (rt.rt_flags & RTCF_LOCAL) !== 0 || (IPCB_flags(skb) & IPSKB_FORWARDED) === 0;
-  if ((rt.rt_flags & RTCF_BROADCAST) !== 0 || (ours && (skb.sk === null || skb.sk.mc_loop))) {
+  if ((rt.rt_flags & RTCF_BROADCAST) !== 0 || (ours && (skb.sk === null || skb.sk.opts.mc_loop))) {
     const copy = skb_clone(skb);
     if (copy !== null) NF_HOOK(NFPROTO_IPV4, NF_INET_POST_ROUTING, rt.net, copy, null, rt.dev, ip_mc_finish_output);
   }

@@ -2,7 +2,7 @@
 import { EADDRNOTAVAIL, EINVAL, ENOPROTOOPT, ENOTCONN } from '../../errno.ts';
 import { SKB_DROP_REASON } from '../core/dropreason.ts';
 import { dst_mtu } from '../core/dst.ts';
-import { sk_dst_check, sk_dst_reset, type sock } from '../core/sock.ts';
+import { own_opts, sk_dst_check, sk_dst_reset, type sock } from '../core/sock.ts';
 import {
   CMSG_ORIGDSTADDR,
   CMSG_PKTINFO,
@@ -114,42 +114,42 @@ export function ip_setsockopt(sk: sock, name: number, opt: sockopt): number {
       return ip_sock_set_tos(sk, value);
     case IP_TTL:
       if (value !== -1 && (value < 1 || value > 255)) return -EINVAL;
-      sk.uc_ttl = value;
+      own_opts(sk).uc_ttl = value;
       return 0;
     case IP_MINTTL:
       if (value < 0 || value > 255) return -EINVAL;
-      sk.min_ttl = value;
+      own_opts(sk).min_ttl = value;
       return 0;
     case IP_OPTIONS:
       return set_options(sk, opt);
     case IP_HDRINCL:
       if (sk.sk_type !== SOCK_RAW) return -ENOPROTOOPT;
-      sk.hdrincl = on;
+      own_opts(sk).hdrincl = on;
       return 0;
     case IP_NODEFRAG:
       if (sk.sk_type !== SOCK_RAW) return -ENOPROTOOPT;
-      sk.nodefrag = on;
+      own_opts(sk).nodefrag = on;
       return 0;
     case IP_MTU_DISCOVER:
       if (value < 0 || value > PMTUDISC_MAX) return -EINVAL;
-      sk.pmtudisc = value;
+      own_opts(sk).pmtudisc = value;
       return 0;
     case IP_RECVERR:
-      sk.recverr = on;
+      own_opts(sk).recverr = on;
       if (!on) sk.sk_error_queue.purge(SKB_DROP_REASON.QUEUE_PURGE);
       return 0;
     case IP_RECVERR_RFC4884:
       if (value < 0 || value > 1) return -EINVAL;
-      sk.recverr_rfc4884 = on;
+      own_opts(sk).recverr_rfc4884 = on;
       return 0;
     case IP_FREEBIND:
-      sk.freebind = on;
+      own_opts(sk).freebind = on;
       return 0;
     case IP_TRANSPARENT:
-      sk.transparent = on;
+      own_opts(sk).transparent = on;
       return 0;
     case IP_BIND_ADDRESS_NO_PORT:
-      sk.bind_address_no_port = on;
+      own_opts(sk).bind_address_no_port = on;
       return 0;
     case IP_LOCAL_PORT_RANGE:
       return set_port_range(sk, value, opt.optlen);
@@ -162,11 +162,11 @@ export function ip_setsockopt(sk: sock, name: number, opt: sockopt): number {
       sk.mc_ttl = value === -1 ? 1 : value;
       return 0;
     case IP_MULTICAST_LOOP:
-      sk.mc_loop = on;
+      own_opts(sk).mc_loop = on;
       return 0;
     case IP_MULTICAST_ALL:
       if (value !== 0 && value !== 1) return -EINVAL;
-      sk.mc_all = on;
+      own_opts(sk).mc_all = on;
       return 0;
     default:
       return -ENOPROTOOPT;
@@ -179,7 +179,7 @@ function ip_sock_set_tos(sk: sock, value: number): number {
   if (sk.sk_type === SOCK_STREAM) tos = (tos & ~INET_ECN_MASK) | (sk.tos & INET_ECN_MASK);
   if (sk.tos !== tos) {
     sk.tos = tos;
-    sk.sk_priority = rt_tos2priority(tos);
+    own_opts(sk).sk_priority = rt_tos2priority(tos);
     sk_dst_reset(sk);
   }
   return 0;
@@ -201,7 +201,7 @@ function set_port_range(sk: sock, value: number, optlen: number): number {
   const high = value >>> 16;
   if (optlen >= 0 && optlen !== SIZEOF_INT) return -EINVAL;
   if (low !== 0 && high !== 0 && low > high) return -EINVAL;
-  sk.local_port_range = value;
+  own_opts(sk).local_port_range = value;
   return 0;
 }
 
@@ -211,7 +211,7 @@ function set_unicast_if(sk: sock, ifindex: number, optlen: number): number {
     if (sk.sk_net.dev_get_by_index(ifindex) === null) return -EADDRNOTAVAIL;
     if (sk.sk_bound_dev_if !== 0) return -EINVAL;
   }
-  sk.uc_index = ifindex;
+  own_opts(sk).uc_index = ifindex;
   return 0;
 }
 
@@ -221,14 +221,14 @@ function set_multicast_if(sk: sock, opt: sockopt): number {
   const net = sk.sk_net;
   if (opt.ifindex === 0 && opt.address === 0) {
     sk.mc_index = 0;
-    sk.mc_addr = 0;
+    own_opts(sk).mc_addr = 0;
     return 0;
   }
   const dev = opt.ifindex !== 0 ? net.dev_get_by_index(opt.ifindex) : ip_dev_find(net, opt.address);
   if (dev === null) return -EADDRNOTAVAIL;
   if (sk.sk_bound_dev_if !== 0 && sk.sk_bound_dev_if !== dev.ifindex) return -EINVAL;
   sk.mc_index = dev.ifindex;
-  sk.mc_addr = opt.address;
+  own_opts(sk).mc_addr = opt.address;
   return 0;
 }
 
@@ -240,7 +240,7 @@ export function ip_getsockopt(sk: sock, name: number, opt: sockopt): number {
     return 0;
   }
   if (name === IP_MULTICAST_IF) {
-    opt.address = sk.mc_addr;
+    opt.address = sk.opts.mc_addr;
     opt.ifindex = sk.mc_index;
     if (opt.optlen >= 0) opt.optlen = Math.min(opt.optlen, SIZEOF_INT);
     return 0;
@@ -266,49 +266,49 @@ function get_value(sk: sock, name: number, opt: sockopt): number {
       opt.value = sk.tos;
       return 0;
     case IP_TTL:
-      opt.value = sk.uc_ttl < 0 ? sk.sk_net.ipv4.ip_default_ttl : sk.uc_ttl;
+      opt.value = sk.opts.uc_ttl < 0 ? sk.sk_net.ipv4.ip_default_ttl : sk.opts.uc_ttl;
       return 0;
     case IP_MINTTL:
-      opt.value = sk.min_ttl;
+      opt.value = sk.opts.min_ttl;
       return 0;
     case IP_HDRINCL:
-      opt.value = Number(sk.hdrincl);
+      opt.value = Number(sk.opts.hdrincl);
       return 0;
     case IP_NODEFRAG:
-      opt.value = Number(sk.nodefrag);
+      opt.value = Number(sk.opts.nodefrag);
       return 0;
     case IP_MTU_DISCOVER:
-      opt.value = sk.pmtudisc;
+      opt.value = sk.opts.pmtudisc;
       return 0;
     case IP_RECVERR:
-      opt.value = Number(sk.recverr);
+      opt.value = Number(sk.opts.recverr);
       return 0;
     case IP_RECVERR_RFC4884:
-      opt.value = Number(sk.recverr_rfc4884);
+      opt.value = Number(sk.opts.recverr_rfc4884);
       return 0;
     case IP_FREEBIND:
-      opt.value = Number(sk.freebind);
+      opt.value = Number(sk.opts.freebind);
       return 0;
     case IP_TRANSPARENT:
-      opt.value = Number(sk.transparent);
+      opt.value = Number(sk.opts.transparent);
       return 0;
     case IP_BIND_ADDRESS_NO_PORT:
-      opt.value = Number(sk.bind_address_no_port);
+      opt.value = Number(sk.opts.bind_address_no_port);
       return 0;
     case IP_LOCAL_PORT_RANGE:
-      opt.value = sk.local_port_range;
+      opt.value = sk.opts.local_port_range;
       return 0;
     case IP_UNICAST_IF:
-      opt.value = sk.uc_index;
+      opt.value = sk.opts.uc_index;
       return 0;
     case IP_MULTICAST_TTL:
       opt.value = sk.mc_ttl;
       return 0;
     case IP_MULTICAST_LOOP:
-      opt.value = Number(sk.mc_loop);
+      opt.value = Number(sk.opts.mc_loop);
       return 0;
     case IP_MULTICAST_ALL:
-      opt.value = Number(sk.mc_all);
+      opt.value = Number(sk.opts.mc_all);
       return 0;
     case IP_PROTOCOL:
       // The number it is known by: a raw socket's protocol.

@@ -257,7 +257,7 @@ function ping_push(sk: sock, fl4: flowi4, msg: msghdr, length: number, rt: rtabl
   skb.ip_summed = CHECKSUM_NONE;
   const err = ip_send_skb(net, skb);
   // A full queue is a lost packet unless the program asked for errors.
-  if (err < 0 && !(err === -ENOBUFS && !sk.recverr)) return err;
+  if (err < 0 && !(err === -ENOBUFS && !sk.opts.recverr)) return err;
   return length;
 }
 

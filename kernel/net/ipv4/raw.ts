@@ -31,6 +31,7 @@ import {
 } from '../core/skbuff.ts';
 import {
   make_proto,
+  own_opts,
   sk_dst_reset,
   sk_error_report,
   type sock,
@@ -180,7 +181,7 @@ function raw_local_deliver(skb: sk_buff, protocol: number): boolean {
 function icmp_filter(sk: sock, skb: sk_buff): boolean {
   if (skb.len - skb.data_len < ICMPHDR_LEN) return true;
   const type = skb.ram.u8[skb.data] as number;
-  return type < 32 && ((sk.icmp_filter >>> type) & 1) !== 0;
+  return type < 32 && ((sk.opts.icmp_filter >>> type) & 1) !== 0;
 }
 
 /** raw_rcv: the program gets the IP header too. Takes the skb. */
@@ -240,7 +241,7 @@ function raw_err(sk: sock, skb: sk_buff, info: number): void {
     ipv4.sk_redirect?.(skb, sk);
     return;
   }
-  if ((!sk.recverr && sk.sk_state !== TCP_ESTABLISHED) || type === ICMP_SOURCE_QUENCH) return;
+  if ((!sk.opts.recverr && sk.sk_state !== TCP_ESTABLISHED) || type === ICMP_SOURCE_QUENCH) return;
   let err: number = EHOSTUNREACH;
   let hard = false;
   if (type === ICMP_PARAMETERPROB) {
@@ -248,17 +249,17 @@ function raw_err(sk: sock, skb: sk_buff, info: number): void {
     hard = true;
   } else if (type === ICMP_DEST_UNREACH && code === ICMP_FRAG_NEEDED) {
     err = EMSGSIZE;
-    hard = sk.pmtudisc !== IP_PMTUDISC_DONT;
+    hard = sk.opts.pmtudisc !== IP_PMTUDISC_DONT;
   } else if (type === ICMP_DEST_UNREACH && code < icmp_err_errno.length) {
     err = icmp_err_errno[code] as number;
     hard = icmp_err_fatal[code] !== 0;
   }
-  if (sk.recverr) {
+  if (sk.opts.recverr) {
     // With IP_HDRINCL the program wrote the header, so it gets that back too.
-    const payload = sk.hdrincl ? skb.data : skb.data + ((u8[skb.data] as number) & 15) * 4;
+    const payload = sk.opts.hdrincl ? skb.data : skb.data + ((u8[skb.data] as number) & 15) * 4;
     ip_icmp_error(sk, skb, err, 0, info, payload);
   }
-  if (sk.recverr || hard) {
+  if (sk.opts.recverr || hard) {
     sk.sk_err = err;
     sk_error_report(sk);
   }
@@ -283,7 +284,7 @@ function raw_sendmsg(sk: sock, msg: msghdr, length: number): number {
   }
   const net = sk.sk_net;
   const { fl4, ipc } = net.ipv4.raw;
-  const { hdrincl } = sk;
+  const { hdrincl } = sk.opts;
   let err = ipcm_init_msg(sk, msg, ipc);
   if (err !== 0) return err;
   // Nothing is put into a header that the program wrote.
@@ -304,7 +305,7 @@ function raw_send(sk: sock, fl4: flowi4, msg: msghdr, length: number, rt: rtable
   const skb = ip_make_skb(sk, fl4, msg_getfrag, msg, length, 0, ipc, rt, msg.flags);
   if (typeof skb === 'number') return skb;
   const err = ip_send_skb(sk.sk_net, skb);
-  return err === -ENOBUFS && !sk.recverr ? 0 : err;
+  return err === -ENOBUFS && !sk.opts.recverr ? 0 : err;
 }
 
 /** raw_send_hdrinc: the program's header, with length, checksum, and, where they are 0, source and identification. */
@@ -338,7 +339,7 @@ function raw_send_hdrinc(sk: sock, fl4: flowi4, msg: msghdr, length: number, rt:
   let err = NF_HOOK(NFPROTO_IPV4, NF_INET_LOCAL_OUT, net, skb, null, rt.dev, raw_output);
   if (err > 0) err = net_xmit_errno(err);
   if (err !== 0) net.ipv4.mib.IpOutDiscards++;
-  return err === -ENOBUFS && !sk.recverr ? 0 : err;
+  return err === -ENOBUFS && !sk.opts.recverr ? 0 : err;
 }
 
 function raw_output(_net: net, skb: sk_buff): number {
@@ -376,7 +377,7 @@ function raw_bind(sk: sock, addr: sockaddr): number {
   const address = (addr as sockaddr_in).sin_addr | 0;
   const { ipv4 } = sk.sk_net;
   const type = inet_addr_type(sk.sk_net, address);
-  const nonlocal = ipv4.ip_nonlocal_bind !== 0 || sk.freebind || sk.transparent;
+  const nonlocal = ipv4.ip_nonlocal_bind !== 0 || sk.opts.freebind || sk.opts.transparent;
   if (!nonlocal && address !== 0 && type !== RTN_LOCAL && type !== RTN_MULTICAST && type !== RTN_BROADCAST) {
     return -EADDRNOTAVAIL;
   }
@@ -398,14 +399,14 @@ function raw_unhash(sk: sock): void {
 function raw_setsockopt(sk: sock, level: number, name: number, opt: sockopt): number {
   if (level !== SOL_RAW || name !== ICMP_FILTER) return -ENOPROTOOPT;
   if (sk.inet_num !== IPPROTO_ICMP) return -EOPNOTSUPP;
-  sk.icmp_filter = opt.value;
+  own_opts(sk).icmp_filter = opt.value;
   return 0;
 }
 
 function raw_getsockopt(sk: sock, level: number, name: number, opt: sockopt): number {
   if (level !== SOL_RAW || name !== ICMP_FILTER) return -ENOPROTOOPT;
   if (sk.inet_num !== IPPROTO_ICMP) return -EOPNOTSUPP;
-  opt.value = sk.icmp_filter;
+  opt.value = sk.opts.icmp_filter;
   if (opt.optlen >= 0) opt.optlen = Math.min(opt.optlen, SIZEOF_INT);
   return 0;
 }

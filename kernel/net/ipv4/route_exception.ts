@@ -264,7 +264,7 @@ export function ipv4_update_pmtu(skb: sk_buff, net: net, mtu: number, oif: numbe
 
 /** ip_sk_accept_pmtu: does the socket believe such messages? */
 export function ip_sk_accept_pmtu(sk: sock): boolean {
-  return sk.pmtudisc !== IP_PMTUDISC_INTERFACE && sk.pmtudisc !== IP_PMTUDISC_OMIT;
+  return sk.opts.pmtudisc !== IP_PMTUDISC_INTERFACE && sk.opts.pmtudisc !== IP_PMTUDISC_OMIT;
 }
 
 /** ipv4_sk_update_pmtu: the same for the packet of a socket, whose cached route is brought up to date. */

@@ -30,6 +30,7 @@ import { tcp_time_wait } from './tcp_minisocks.ts';
 import { tcp_send_active_reset, tcp_send_fin } from './tcp_output.ts';
 import {
   after,
+  slow_if_any,
   TCP_CA_Open,
   TCP_INFINITE_SSTHRESH,
   TCP_INIT_CWND,
@@ -154,7 +155,7 @@ function tcp_v4_destroy_sock(sk: tcp_sock): void {
   tcp_clear_xmit_timers(sk);
   tcp_cleanup_congestion_control(sk);
   tcp_write_queue_purge(sk);
-  sk.out_of_order_queue.purge(SKB_DROP_REASON.QUEUE_PURGE);
+  sk.slow.out_of_order_queue.purge(SKB_DROP_REASON.QUEUE_PURGE);
   if (sk.icsk_bind_hash !== null) inet_put_port(sk);
   sk.sk_net.ipv4.tcp_sockets_allocated--;
 }
@@ -212,7 +213,7 @@ function tcp_close_send(sk: tcp_sock): void {
     mib.TcpExtTCPAbortOnClose++;
     tcp_set_state(sk, TCP_CLOSE);
     tcp_send_active_reset(sk);
-  } else if (sk.sk_linger && sk.sk_lingertime === 0) {
+  } else if (sk.opts.sk_linger && sk.opts.sk_lingertime === 0) {
     tcp_disconnect(sk);
     mib.TcpExtTCPAbortOnData++;
   } else if (tcp_close_state(sk)) {
@@ -240,7 +241,7 @@ export function tcp_close(sk_: sock): void {
   sock_orphan(sk);
   ipv4.tcp_orphan_count++;
   if (sk.sk_state === TCP_FIN_WAIT2) {
-    if (sk.linger2 < 0) {
+    if (sk.opts.linger2 < 0) {
       tcp_set_state(sk, TCP_CLOSE);
       tcp_send_active_reset(sk);
       ipv4.mib.TcpExtTCPAbortOnLinger++;
@@ -288,10 +289,13 @@ export function tcp_disconnect(sk_: sock): number {
   tcp_clear_xmit_timers(sk);
   sk.sk_receive_queue.purge(SKB_DROP_REASON.QUEUE_PURGE);
   sk.copied_seq = sk.rcv_nxt;
-  sk.urg_data = 0;
   tcp_write_queue_purge(sk);
-  sk.out_of_order_queue.purge(SKB_DROP_REASON.QUEUE_PURGE);
-  sk.ooo_last_skb = null;
+  sk.slow.out_of_order_queue.purge(SKB_DROP_REASON.QUEUE_PURGE);
+  const slow = slow_if_any(sk);
+  if (slow !== null) {
+    slow.urg_data = 0;
+    slow.ooo_last_skb = null;
+  }
   sk.inet_dport = 0;
   inet_bhash2_reset_saddr(sk);
   sk.sk_shutdown = 0;
@@ -312,7 +316,6 @@ function tcp_reset_numbers(sk: tcp_sock): void {
   sk.rcv_rtt_last_tsecr = 0;
   sk.icsk_backoff = 0;
   sk.icsk_probes_out = 0;
-  sk.icsk_probes_tstamp = 0;
   sk.icsk_rto = TCP_TIMEOUT_INIT;
   sk.snd_ssthresh = TCP_INFINITE_SSTHRESH;
   sk.snd_cwnd = TCP_INIT_CWND;
@@ -321,27 +324,16 @@ function tcp_reset_numbers(sk: tcp_sock): void {
   sk.max_packets_out = 0;
   sk.window_clamp = 0;
   sk.delivered = 0;
-  sk.delivered_ce = 0;
-  sk.received_ce = 0;
-  sk.received_e1_bytes = 0;
-  sk.received_e0_bytes = 0;
-  sk.received_ce_bytes = 0;
-  sk.lost = 0;
   sk.app_limited = 0;
   if (sk.icsk_ca_initialized !== 0 && sk.icsk_ca_ops.release !== null) sk.icsk_ca_ops.release(sk);
   sk.icsk_ca_priv = null;
   sk.icsk_ca_initialized = 0;
   tcp_set_ca_state(sk, TCP_CA_Open);
   tcp_clear_retrans(sk);
-  sk.total_retrans = 0;
   sk.packets_out = 0;
   sk.retrans_out = 0;
   sk.sacked_out = 0;
   sk.lost_out = 0;
-  sk.tlp_high_seq = 0;
-  sk.tlp_retrans = 0;
-  sk.last_oow_ack_time = 0;
-  sk.compressed_ack = 0;
   sk.icsk_ack_pending = 0;
   sk.icsk_ack_quick = 0;
   sk.icsk_ack_pingpong = 0;
@@ -358,32 +350,45 @@ function tcp_reset_numbers(sk: tcp_sock): void {
   sk.bytes_sent = 0;
   sk.bytes_acked = 0;
   sk.bytes_received = 0;
-  sk.bytes_retrans = 0;
-  sk.dsack_dups = 0;
-  sk.reord_seen = 0;
-  sk.total_rto = 0;
-  sk.total_rto_recoveries = 0;
-  sk.total_rto_time = 0;
-  sk.rto_stamp = 0;
   sk.ecn_flags = 0;
-  sk.rcv_ooopack = 0;
-  sk.icsk_user_timeout = sk.icsk_user_timeout | 0;
   sk.rack_mstamp = 0;
   sk.rack_rtt_us = 0;
   sk.rack_advanced = 0;
-  sk.rack_reo_wnd_steps = 1;
-  sk.rack_reo_wnd_persist = 0;
-  sk.rack_dsack_seen = 0;
-  sk.mtu_info = 0;
   sk.rate_delivered = 0;
   sk.rate_interval_us = 0;
+  const slow = slow_if_any(sk);
+  if (slow === null) return;
+  slow.icsk_probes_tstamp = 0;
+  slow.delivered_ce = 0;
+  slow.received_ce = 0;
+  slow.received_e1_bytes = 0;
+  slow.received_e0_bytes = 0;
+  slow.received_ce_bytes = 0;
+  slow.lost = 0;
+  slow.total_retrans = 0;
+  slow.tlp_high_seq = 0;
+  slow.tlp_retrans = 0;
+  slow.last_oow_ack_time = 0;
+  slow.compressed_ack = 0;
+  slow.bytes_retrans = 0;
+  slow.dsack_dups = 0;
+  slow.reord_seen = 0;
+  slow.total_rto = 0;
+  slow.total_rto_recoveries = 0;
+  slow.total_rto_time = 0;
+  slow.rto_stamp = 0;
+  slow.rcv_ooopack = 0;
+  slow.rack_reo_wnd_steps = 1;
+  slow.rack_reo_wnd_persist = 0;
+  slow.rack_dsack_seen = 0;
+  slow.mtu_info = 0;
 }
 
 // ---- events ---------------------------------------------------------------------------------------------------------
 
 /** tcp_notsent_lowat */
 export function tcp_notsent_lowat(sk: tcp_sock): number {
-  return sk.notsent_lowat !== 0 ? sk.notsent_lowat : sk.sk_net.ipv4.tcp_notsent_lowat;
+  return sk.opts.notsent_lowat !== 0 ? sk.opts.notsent_lowat : sk.sk_net.ipv4.tcp_notsent_lowat;
 }
 
 /** __sk_stream_memory_free with tcp_stream_memory_free: `wake` 1 asks for twice the room, for a wake-up. */
@@ -422,8 +427,8 @@ export function tcp_poll(sk_: sock): number {
   if (shutdown === SHUTDOWN_MASK || state === TCP_CLOSE) mask |= POLLHUP;
   if ((shutdown & RCV_SHUTDOWN) !== 0) mask |= POLLIN | POLLRDNORM | POLLRDHUP;
   if (state !== TCP_SYN_SENT && state !== TCP_SYN_RECV) {
-    let target = sk.sk_rcvlowat;
-    if (sk.urg_data !== 0 && sk.urg_seq === sk.copied_seq && !sk.sk_urginline) target++;
+    let target = sk.opts.sk_rcvlowat;
+    if (sk.slow.urg_data !== 0 && sk.slow.urg_seq === sk.copied_seq && !sk.opts.sk_urginline) target++;
     if (tcp_epollin_ready(sk, target)) mask |= POLLIN | POLLRDNORM;
     if ((shutdown & SEND_SHUTDOWN) !== 0) {
       mask |= POLLOUT | POLLWRNORM;
@@ -433,7 +438,7 @@ export function tcp_poll(sk_: sock): number {
       // SOCK_NOSPACE: the next room is news.
       sk.sk_nospace = true;
     }
-    if ((sk.urg_data & TCP_URG_VALID) !== 0) mask |= POLLPRI;
+    if ((sk.slow.urg_data & TCP_URG_VALID) !== 0) mask |= POLLPRI;
   }
   if (sk.sk_err !== 0 || sk.sk_error_queue.qlen > 0) mask |= POLLERR;
   return mask;

@@ -59,6 +59,7 @@ import {
   between,
   ICSK_TIME_PROBE0,
   ktime_get_seconds,
+  own_slow,
   type rate_sample,
   TCP_CA_CWR,
   TCP_CA_Open,
@@ -153,7 +154,7 @@ function tcp_ack_probe(sk: tcp_sock): void {
   if (head === null) return;
   if (!after(head.end_seq, tcp_wnd_end(sk))) {
     sk.icsk_backoff = 0;
-    sk.icsk_probes_tstamp = 0;
+    if (sk.slow.icsk_probes_tstamp !== 0) own_slow(sk).icsk_probes_tstamp = 0;
     inet_csk_clear_xmit_timer(sk);
     return;
   }
@@ -203,7 +204,7 @@ function tcp_clean_rtx_queue(
       last_ackt = skb.skb_mstamp;
       if (first_ackt === 0) first_ackt = last_ackt;
       if (before(start_seq, reord)) reord = start_seq;
-      if (!after(skb.end_seq, sk.high_seq)) flag |= FLAG_ORIG_SACK_ACKED;
+      if (!after(skb.end_seq, sk.slow.high_seq)) flag |= FLAG_ORIG_SACK_ACKED;
     }
     if ((sacked & TCPCB_SACKED_ACKED) !== 0) {
       sk.sacked_out -= acked;
@@ -224,7 +225,7 @@ function tcp_clean_rtx_queue(
     }
     if (!fully_acked) break;
     const next: sk_buff | null = skb.next;
-    if (skb === sk.retransmit_skb_hint) sk.retransmit_skb_hint = null;
+    if (skb === sk.slow.retransmit_skb_hint) own_slow(sk).retransmit_skb_hint = null;
     tcp_highest_sack_replace(sk, skb, next);
     tcp_rtx_queue_unlink_and_free(sk, skb);
     skb = next;
@@ -252,7 +253,7 @@ function tcp_clean_rtx_queue(
   const rtt_update = tcp_ack_update_rtt(sk, flag, seq_rtt_us, sack_rtt_us, ca_rtt_us, rs);
   if ((flag & FLAG_ACKED) !== 0) {
     flag |= FLAG_SET_XMIT_TIMER;
-    if (sk.icsk_mtup_probe_size !== 0 && !after(sk.mtu_probe_seq_end, sk.snd_una)) tcp_mtup_probe_success(sk);
+    if (sk.icsk_mtup_probe_size !== 0 && !after(sk.slow.mtu_probe_seq_end, sk.snd_una)) tcp_mtup_probe_success(sk);
     if (tcp_is_reno(sk)) {
       tcp_remove_reno_sacks(sk, pkts_acked);
       // Without SACK nobody knows whether it was the original.
@@ -279,13 +280,13 @@ function tcp_clean_rtx_queue(
 
 /** tcp_process_tlp_ack: the end of a loss probe's episode (RFC 8985 7.4). */
 function tcp_process_tlp_ack(sk: tcp_sock, ack: number, flag: number): void {
-  if (before(ack, sk.tlp_high_seq)) return;
-  if (sk.tlp_retrans === 0) {
+  if (before(ack, sk.slow.tlp_high_seq)) return;
+  if (sk.slow.tlp_retrans === 0) {
     // It was new data, and has arrived.
-    sk.tlp_high_seq = 0;
+    own_slow(sk).tlp_high_seq = 0;
   } else if ((flag & FLAG_DSACK_TLP) !== 0) {
-    sk.tlp_high_seq = 0;
-  } else if (after(ack, sk.tlp_high_seq)) {
+    own_slow(sk).tlp_high_seq = 0;
+  } else if (after(ack, sk.slow.tlp_high_seq)) {
     // The probe has repaired a loss, which is congestion all the same.
     tcp_init_cwnd_reduction(sk);
     tcp_set_ca_state(sk, TCP_CA_CWR);
@@ -294,7 +295,7 @@ function tcp_process_tlp_ack(sk: tcp_sock, ack: number, flag: number): void {
     sk.sk_net.ipv4.mib.TcpExtTCPLossProbeRecovery++;
   } else if ((flag & (FLAG_SND_UNA_ADVANCED | FLAG_NOT_DUP | FLAG_DATA_SACKED)) === 0) {
     // A duplicate ACK: both have arrived.
-    sk.tlp_high_seq = 0;
+    own_slow(sk).tlp_high_seq = 0;
   }
 }
 
@@ -304,7 +305,7 @@ export function tcp_update_pacing_rate(sk: tcp_sock): void {
   const ratio = sk.snd_cwnd < sk.snd_ssthresh / 2 ? ipv4.tcp_pacing_ss_ratio : ipv4.tcp_pacing_ca_ratio;
   let rate = sk.mss_cache * 80000 * ratio * Math.max(sk.snd_cwnd, sk.packets_out);
   if (sk.srtt_us !== 0) rate = Math.floor(rate / sk.srtt_us);
-  sk.sk_pacing_rate = Math.min(rate, sk.sk_max_pacing_rate);
+  sk.sk_pacing_rate = Math.min(rate, sk.opts.sk_max_pacing_rate);
 }
 
 /** tcp_cong_control */
@@ -318,7 +319,7 @@ function tcp_cong_control(sk: tcp_sock, ack: number, acked_sacked: number, flag:
     tcp_cwnd_reduction(sk, acked_sacked, rs.losses, flag);
   } else {
     // tcp_may_raise_cwnd: where packets are reordered much, any delivery counts.
-    const much = sk.reordering > sk.sk_net.ipv4.tcp_reordering;
+    const much = sk.slow.reordering > sk.sk_net.ipv4.tcp_reordering;
     if ((flag & (much ? FLAG_FORWARD_PROGRESS : FLAG_DATA_ACKED)) !== 0 && ops.cong_avoid !== null) {
       ops.cong_avoid(sk, ack, acked_sacked);
       sk.snd_cwnd_stamp = tcp_jiffies(sk.kernel);
@@ -332,8 +333,8 @@ function tcp_xmit_recovery(sk: tcp_sock, rexmit: number): void {
   if (rexmit === REXMIT_NONE || sk.sk_state === TCP_SYN_SENT) return;
   if (rexmit === REXMIT_NEW) {
     __tcp_push_pending_frames(sk, tcp_current_mss(sk), TCP_NAGLE_OFF);
-    if (after(sk.snd_nxt, sk.high_seq)) return;
-    sk.frto = 0;
+    if (after(sk.snd_nxt, sk.slow.high_seq)) return;
+    if (sk.slow.frto !== 0) own_slow(sk).frto = 0;
   }
   tcp_xmit_retransmit_queue(sk);
 }
@@ -344,7 +345,7 @@ function tcp_newly_delivered(sk: tcp_sock, prior: number, flag: number): number 
   const delivered = sk.delivered - prior;
   mib.TcpExtTCPDelivered += delivered;
   if ((flag & FLAG_ECE) !== 0) {
-    sk.delivered_ce += delivered;
+    own_slow(sk).delivered_ce += delivered;
     mib.TcpExtTCPDeliveredCE += delivered;
   }
   return delivered;
@@ -391,7 +392,7 @@ export function tcp_ack(sk: tcp_sock, skb: sk_buff, flag: number): number {
   const { seq: ack_seq, ack_seq: ack } = skb;
   const prior_packets = sk.packets_out;
   const prior_delivered = sk.delivered;
-  const prior_lost = sk.lost;
+  const prior_lost = sk.slow.lost;
   state.first_sackt = 0;
   state.last_sackt = 0;
   state.sack_delivered = 0;
@@ -453,13 +454,13 @@ export function tcp_ack(sk: tcp_sock, skb: sk_buff, flag: number): number {
       tcp_newly_delivered(sk, prior_delivered, flag);
     }
     tcp_ack_probe(sk);
-    if (sk.tlp_high_seq !== 0) tcp_process_tlp_ack(sk, ack, flag);
+    if (sk.slow.tlp_high_seq !== 0) tcp_process_tlp_ack(sk, ack, flag);
     return 1;
   }
 
   flag |= tcp_clean_rtx_queue(sk, prior_fack, prior_snd_una, state, rs);
   tcp_rack_update_reo_wnd(sk, rs);
-  if (sk.tlp_high_seq !== 0) tcp_process_tlp_ack(sk, ack, flag);
+  if (sk.slow.tlp_high_seq !== 0) tcp_process_tlp_ack(sk, ack, flag);
   // tcp_ack_is_dubious
   if ((flag & FLAG_NOT_DUP) === 0 || (flag & FLAG_CA_ALERT) !== 0 || sk.icsk_ca_state !== TCP_CA_Open) {
     let num_dupack = 0;
@@ -474,7 +475,7 @@ export function tcp_ack(sk: tcp_sock, skb: sk_buff, flag: number): number {
   if ((flag & FLAG_SET_XMIT_TIMER) !== 0 && !tcp_schedule_loss_probe(sk, true)) tcp_rearm_rto(sk);
   const delivered = tcp_newly_delivered(sk, prior_delivered, flag);
   rs.is_ack_delayed = (flag & FLAG_ACK_MAYBE_DELAYED) !== 0 ? 1 : 0;
-  tcp_rate_gen(sk, delivered, sk.lost - prior_lost, sk.is_sack_reneg !== 0, rs);
+  tcp_rate_gen(sk, delivered, sk.slow.lost - prior_lost, sk.slow.is_sack_reneg !== 0, rs);
   tcp_cong_control(sk, ack, delivered, flag, rs);
   tcp_xmit_recovery(sk, state.rexmit);
   return 1;

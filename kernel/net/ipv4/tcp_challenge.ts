@@ -3,19 +3,19 @@
 import { reciprocal_scale } from '../../lib/hash.ts';
 import type { sk_buff } from '../core/skbuff.ts';
 import { tcp_send_ack } from './tcp_output.ts';
-import { TCPHDR_SYN, tcp_flag_byte, tcp_jiffies, type tcp_sock } from './tcp_sock.ts';
+import { own_slow, TCPHDR_SYN, tcp_flag_byte, tcp_jiffies, type tcp_sock } from './tcp_sock.ts';
 
 const NO_LIMIT = 0x7fffffff;
 
 /** __tcp_oow_rate_limited: true when the last such ACK of the connection was less than tcp_invalid_ratelimit ago. */
 function __tcp_oow_rate_limited(sk: tcp_sock): boolean {
   const now = tcp_jiffies(sk.kernel);
-  const last = sk.last_oow_ack_time;
+  const last = sk.slow.last_oow_ack_time;
   if (last !== 0) {
     const elapsed = now - last;
     if (elapsed >= 0 && elapsed < sk.sk_net.ipv4.tcp_invalid_ratelimit) return true;
   }
-  sk.last_oow_ack_time = now;
+  own_slow(sk).last_oow_ack_time = now;
   return false;
 }
 

@@ -1,12 +1,13 @@
 /** Congestion control, pluggable (net/ipv4/tcp_cong.c), and Reno (RFC 5681). */
 import { EBUSY, EEXIST, ENOENT, EPERM } from '../../errno.ts';
 import type { net } from '../core/net_namespace.ts';
-import { TCP_CLOSE } from '../core/sock.ts';
+import { own_opts, TCP_CLOSE } from '../core/sock.ts';
 import { cubic } from './tcp_cubic.ts';
 import { tcp_is_cwnd_limited } from './tcp_cwnd.ts';
 import { tcp_sacktag_state } from './tcp_sack.ts';
 import {
   ack_sample,
+  own_slow,
   rate_sample,
   TCP_CA_Open,
   type tcp_congestion_ops,
@@ -46,7 +47,7 @@ export function tcp_assign_congestion_control(sk: tcp_sock): void {
 
 /** tcp_init_congestion_control: the connection is there. */
 export function tcp_init_congestion_control(sk: tcp_sock): void {
-  sk.prior_ssthresh = 0;
+  if (sk.slow.prior_ssthresh !== 0) own_slow(sk).prior_ssthresh = 0;
   sk.icsk_ca_ops.init?.(sk);
   sk.icsk_ca_initialized = 1;
 }
@@ -63,7 +64,7 @@ export function tcp_set_congestion_control(sk: tcp_sock, name: string, cap_net_a
   const ca = tcp_ca_find(sk.sk_net, name);
   if (ca === null) return -ENOENT;
   if (ca === sk.icsk_ca_ops) {
-    sk.icsk_ca_setsockopt = 1;
+    own_opts(sk).icsk_ca_setsockopt = 1;
     return 0;
   }
   if (!ca.non_restricted && !cap_net_admin) return -EPERM;
@@ -71,7 +72,7 @@ export function tcp_set_congestion_control(sk: tcp_sock, name: string, cap_net_a
   // tcp_reinit_congestion_control
   tcp_cleanup_congestion_control(sk);
   sk.icsk_ca_ops = ca;
-  sk.icsk_ca_setsockopt = 1;
+  own_opts(sk).icsk_ca_setsockopt = 1;
   if (sk.sk_state !== TCP_CLOSE) tcp_init_congestion_control(sk);
   return 0;
 }
@@ -99,7 +100,7 @@ export function tcp_ca_needs_ecn(sk: tcp_sock): boolean {
 export function tcp_slow_start(tp: tcp_sock, acked: number): number {
   const cwnd = Math.min(tp.snd_cwnd + acked, tp.snd_ssthresh);
   acked -= cwnd - tp.snd_cwnd;
-  tp.snd_cwnd = Math.min(cwnd, tp.snd_cwnd_clamp);
+  tp.snd_cwnd = Math.min(cwnd, tp.opts.snd_cwnd_clamp);
   return acked;
 }
 
@@ -116,7 +117,7 @@ export function tcp_cong_avoid_ai(tp: tcp_sock, w: number, acked: number): void 
     tp.snd_cwnd_cnt -= delta * w;
     tp.snd_cwnd += delta;
   }
-  tp.snd_cwnd = Math.min(tp.snd_cwnd, tp.snd_cwnd_clamp);
+  tp.snd_cwnd = Math.min(tp.snd_cwnd, tp.opts.snd_cwnd_clamp);
 }
 
 /** tcp_reno_cong_avoid */
@@ -134,7 +135,7 @@ export function tcp_reno_ssthresh(sk: tcp_sock): number {
 }
 
 export function tcp_reno_undo_cwnd(sk: tcp_sock): number {
-  return Math.max(sk.snd_cwnd, sk.prior_cwnd);
+  return Math.max(sk.snd_cwnd, sk.slow.prior_cwnd);
 }
 
 export const tcp_reno: tcp_congestion_ops = {

@@ -182,13 +182,13 @@ function reqsk_timer_handler(req: tcp_request_sock): void {
   }
   const { ipv4 } = sk.sk_net;
   const queue = sk.icsk_accept_queue as request_sock_queue;
-  let max = sk.icsk_syn_retries !== 0 ? sk.icsk_syn_retries : ipv4.tcp_synack_retries;
+  let max = sk.opts.icsk_syn_retries !== 0 ? sk.opts.icsk_syn_retries : ipv4.tcp_synack_retries;
   // Mostly old requests in a queue that fills: they are given up sooner.
   if (queue.qlen * 2 > Math.max(8, sk.sk_max_ack_backlog)) {
     for (let young = queue.young * 2; max > 2 && queue.qlen >= young; young *= 2) max--;
   }
   // syn_ack_recalc
-  const { defer_accept } = sk;
+  const { defer_accept } = sk.opts;
   let expire = req.num_timeout >= max;
   let resend = true;
   if (defer_accept !== 0) {
@@ -211,51 +211,22 @@ function tcp_create_openreq_child(sk: tcp_sock, req: tcp_request_sock, skb: sk_b
   child.icsk_af_ops = sk.icsk_af_ops;
   child.sk_state = TCP_SYN_RECV;
   // inet_csk_clone_lock: what the program has set for the listener holds for its children.
+  child.opts = sk.opts;
   child.sk_rcvbuf = sk.sk_rcvbuf;
   child.sk_sndbuf = sk.sk_sndbuf;
   child.sk_userlocks = sk.sk_userlocks & ~(SOCK_BINDADDR_LOCK | SOCK_BINDPORT_LOCK);
-  child.sk_rcvtimeo = sk.sk_rcvtimeo;
-  child.sk_sndtimeo = sk.sk_sndtimeo;
-  child.sk_rcvlowat = sk.sk_rcvlowat;
   child.sk_reuse = sk.sk_reuse;
   child.sk_reuseport = sk.sk_reuseport;
-  child.sk_debug = sk.sk_debug;
-  child.sk_localroute = sk.sk_localroute;
-  child.sk_keepopen = sk.sk_keepopen;
-  child.sk_linger = sk.sk_linger;
-  child.sk_lingertime = sk.sk_lingertime;
-  child.sk_urginline = sk.sk_urginline;
-  child.sk_priority = sk.sk_priority;
   child.sk_mark = req.ir_mark;
   child.sk_bound_dev_if = req.sk_bound_dev_if;
   child.sk_filter = sk.sk_filter;
-  child.sk_filter_locked = sk.sk_filter_locked;
-  child.sk_max_pacing_rate = sk.sk_max_pacing_rate;
-  child.sk_pacing_status = sk.sk_pacing_status;
   child.cmsg_flags = sk.cmsg_flags;
   child.tos = sk.sk_net.ipv4.tcp_reflect_tos !== 0 ? (req.syn_tos & ~3) | (sk.tos & 3) : sk.tos;
-  child.uc_ttl = sk.uc_ttl;
   child.mc_ttl = iph_ttl(skb);
   child.mc_index = inet_iif(skb);
-  child.pmtudisc = sk.pmtudisc;
-  child.recverr = sk.recverr;
-  child.freebind = sk.freebind;
   child.nonagle = sk.nonagle;
-  child.icsk_user_timeout = sk.icsk_user_timeout;
-  child.icsk_syn_retries = sk.icsk_syn_retries;
-  child.icsk_rto_min = sk.icsk_rto_min;
-  child.icsk_rto_max = sk.icsk_rto_max;
-  child.icsk_delack_max = sk.icsk_delack_max;
   child.icsk_ack_pingpong = sk.icsk_ack_pingpong;
   child.icsk_ca_ops = sk.icsk_ca_ops;
-  child.icsk_ca_setsockopt = sk.icsk_ca_setsockopt;
-  child.keepalive_time = sk.keepalive_time;
-  child.keepalive_intvl = sk.keepalive_intvl;
-  child.keepalive_probes = sk.keepalive_probes;
-  child.linger2 = sk.linger2;
-  child.notsent_lowat = sk.notsent_lowat;
-  child.recvmsg_inq = sk.recvmsg_inq;
-  child.snd_cwnd_clamp = sk.snd_cwnd_clamp;
   child.rx_opt.user_mss = sk.rx_opt.user_mss;
 
   child.inet_num = req.ir_num;
@@ -286,7 +257,7 @@ export function tcp_v4_syn_recv_sock(sk: tcp_sock, skb: sk_buff, req: tcp_reques
   const child = tcp_create_openreq_child(sk, req, skb);
   sk_setup_caps(child, dst);
   // tcp_ca_openreq_child: the listener's, if its program has chosen one.
-  if (child.icsk_ca_setsockopt === 0) tcp_assign_congestion_control(child);
+  if (child.opts.icsk_ca_setsockopt === 0) tcp_assign_congestion_control(child);
   tcp_set_ca_state(child, TCP_CA_Open);
   tcp_sync_mss(child, dst_mtu(dst));
   child.advmss = tcp_mss_clamp(sk, dst_metric_advmss(dst, child.icsk_af_ops.net_header_len));

@@ -188,7 +188,7 @@ function hystart_update(sk: tcp_sock, ca: bictcp, delay: number): void {
   if (now - ca.last_ack <= HYSTART_ACK_DELTA_US) {
     ca.last_ack = now;
     let threshold = ca.delay_min + hystart_ack_delay(sk);
-    if (sk.sk_pacing_status === SK_PACING_NONE) threshold >>= 1;
+    if (sk.opts.sk_pacing_status === SK_PACING_NONE) threshold >>= 1;
     if (now - ca.round_start > threshold) {
       ca.found = 1;
       mib.TcpExtTCPHystartTrainDetect++;
@@ -221,7 +221,7 @@ function cubictcp_acked(sk: tcp_sock, sample: ack_sample): void {
 }
 
 function cubictcp_undo_cwnd(sk: tcp_sock): number {
-  return Math.max(sk.snd_cwnd, sk.prior_cwnd);
+  return Math.max(sk.snd_cwnd, sk.slow.prior_cwnd);
 }
 
 export const cubic: tcp_congestion_ops = {

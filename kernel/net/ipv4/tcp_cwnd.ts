@@ -8,6 +8,7 @@ import { tcp_ca_event } from './tcp_cong.ts';
 import {
   before,
   CA_EVENT_CWND_RESTART,
+  own_slow,
   TCP_CA_Open,
   TCP_CHRONO_BUSY,
   TCP_CHRONO_RWND_LIMITED,
@@ -29,7 +30,7 @@ import {
 export function tcp_init_cwnd(tp: tcp_sock): number {
   const dst = tp.sk_dst_cache;
   const cwnd = dst === null ? 0 : dst_metric(dst, RTAX_INITCWND);
-  return Math.min(cwnd !== 0 ? cwnd : TCP_INIT_CWND, tp.snd_cwnd_clamp);
+  return Math.min(cwnd !== 0 ? cwnd : TCP_INIT_CWND, tp.opts.snd_cwnd_clamp);
 }
 
 /** tcp_current_ssthresh */
@@ -116,8 +117,8 @@ function tcp_chrono_set(sk: tcp_sock, type: number): void {
   const old = sk.chrono_type;
   const passed = now - sk.chrono_start;
   if (old === TCP_CHRONO_BUSY) sk.chrono_stat_busy += passed;
-  else if (old === TCP_CHRONO_RWND_LIMITED) sk.chrono_stat_rwnd += passed;
-  else if (old === TCP_CHRONO_SNDBUF_LIMITED) sk.chrono_stat_sndbuf += passed;
+  else if (old === TCP_CHRONO_RWND_LIMITED) own_slow(sk).chrono_stat_rwnd += passed;
+  else if (old === TCP_CHRONO_SNDBUF_LIMITED) own_slow(sk).chrono_stat_sndbuf += passed;
   sk.chrono_start = now;
   sk.chrono_type = type;
 }

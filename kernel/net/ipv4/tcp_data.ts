@@ -54,6 +54,7 @@ import {
   ICSK_ACK_NOW,
   inet_csk_enter_pingpong_mode,
   inet_csk_schedule_ack,
+  own_slow,
   SELECTIVE_ACKS,
   TCP_MAX_QUICKACKS,
   TCP_NUM_SACKS,
@@ -85,7 +86,7 @@ export function tcp_drop_reason(sk: tcp_sock, skb: sk_buff, reason: number): voi
 
 /** tcp_sack_extend: block `at` of sacks grows by a range that touches it. False: it does not touch it. */
 function tcp_sack_extend(sk: tcp_sock, at: number, seq: number, end_seq: number): boolean {
-  const { sacks } = sk;
+  const { sacks } = own_slow(sk);
   const start = sacks[at] as number;
   const end = sacks[at + 1] as number;
   if (after(seq, end) || after(start, end_seq)) return false;
@@ -101,8 +102,9 @@ function tcp_dsack_set(sk: tcp_sock, seq: number, end_seq: number): void {
   if (before(seq, sk.rcv_nxt)) ipv4.mib.TcpExtTCPDSACKOldSent++;
   else ipv4.mib.TcpExtTCPDSACKOfoSent++;
   sk.rx_opt.dsack = 1;
-  sk.sacks[DUPLICATE_SACK] = seq;
-  sk.sacks[DUPLICATE_SACK + 1] = end_seq;
+  const { sacks } = own_slow(sk);
+  sacks[DUPLICATE_SACK] = seq;
+  sacks[DUPLICATE_SACK + 1] = end_seq;
 }
 
 function tcp_dsack_extend(sk: tcp_sock, seq: number, end_seq: number): void {
@@ -126,13 +128,14 @@ export function tcp_send_dupack(sk: tcp_sock, skb: sk_buff): void {
 /** Closes the gap that block `index` of those to report leaves. */
 function sack_zap(sk: tcp_sock, index: number): void {
   const at = SELECTIVE_ACKS + index * 2;
-  sk.sacks.copyWithin(at, at + 2, SELECTIVE_ACKS + sk.rx_opt.num_sacks * 2);
+  own_slow(sk).sacks.copyWithin(at, at + 2, SELECTIVE_ACKS + sk.rx_opt.num_sacks * 2);
   sk.rx_opt.num_sacks--;
 }
 
 /** tcp_sack_new_ofo_skb: the block that holds what came last is the first one (RFC 2018 4). */
 function tcp_sack_new_ofo_skb(sk: tcp_sock, seq: number, end_seq: number): void {
-  const { sacks, rx_opt } = sk;
+  const { rx_opt } = sk;
+  const { sacks } = own_slow(sk);
   const count = rx_opt.num_sacks;
   for (let i = 0; i < count; i++) {
     if (!tcp_sack_extend(sk, SELECTIVE_ACKS + i * 2, seq, end_seq)) continue;
@@ -161,12 +164,12 @@ function tcp_sack_new_ofo_skb(sk: tcp_sock, seq: number, end_seq: number): void 
 
 /** tcp_sack_remove: what is in order now needs no block. */
 function tcp_sack_remove(sk: tcp_sock): void {
-  if (sk.out_of_order_queue.first === null) {
+  if (sk.slow.out_of_order_queue.first === null) {
     sk.rx_opt.num_sacks = 0;
     return;
   }
   for (let i = 0; i < sk.rx_opt.num_sacks; ) {
-    if (!before(sk.rcv_nxt, sk.sacks[SELECTIVE_ACKS + i * 2] as number)) sack_zap(sk, i);
+    if (!before(sk.rcv_nxt, sk.slow.sacks[SELECTIVE_ACKS + i * 2] as number)) sack_zap(sk, i);
     else i++;
   }
 }
@@ -198,8 +201,8 @@ function tcp_prune_queue(sk: tcp_sock, in_skb: sk_buff): boolean {
   if (!tcp_can_ingest(sk)) tcp_clamp_window(sk);
   else if (tcp_under_memory_pressure(sk)) tcp_adjust_rcv_ssthresh(sk);
   if (tcp_can_ingest(sk)) return true;
-  tcp_collapse(sk, sk.out_of_order_queue);
-  sk.ooo_last_skb = sk.out_of_order_queue.last;
+  tcp_collapse(sk, sk.slow.out_of_order_queue);
+  if (sk.slow.ooo_last_skb !== null) own_slow(sk).ooo_last_skb = sk.slow.out_of_order_queue.last;
   tcp_collapse(sk, sk.sk_receive_queue);
   if (tcp_can_ingest(sk)) return true;
   tcp_prune_ofo_queue(sk, in_skb);
@@ -212,7 +215,7 @@ function tcp_prune_queue(sk: tcp_sock, in_skb: sk_buff): boolean {
 
 /** tcp_prune_ofo_queue: the packets farthest ahead go, an eighth of the buffer at a time. True: some went. */
 function tcp_prune_ofo_queue(sk: tcp_sock, in_skb: sk_buff): boolean {
-  const queue = sk.out_of_order_queue;
+  const queue = sk.slow.out_of_order_queue;
   let goal = sk.sk_rcvbuf >> 3;
   let pruned = false;
   for (let skb = queue.last; skb !== null; skb = queue.last) {
@@ -221,7 +224,7 @@ function tcp_prune_ofo_queue(sk: tcp_sock, in_skb: sk_buff): boolean {
     pruned = true;
     goal -= skb.truesize;
     queue.unlink(skb);
-    sk.ooo_last_skb = queue.last;
+    own_slow(sk).ooo_last_skb = queue.last;
     tcp_drop_reason(sk, skb, SKB_DROP_REASON.TCP_OFO_QUEUE_PRUNE);
     if (queue.first !== null && goal > 0) continue;
     if (tcp_can_ingest(sk) && !tcp_under_memory_pressure(sk)) break;
@@ -328,7 +331,7 @@ export function tcp_queue_rcv(sk: tcp_sock, skb: sk_buff): void {
 
 /** tcp_data_ready: tells the program, once there is as much as it wants (SO_RCVLOWAT), or no more can come. */
 export function tcp_data_ready(sk: tcp_sock): void {
-  if (tcp_epollin_ready(sk, sk.sk_rcvlowat) || (sk.sk_shutdown & RCV_SHUTDOWN) !== 0) sk.sk_data_ready(sk);
+  if (tcp_epollin_ready(sk, sk.opts.sk_rcvlowat) || (sk.sk_shutdown & RCV_SHUTDOWN) !== 0) sk.sk_data_ready(sk);
 }
 
 /** Outside of the window, or all of it known: an ACK says what is expected. Takes the skb. */
@@ -387,10 +390,10 @@ export function tcp_data_queue(sk: tcp_sock, skb: sk_buff): void {
   tcp_queue_rcv(sk, skb);
   if (len !== 0) tcp_event_data_recv(sk, skb);
   if ((tcp_flags & TCPHDR_FIN) !== 0) tcp_fin(sk);
-  if (sk.out_of_order_queue.first !== null) {
+  if (sk.slow.out_of_order_queue.first !== null) {
     tcp_ofo_queue(sk);
     // RFC 5681 4.2: at once when a gap is filled.
-    if (sk.out_of_order_queue.first === null) sk.icsk_ack_pending |= ICSK_ACK_NOW;
+    if (sk.slow.out_of_order_queue.first === null) sk.icsk_ack_pending |= ICSK_ACK_NOW;
   }
   if (sk.rx_opt.num_sacks !== 0) tcp_sack_remove(sk);
   tcp_fast_path_check(sk);
@@ -399,7 +402,7 @@ export function tcp_data_queue(sk: tcp_sock, skb: sk_buff): void {
 
 /** tcp_ofo_queue: what follows now without a gap goes to the receive queue. */
 function tcp_ofo_queue(sk: tcp_sock): void {
-  const queue = sk.out_of_order_queue;
+  const queue = sk.slow.out_of_order_queue;
   let dsack_high = sk.rcv_nxt;
   for (let skb = queue.first; skb !== null; skb = queue.first) {
     if (after(skb.seq, sk.rcv_nxt)) break;
@@ -409,7 +412,7 @@ function tcp_ofo_queue(sk: tcp_sock): void {
       tcp_dsack_extend(sk, skb.seq, dsack);
     }
     queue.unlink(skb);
-    if (skb === sk.ooo_last_skb) sk.ooo_last_skb = null;
+    if (skb === sk.slow.ooo_last_skb) own_slow(sk).ooo_last_skb = null;
     if (!after(skb.end_seq, sk.rcv_nxt)) {
       tcp_drop_reason(sk, skb, SKB_DROP_REASON.TCP_OFO_DROP);
       continue;
@@ -439,7 +442,7 @@ function tcp_data_queue_ofo(sk: tcp_sock, skb: sk_buff): void {
   tcp_measure_rcv_mss(sk, skb);
   sk.pred_flags = 0;
   inet_csk_schedule_ack(sk);
-  sk.rcv_ooopack += Math.max(1, skb.gso_segs);
+  own_slow(sk).rcv_ooopack += Math.max(1, skb.gso_segs);
   mib.TcpExtTCPOFOQueue++;
   const { seq, end_seq } = skb;
   const queued = ofo_insert(sk, skb);
@@ -456,7 +459,8 @@ function tcp_data_queue_ofo(sk: tcp_sock, skb: sk_buff): void {
 /** Puts a packet in its place; what it covers goes. False: all of it was there, and it is gone. */
 function ofo_insert(sk: tcp_sock, skb: sk_buff): boolean {
   const { mib } = sk.sk_net.ipv4;
-  const queue = sk.out_of_order_queue;
+  const slow = own_slow(sk);
+  const queue = slow.out_of_order_queue;
   const { seq, end_seq } = skb;
   // From the end: new packets mostly belong there.
   let place = queue.last;
@@ -493,7 +497,7 @@ function ofo_insert(sk: tcp_sock, skb: sk_buff): boolean {
     mib.TcpExtTCPOFOMerge++;
     tcp_drop_reason(sk, next, SKB_DROP_REASON.TCP_OFOMERGE);
   }
-  sk.ooo_last_skb = queue.last;
+  slow.ooo_last_skb = queue.last;
   return true;
 }
 
@@ -524,8 +528,8 @@ export function tcp_fin(sk: tcp_sock): void {
       break;
   }
   // Behind a FIN there is nothing.
-  sk.out_of_order_queue.purge(SKB_DROP_REASON.TCP_OFO_DROP);
-  sk.ooo_last_skb = null;
+  sk.slow.out_of_order_queue.purge(SKB_DROP_REASON.TCP_OFO_DROP);
+  if (sk.slow.ooo_last_skb !== null) own_slow(sk).ooo_last_skb = null;
   if (tcp_is_sack(sk)) tcp_sack_reset(sk);
   if (!sk.sk_dead) sk.sk_state_change(sk);
 }
@@ -558,9 +562,14 @@ function tcp_check_urg(sk: tcp_sock, skb: sk_buff): void {
   if (ptr !== 0 && sk.sk_net.ipv4.tcp_stdurg === 0) ptr--;
   ptr = (ptr + get32(skb.ram, skb.transport_header + 4)) | 0;
   if (after(sk.copied_seq, ptr) || before(ptr, sk.rcv_nxt)) return;
-  if (sk.urg_data !== 0 && !after(ptr, sk.urg_seq)) return;
+  if (sk.slow.urg_data !== 0 && !after(ptr, sk.slow.urg_seq)) return;
   // The urgent byte of before was not read: it stays where it is, and is skipped.
-  if (sk.urg_seq === sk.copied_seq && sk.urg_data !== 0 && !sk.sk_urginline && sk.copied_seq !== sk.rcv_nxt) {
+  if (
+    sk.slow.urg_seq === sk.copied_seq &&
+    sk.slow.urg_data !== 0 &&
+    !sk.opts.sk_urginline &&
+    sk.copied_seq !== sk.rcv_nxt
+  ) {
     const first = sk.sk_receive_queue.first;
     sk.copied_seq = (sk.copied_seq + 1) | 0;
     if (first !== null && !before(sk.copied_seq, first.end_seq)) {
@@ -568,8 +577,9 @@ function tcp_check_urg(sk: tcp_sock, skb: sk_buff): void {
       consume_skb(first);
     }
   }
-  sk.urg_data = TCP_URG_NOTYET;
-  sk.urg_seq = ptr;
+  const slow = own_slow(sk);
+  slow.urg_data = TCP_URG_NOTYET;
+  slow.urg_seq = ptr;
   sk.pred_flags = 0;
 }
 
@@ -577,9 +587,9 @@ function tcp_check_urg(sk: tcp_sock, skb: sk_buff): void {
 export function tcp_urg(sk: tcp_sock, skb: sk_buff): void {
   const flags = tcp_flag_byte(skb);
   if ((flags & TCPHDR_URG) !== 0) tcp_check_urg(sk, skb);
-  if (sk.urg_data !== TCP_URG_NOTYET) return;
+  if (sk.slow.urg_data !== TCP_URG_NOTYET) return;
   const seq = get32(skb.ram, skb.transport_header + 4);
-  const ptr = ((sk.urg_seq - seq) | 0) + tcp_hdrlen(skb) - ((flags & TCPHDR_SYN) !== 0 ? 1 : 0);
+  const ptr = ((sk.slow.urg_seq - seq) | 0) + tcp_hdrlen(skb) - ((flags & TCPHDR_SYN) !== 0 ? 1 : 0);
   if (ptr < 0 || ptr >= skb.len) return;
   let byte = 0;
   if (ptr < skb_headlen(skb)) {
@@ -594,6 +604,6 @@ export function tcp_urg(sk: tcp_sock, skb: sk_buff): void {
     if (frag === null) return;
     byte = frag.ram.u8[frag.data + offset] as number;
   }
-  sk.urg_data = TCP_URG_VALID | byte;
+  own_slow(sk).urg_data = TCP_URG_VALID | byte;
   if (!sk.sk_dead) sk.sk_data_ready(sk);
 }

@@ -31,6 +31,7 @@ import {
   CA_EVENT_COMPLETE_CWR,
   CA_EVENT_LOSS,
   ICSK_TIME_RETRANS,
+  own_slow,
   TCP_CA_CWR,
   TCP_CA_Disorder,
   TCP_CA_Loss,
@@ -83,8 +84,8 @@ export function tcp_limit_reno_sacked(tp: tcp_sock): boolean {
 function tcp_check_reno_reordering(sk: tcp_sock, addend: number): void {
   if (!tcp_limit_reno_sacked(sk)) return;
   const { ipv4 } = sk.sk_net;
-  sk.reordering = Math.min(sk.packets_out + addend, ipv4.tcp_max_reordering);
-  sk.reord_seen++;
+  own_slow(sk).reordering = Math.min(sk.packets_out + addend, ipv4.tcp_max_reordering);
+  own_slow(sk).reord_seen++;
   ipv4.mib.TcpExtTCPRenoReorder++;
 }
 
@@ -123,11 +124,12 @@ function tcp_retrans_stamp_cleanup(sk: tcp_sock): void {
 
 /** tcp_init_undo: from here on it can be taken back. */
 function tcp_init_undo(tp: tcp_sock): void {
-  tp.undo_marker = tp.snd_una === 0 ? 1 : tp.snd_una;
-  tp.undo_retrans = tp.retrans_out;
-  if (tp.tlp_high_seq !== 0 && tp.tlp_retrans !== 0) tp.undo_retrans++;
+  const slow = own_slow(tp);
+  slow.undo_marker = tp.snd_una === 0 ? 1 : tp.snd_una;
+  slow.undo_retrans = tp.retrans_out;
+  if (slow.tlp_high_seq !== 0 && slow.tlp_retrans !== 0) slow.undo_retrans++;
   // 0 would mean: everything was for nothing.
-  if (tp.undo_retrans === 0) tp.undo_retrans = -1;
+  if (slow.undo_retrans === 0) slow.undo_retrans = -1;
 }
 
 /** tcp_timeout_mark_lost: all that is out, but for what was sent just now. */
@@ -138,7 +140,7 @@ function tcp_timeout_mark_lost(sk: tcp_sock): void {
     // RFC 2018 8: the receiver has thrown away what it had reported.
     sk.sk_net.ipv4.mib.TcpExtTCPSACKReneging++;
     sk.sacked_out = 0;
-    sk.is_sack_reneg = 1;
+    own_slow(sk).is_sack_reneg = 1;
   } else if (tcp_is_reno(sk)) {
     sk.sacked_out = 0;
   }
@@ -159,11 +161,11 @@ export function tcp_enter_loss(sk: tcp_sock): void {
   // Once a window.
   if (
     state <= TCP_CA_Disorder ||
-    !after(sk.high_seq, sk.snd_una) ||
+    !after(sk.slow.high_seq, sk.snd_una) ||
     (state === TCP_CA_Loss && sk.icsk_retransmits === 0)
   ) {
-    sk.prior_ssthresh = tcp_current_ssthresh(sk);
-    sk.prior_cwnd = sk.snd_cwnd;
+    own_slow(sk).prior_ssthresh = tcp_current_ssthresh(sk);
+    own_slow(sk).prior_cwnd = sk.snd_cwnd;
     sk.snd_ssthresh = sk.icsk_ca_ops.ssthresh(sk);
     tcp_ca_event(sk, CA_EVENT_LOSS);
     tcp_init_undo(sk);
@@ -172,51 +174,53 @@ export function tcp_enter_loss(sk: tcp_sock): void {
   sk.snd_cwnd_cnt = 0;
   sk.snd_cwnd_stamp = tcp_jiffies(sk.kernel);
   if (state <= TCP_CA_Disorder && sk.sacked_out >= ipv4.tcp_reordering) {
-    sk.reordering = Math.min(sk.reordering, ipv4.tcp_reordering);
+    own_slow(sk).reordering = Math.min(sk.slow.reordering, ipv4.tcp_reordering);
   }
   tcp_set_ca_state(sk, TCP_CA_Loss);
-  sk.high_seq = sk.snd_nxt;
-  sk.tlp_high_seq = 0;
+  own_slow(sk).high_seq = sk.snd_nxt;
+  own_slow(sk).tlp_high_seq = 0;
   tcp_ecn_queue_cwr(sk);
   const frto = ipv4.tcp_frto !== 0 && (new_recovery || sk.icsk_retransmits !== 0);
-  sk.frto = frto && sk.icsk_mtup_probe_size === 0 ? 1 : 0;
+  own_slow(sk).frto = frto && sk.icsk_mtup_probe_size === 0 ? 1 : 0;
 }
 
 /** tcp_init_cwnd_reduction */
 export function tcp_init_cwnd_reduction(sk: tcp_sock): void {
-  sk.high_seq = sk.snd_nxt;
-  sk.tlp_high_seq = 0;
+  own_slow(sk).high_seq = sk.snd_nxt;
+  own_slow(sk).tlp_high_seq = 0;
   sk.snd_cwnd_cnt = 0;
-  sk.prior_cwnd = sk.snd_cwnd;
-  sk.prr_delivered = 0;
-  sk.prr_out = 0;
+  own_slow(sk).prior_cwnd = sk.snd_cwnd;
+  own_slow(sk).prr_delivered = 0;
+  own_slow(sk).prr_out = 0;
   sk.snd_ssthresh = sk.icsk_ca_ops.ssthresh(sk);
   tcp_ecn_queue_cwr(sk);
 }
 
 /** tcp_cwnd_reduction: proportional rate reduction (RFC 6937): how much may go for what has arrived. */
 export function tcp_cwnd_reduction(sk: tcp_sock, newly_acked_sacked: number, newly_lost: number, flag: number): void {
-  if (newly_acked_sacked <= 0 || sk.prior_cwnd === 0) return;
+  if (newly_acked_sacked <= 0 || sk.slow.prior_cwnd === 0) return;
   const in_flight = tcp_packets_in_flight(sk);
   const delta = sk.snd_ssthresh - in_flight;
-  sk.prr_delivered += newly_acked_sacked;
+  own_slow(sk).prr_delivered += newly_acked_sacked;
   let sndcnt: number;
   if (delta < 0) {
-    sndcnt = Math.floor((sk.snd_ssthresh * sk.prr_delivered + sk.prior_cwnd - 1) / sk.prior_cwnd) - sk.prr_out;
+    sndcnt =
+      Math.floor((sk.snd_ssthresh * sk.slow.prr_delivered + sk.slow.prior_cwnd - 1) / sk.slow.prior_cwnd) -
+      sk.slow.prr_out;
   } else {
-    sndcnt = Math.max(sk.prr_delivered - sk.prr_out, newly_acked_sacked);
+    sndcnt = Math.max(sk.slow.prr_delivered - sk.slow.prr_out, newly_acked_sacked);
     if ((flag & FLAG_SND_UNA_ADVANCED) !== 0 && newly_lost === 0) sndcnt++;
     sndcnt = Math.min(delta, sndcnt);
   }
   // The fast retransmit itself goes in any case.
-  sndcnt = Math.max(sndcnt, sk.prr_out !== 0 ? 0 : 1);
+  sndcnt = Math.max(sndcnt, sk.slow.prr_out !== 0 ? 0 : 1);
   sk.snd_cwnd = in_flight + sndcnt;
 }
 
 /** tcp_end_cwnd_reduction */
 export function tcp_end_cwnd_reduction(sk: tcp_sock): void {
   if (sk.icsk_ca_ops.cong_control !== null) return;
-  if (sk.snd_ssthresh < TCP_INFINITE_SSTHRESH && (sk.icsk_ca_state === TCP_CA_CWR || sk.undo_marker !== 0)) {
+  if (sk.snd_ssthresh < TCP_INFINITE_SSTHRESH && (sk.icsk_ca_state === TCP_CA_CWR || sk.slow.undo_marker !== 0)) {
     sk.snd_cwnd = sk.snd_ssthresh;
     sk.snd_cwnd_stamp = tcp_jiffies(sk.kernel);
   }
@@ -225,9 +229,9 @@ export function tcp_end_cwnd_reduction(sk: tcp_sock): void {
 
 /** tcp_enter_cwr: congestion without loss (ECN, a full queue below): the window is reduced without retransmissions. */
 export function tcp_enter_cwr(sk: tcp_sock): void {
-  sk.prior_ssthresh = 0;
+  own_slow(sk).prior_ssthresh = 0;
   if (sk.icsk_ca_state >= TCP_CA_CWR) return;
-  sk.undo_marker = 0;
+  own_slow(sk).undo_marker = 0;
   tcp_init_cwnd_reduction(sk);
   tcp_set_ca_state(sk, TCP_CA_CWR);
 }
@@ -238,10 +242,10 @@ export function tcp_enter_recovery(sk: tcp_sock, ece_ack: boolean): void {
   if (tcp_is_reno(sk)) mib.TcpExtTCPRenoRecovery++;
   else mib.TcpExtTCPSackRecovery++;
   tcp_retrans_stamp_cleanup(sk);
-  sk.prior_ssthresh = 0;
+  own_slow(sk).prior_ssthresh = 0;
   tcp_init_undo(sk);
   if (!tcp_in_cwnd_reduction(sk)) {
-    if (!ece_ack) sk.prior_ssthresh = tcp_current_ssthresh(sk);
+    if (!ece_ack) own_slow(sk).prior_ssthresh = tcp_current_ssthresh(sk);
     tcp_init_cwnd_reduction(sk);
   }
   tcp_set_ca_state(sk, TCP_CA_Recovery);
@@ -252,7 +256,7 @@ export function tcp_try_keep_open(sk: tcp_sock): void {
   const state = tcp_left_out(sk) !== 0 || tcp_any_retrans_done(sk) ? TCP_CA_Disorder : TCP_CA_Open;
   if (sk.icsk_ca_state === state) return;
   tcp_set_ca_state(sk, state);
-  sk.high_seq = sk.snd_nxt;
+  own_slow(sk).high_seq = sk.snd_nxt;
 }
 
 /** tcp_try_to_open */
@@ -274,12 +278,12 @@ function tcp_packet_delayed(sk: tcp_sock): boolean {
   if (sk.retrans_stamp !== 0) return tcp_tsopt_ecr_before(sk, sk.retrans_stamp);
   // Nothing was retransmitted yet: but for two places that forget the time of what was. One is the end of a recovery
   // without SACK (tcp_is_non_sack_preventing_reopen), the other a SYN that is acknowledged.
-  if (!tcp_is_sack(sk) && !before(sk.snd_una, sk.high_seq)) return false;
+  if (!tcp_is_sack(sk) && !before(sk.snd_una, sk.slow.high_seq)) return false;
   return sk.sk_state !== TCP_SYN_SENT;
 }
 
 function tcp_may_undo(sk: tcp_sock): boolean {
-  return sk.undo_marker !== 0 && (sk.undo_retrans === 0 || tcp_packet_delayed(sk));
+  return sk.slow.undo_marker !== 0 && (sk.slow.undo_retrans === 0 || tcp_packet_delayed(sk));
 }
 
 /** tcp_undo_cwnd_reduction */
@@ -289,22 +293,22 @@ function tcp_undo_cwnd_reduction(sk: tcp_sock, unmark_loss: boolean): void {
     sk.lost_out = 0;
     tcp_clear_all_retrans_hints(sk);
   }
-  if (sk.prior_ssthresh !== 0) {
+  if (sk.slow.prior_ssthresh !== 0) {
     sk.snd_cwnd = sk.icsk_ca_ops.undo_cwnd(sk);
-    if (sk.prior_ssthresh > sk.snd_ssthresh) {
-      sk.snd_ssthresh = sk.prior_ssthresh;
+    if (sk.slow.prior_ssthresh > sk.snd_ssthresh) {
+      sk.snd_ssthresh = sk.slow.prior_ssthresh;
       sk.ecn_flags &= ~TCP_ECN_QUEUE_CWR;
     }
   }
   sk.snd_cwnd_stamp = tcp_jiffies(sk.kernel);
-  sk.undo_marker = 0;
+  own_slow(sk).undo_marker = 0;
   // RACK shall look at what is out once more.
   sk.rack_advanced = 1;
 }
 
 /** tcp_is_non_sack_preventing_reopen: RFC 6582 3.2 (1): without SACK, not before more than high_seq is acknowledged. */
 function tcp_is_non_sack_preventing_reopen(sk: tcp_sock): boolean {
-  if (sk.snd_una !== sk.high_seq || !tcp_is_reno(sk)) return false;
+  if (sk.snd_una !== sk.slow.high_seq || !tcp_is_reno(sk)) return false;
   tcp_retrans_stamp_cleanup(sk);
   return true;
 }
@@ -316,19 +320,19 @@ function tcp_try_undo_recovery(sk: tcp_sock): boolean {
     if (sk.icsk_ca_state === TCP_CA_Loss) mib.TcpExtTCPLossUndo++;
     else mib.TcpExtTCPFullUndo++;
     tcp_undo_cwnd_reduction(sk, false);
-  } else if (sk.rack_reo_wnd_persist !== 0) {
-    sk.rack_reo_wnd_persist--;
+  } else if (sk.slow.rack_reo_wnd_persist !== 0) {
+    own_slow(sk).rack_reo_wnd_persist--;
   }
   if (tcp_is_non_sack_preventing_reopen(sk)) return true;
   tcp_set_ca_state(sk, TCP_CA_Open);
-  sk.is_sack_reneg = 0;
+  if (sk.slow.is_sack_reneg !== 0) own_slow(sk).is_sack_reneg = 0;
   return false;
 }
 
 /** tcp_try_undo_dsack: every retransmission was reported as a duplicate. */
 function tcp_try_undo_dsack(sk: tcp_sock): boolean {
-  if (sk.undo_marker === 0 || sk.undo_retrans !== 0) return false;
-  sk.rack_reo_wnd_persist = Math.min(TCP_RACK_RECOVERY_THRESH, sk.rack_reo_wnd_persist + 1);
+  if (sk.slow.undo_marker === 0 || sk.slow.undo_retrans !== 0) return false;
+  own_slow(sk).rack_reo_wnd_persist = Math.min(TCP_RACK_RECOVERY_THRESH, sk.slow.rack_reo_wnd_persist + 1);
   tcp_undo_cwnd_reduction(sk, false);
   sk.sk_net.ipv4.mib.TcpExtTCPDSACKUndo++;
   return true;
@@ -345,19 +349,19 @@ function tcp_try_undo_loss(sk: tcp_sock, frto_undo: boolean): boolean {
   if (tcp_is_non_sack_preventing_reopen(sk)) return true;
   if (frto_undo || tcp_is_sack(sk)) {
     tcp_set_ca_state(sk, TCP_CA_Open);
-    sk.is_sack_reneg = 0;
+    if (sk.slow.is_sack_reneg !== 0) own_slow(sk).is_sack_reneg = 0;
   }
   return true;
 }
 
 /** tcp_force_fast_retransmit: SACKs so far ahead that the first segment must be lost. */
 function tcp_force_fast_retransmit(sk: tcp_sock): boolean {
-  return after(tcp_highest_sack_seq(sk), (sk.snd_una + sk.reordering * sk.mss_cache) | 0);
+  return after(tcp_highest_sack_seq(sk), (sk.snd_una + sk.slow.reordering * sk.mss_cache) | 0);
 }
 
 /** tcp_try_undo_partial: true when nothing more is to be marked or sent again for now. */
 function tcp_try_undo_partial(sk: tcp_sock, prior_snd_una: number, state: tcp_sacktag_state): boolean {
-  if (sk.undo_marker === 0 || !tcp_packet_delayed(sk)) {
+  if (sk.slow.undo_marker === 0 || !tcp_packet_delayed(sk)) {
     state.do_lost = tcp_force_fast_retransmit(sk);
     return false;
   }
@@ -375,22 +379,22 @@ function tcp_try_undo_partial(sk: tcp_sock, prior_snd_una: number, state: tcp_sa
 
 /** tcp_process_loss: an ACK in Loss, with F-RTO (RFC 5682 3.1). */
 function tcp_process_loss(sk: tcp_sock, flag: number, num_dupack: number, state: tcp_sacktag_state): void {
-  const recovered = !before(sk.snd_una, sk.high_seq);
+  const recovered = !before(sk.snd_una, sk.slow.high_seq);
   const advanced = (flag & FLAG_SND_UNA_ADVANCED) !== 0;
   if (advanced && tcp_try_undo_loss(sk, false)) return;
-  if (sk.frto !== 0) {
+  if (sk.slow.frto !== 0) {
     // Something was acknowledged that was sent once only: not all was lost.
     if ((flag & FLAG_ORIG_SACK_ACKED) !== 0 && tcp_try_undo_loss(sk, true)) return;
-    if (after(sk.snd_nxt, sk.high_seq)) {
-      if ((flag & FLAG_DATA_SACKED) !== 0 || num_dupack !== 0) sk.frto = 0;
+    if (after(sk.snd_nxt, sk.slow.high_seq)) {
+      if ((flag & FLAG_DATA_SACKED) !== 0 || num_dupack !== 0) own_slow(sk).frto = 0;
     } else if (advanced && !recovered) {
-      sk.high_seq = sk.snd_nxt;
+      own_slow(sk).high_seq = sk.snd_nxt;
       // Step 2b: something new; its ACK will tell.
       if (!tcp_write_queue_empty(sk) && after(tcp_wnd_end(sk), sk.snd_nxt)) {
         state.rexmit = REXMIT_NEW;
         return;
       }
-      sk.frto = 0;
+      own_slow(sk).frto = 0;
     }
   }
   if (recovered) {
@@ -398,7 +402,7 @@ function tcp_process_loss(sk: tcp_sock, flag: number, num_dupack: number, state:
     return;
   }
   if (tcp_is_reno(sk)) {
-    if (after(sk.snd_nxt, sk.high_seq) && num_dupack !== 0) tcp_add_reno_sack(sk, num_dupack);
+    if (after(sk.snd_nxt, sk.slow.high_seq) && num_dupack !== 0) tcp_add_reno_sack(sk, num_dupack);
     else if (advanced) sk.sacked_out = 0;
   }
   state.rexmit = REXMIT_LOST;
@@ -437,14 +441,14 @@ export function tcp_fastretrans_alert(
   state.do_lost = num_dupack !== 0 || ((flag & FLAG_DATA_SACKED) !== 0 && tcp_force_fast_retransmit(sk));
   if (sk.packets_out === 0 && sk.sacked_out !== 0) sk.sacked_out = 0;
   // The network itself asks for a reduction: that is not taken back.
-  if (ece_ack) sk.prior_ssthresh = 0;
+  if (ece_ack) own_slow(sk).prior_ssthresh = 0;
   if (tcp_check_sack_reneging(sk, state)) return;
   if (sk.icsk_ca_state === TCP_CA_Open) {
     sk.retrans_stamp = 0;
-  } else if (!before(sk.snd_una, sk.high_seq)) {
+  } else if (!before(sk.snd_una, sk.slow.high_seq)) {
     if (sk.icsk_ca_state === TCP_CA_CWR) {
       // Held until CWR has reached the receiver.
-      if (sk.snd_una !== sk.high_seq) {
+      if (sk.snd_una !== sk.slow.high_seq) {
         tcp_end_cwnd_reduction(sk);
         tcp_set_ca_state(sk, TCP_CA_Open);
       }
@@ -486,7 +490,7 @@ export function tcp_fastretrans_alert(
     tcp_try_to_open(sk, flag);
     return;
   }
-  if (sk.icsk_ca_state < TCP_CA_CWR && sk.icsk_mtup_probe_size !== 0 && sk.snd_una === sk.mtu_probe_seq_start) {
+  if (sk.icsk_ca_state < TCP_CA_CWR && sk.icsk_mtup_probe_size !== 0 && sk.snd_una === sk.slow.mtu_probe_seq_start) {
     tcp_mtup_probe_failed(sk);
     // The probe's segment more.
     sk.snd_cwnd++;
@@ -499,7 +503,7 @@ export function tcp_fastretrans_alert(
 
 /** tcp_update_rto_time: how long timeouts have held the connection up (tcp_info). */
 function tcp_update_rto_time(sk: tcp_sock): void {
-  if (sk.rto_stamp === 0) return;
-  sk.total_rto_time += Math.floor(sk.tcp_mstamp / 1000) - sk.rto_stamp;
-  sk.rto_stamp = 0;
+  if (sk.slow.rto_stamp === 0) return;
+  own_slow(sk).total_rto_time += Math.floor(sk.tcp_mstamp / 1000) - sk.slow.rto_stamp;
+  own_slow(sk).rto_stamp = 0;
 }

@@ -252,15 +252,15 @@ export function tcp_full_space(tp: tcp_sock): number {
 
 /** tcp_set_congestion_... and rest live with tcp_cong.ts; here only what both directions ask. */
 export function keepalive_intvl_when(tp: tcp_sock): number {
-  return tp.keepalive_intvl !== 0 ? tp.keepalive_intvl : tp.sk_net.ipv4.tcp_keepalive_intvl * HZ;
+  return tp.opts.keepalive_intvl !== 0 ? tp.opts.keepalive_intvl : tp.sk_net.ipv4.tcp_keepalive_intvl * HZ;
 }
 
 export function keepalive_time_when(tp: tcp_sock): number {
-  return tp.keepalive_time !== 0 ? tp.keepalive_time : tp.sk_net.ipv4.tcp_keepalive_time * HZ;
+  return tp.opts.keepalive_time !== 0 ? tp.opts.keepalive_time : tp.sk_net.ipv4.tcp_keepalive_time * HZ;
 }
 
 export function keepalive_probes(tp: tcp_sock): number {
-  return tp.keepalive_probes !== 0 ? tp.keepalive_probes : tp.sk_net.ipv4.tcp_keepalive_probes;
+  return tp.opts.keepalive_probes !== 0 ? tp.opts.keepalive_probes : tp.sk_net.ipv4.tcp_keepalive_probes;
 }
 
 /** keepalive_time_elapsed: jiffies since anything came. */
@@ -271,7 +271,7 @@ export function keepalive_time_elapsed(tp: tcp_sock): number {
 
 /** tcp_fin_time: jiffies in FIN_WAIT2. */
 export function tcp_fin_time(tp: tcp_sock): number {
-  const fin_timeout = tp.linger2 !== 0 ? tp.linger2 : tp.sk_net.ipv4.tcp_fin_timeout * HZ;
+  const fin_timeout = tp.opts.linger2 !== 0 ? tp.opts.linger2 : tp.sk_net.ipv4.tcp_fin_timeout * HZ;
   const { icsk_rto: rto } = tp;
   return Math.max(fin_timeout, (rto << 2) - (rto >> 1));
 }
@@ -309,10 +309,10 @@ export function tcp_fast_path_on(tp: tcp_sock): void {
 /** tcp_fast_path_check: nothing is out of the ordinary. */
 export function tcp_fast_path_check(tp: tcp_sock): void {
   if (
-    tp.out_of_order_queue.first === null &&
+    tp.slow.out_of_order_queue.first === null &&
     tp.rcv_wnd !== 0 &&
     tp.sk_rmem_alloc < tp.sk_rcvbuf &&
-    tp.urg_data === 0
+    tp.slow.urg_data === 0
   ) {
     tcp_fast_path_on(tp);
   }

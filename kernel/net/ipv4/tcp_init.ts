@@ -1,7 +1,7 @@
 /** TCP's socks as they begin, and the protocol's registration (net/ipv4/tcp.c: tcp_init, tcp_init_sock; tcp_ipv4.c: tcp_prot). */
 import type { timer_list } from '../../time/timer.ts';
 import type { net } from '../core/net_namespace.ts';
-import { make_proto, type sock } from '../core/sock.ts';
+import { make_proto, own_opts, type sock } from '../core/sock.ts';
 import { SOCK_STREAM } from '../msg.ts';
 import { inet_csk_get_port } from './inet_connection_sock.ts';
 import { inet_twsk_deschedule_put } from './inet_timewait_sock.ts';
@@ -15,6 +15,7 @@ import { tcp_pernet } from './tcp_pernet.ts';
 import { tcp_recvmsg } from './tcp_recvmsg.ts';
 import { tcp_sendmsg } from './tcp_sendmsg.ts';
 import {
+  own_slow,
   TCP_NEW_SYN_RECV,
   TCP_TIMEOUT_INIT,
   tcp_jiffies,
@@ -63,13 +64,11 @@ export function tcp_sk_alloc(net: net, family: number): tcp_sock {
   const { ipv4 } = net;
   const now = tcp_jiffies(net.kernel);
   sk.icsk_rto = TCP_TIMEOUT_INIT;
-  sk.icsk_rto_min = Math.ceil(ipv4.tcp_rto_min_us / USEC_PER_JIFFY);
-  sk.icsk_rto_max = ipv4.tcp_rto_max_ms;
   sk.mdev_us = TCP_TIMEOUT_INIT * USEC_PER_JIFFY;
   sk.rtt_min_t0 = now;
   sk.rtt_min_t1 = now;
   sk.rtt_min_t2 = now;
-  sk.reordering = ipv4.tcp_reordering;
+  if (ipv4.tcp_reordering !== sk.slow.reordering) own_slow(sk).reordering = ipv4.tcp_reordering;
   sk.rate_app_limited = 1;
   sk.sk_write_space = sk_stream_write_space;
   sk.sk_sndbuf = ipv4.tcp_wmem[1] as number;
@@ -82,6 +81,10 @@ export function tcp_sk_alloc(net: net, family: number): tcp_sock {
 export function tcp_v4_sk_alloc(net: net, family: number): tcp_sock {
   const sk = tcp_sk_alloc(net, family);
   sk.icsk_af_ops = ipv4_specific;
+  const { ipv4 } = net;
+  const rto_min = Math.ceil(ipv4.tcp_rto_min_us / USEC_PER_JIFFY);
+  if (sk.opts.icsk_rto_min !== rto_min) own_opts(sk).icsk_rto_min = rto_min;
+  if (sk.opts.icsk_rto_max !== ipv4.tcp_rto_max_ms) own_opts(sk).icsk_rto_max = ipv4.tcp_rto_max_ms;
   tcp_assign_congestion_control(sk);
   return sk;
 }

@@ -64,6 +64,7 @@ import {
   jiffies_to_usecs,
   keepalive_time_when,
   ktime_get_seconds,
+  own_slow,
   SELECTIVE_ACKS,
   TCP_DELACK_MAX,
   TCP_ECN_OK,
@@ -152,9 +153,9 @@ function rst_is_exact(sk: tcp_sock, skb: sk_buff): boolean {
   if (skb.seq === sk.rcv_nxt || tcp_reset_check(sk, skb)) return true;
   const { num_sacks } = sk.rx_opt;
   if (!tcp_is_sack(sk) || num_sacks === 0) return false;
-  let max_sack = sk.sacks[SELECTIVE_ACKS + 1] as number;
+  let max_sack = sk.slow.sacks[SELECTIVE_ACKS + 1] as number;
   for (let i = 1; i < num_sacks; i++) {
-    const end = sk.sacks[SELECTIVE_ACKS + i * 2 + 1] as number;
+    const end = sk.slow.sacks[SELECTIVE_ACKS + i * 2 + 1] as number;
     if (after(end, max_sack)) max_sack = end;
   }
   return skb.seq === max_sack;
@@ -328,7 +329,7 @@ function tcp_init_metrics(sk: tcp_sock): void {
   sk.rttvar_us = jiffies_to_usecs(TCP_TIMEOUT_FALLBACK);
   sk.mdev_us = sk.rttvar_us;
   sk.mdev_max_us = sk.rttvar_us;
-  sk.icsk_rto = Math.min(TCP_TIMEOUT_FALLBACK, sk.icsk_rto_max);
+  sk.icsk_rto = Math.min(TCP_TIMEOUT_FALLBACK, sk.opts.icsk_rto_max);
 }
 
 /** tcp_init_transfer: the connection is there: windows, buffers, congestion control. */
@@ -337,7 +338,7 @@ export function tcp_init_transfer(sk: tcp_sock): void {
   sk.icsk_af_ops.rebuild_header(sk);
   tcp_init_metrics(sk);
   // RFC 5681 3.1: one segment after a SYN was lost; more than once, as the first RTO is short now.
-  sk.snd_cwnd = sk.total_retrans > 1 && sk.undo_marker !== 0 ? 1 : tcp_init_cwnd(sk);
+  sk.snd_cwnd = sk.slow.total_retrans > 1 && sk.slow.undo_marker !== 0 ? 1 : tcp_init_cwnd(sk);
   sk.snd_cwnd_stamp = tcp_jiffies(sk.kernel);
   if (sk.icsk_ca_initialized === 0) tcp_init_congestion_control(sk);
   tcp_init_buffer_space(sk);
@@ -351,7 +352,7 @@ export function tcp_finish_connect(sk: tcp_sock, skb: sk_buff | null): void {
   if (skb !== null) sk.icsk_af_ops.sk_rx_dst_set(sk, skb);
   tcp_init_transfer(sk);
   sk.lsndtime = now;
-  if (sk.sk_keepopen) inet_csk_reset_keepalive_timer(sk, keepalive_time_when(sk));
+  if (sk.opts.sk_keepopen) inet_csk_reset_keepalive_timer(sk, keepalive_time_when(sk));
   if (sk.rx_opt.snd_wscale === 0) __tcp_fast_path_on(sk, sk.snd_wnd);
   else sk.pred_flags = 0;
 }
@@ -360,12 +361,12 @@ export function tcp_finish_connect(sk: tcp_sock, skb: sk_buff | null): void {
 function tcp_try_undo_spurious_syn(sk: tcp_sock): void {
   const { rx_opt, retrans_stamp } = sk;
   if (
-    sk.undo_marker !== 0 &&
+    sk.slow.undo_marker !== 0 &&
     retrans_stamp !== 0 &&
     rx_opt.saw_tstamp !== 0 &&
     (retrans_stamp | 0) === rx_opt.rcv_tsecr
   ) {
-    sk.undo_marker = 0;
+    own_slow(sk).undo_marker = 0;
   }
 }
 
@@ -447,7 +448,7 @@ function tcp_rcv_synsent_state_process(sk: tcp_sock, skb: sk_buff): number {
   sk.copied_seq = sk.rcv_nxt;
   tcp_finish_connect(sk, skb);
   if (!sk.sk_dead) sk.sk_state_change(sk);
-  if (sk.sk_write_pending !== 0 || sk.defer_accept !== 0 || inet_csk_in_pingpong_mode(sk)) {
+  if (sk.sk_write_pending !== 0 || sk.opts.defer_accept !== 0 || inet_csk_in_pingpong_mode(sk)) {
     // Data follows at once: it carries the ACK.
     inet_csk_schedule_ack(sk);
     tcp_enter_quickack_mode(sk, TCP_MAX_QUICKACKS);
@@ -531,7 +532,7 @@ function fin_wait1_acked(sk: tcp_sock, skb: sk_buff): boolean {
   }
   const fin = (skb.tcp_flags & TCPHDR_FIN) !== 0;
   const late_data = skb.end_seq !== skb.seq && after((skb.end_seq - (fin ? 1 : 0)) | 0, sk.rcv_nxt);
-  if (sk.linger2 < 0 || late_data) {
+  if (sk.opts.linger2 < 0 || late_data) {
     // Nobody will read it.
     tcp_done(sk);
     sk.sk_net.ipv4.mib.TcpExtTCPAbortOnData++;

@@ -83,6 +83,7 @@ import {
   ICSK_TIME_RETRANS,
   type inet_connection_sock_af_ops,
   MAX_TCP_HEADER,
+  own_slow,
   TCP_HLEN,
   TCP_MSS_DEFAULT,
   TCP_NEW_SYN_RECV,
@@ -430,7 +431,7 @@ function tcp_v4_send_synack(
   if (skb === null) return -ENOMEM;
   v4_send_check(skb, req.ir_loc_addr, req.ir_rmt_addr);
   const tos = net.ipv4.tcp_reflect_tos !== 0 ? req.syn_tos & ~3 : sk.tos & ~3;
-  const ttl = Math.max(sk.uc_ttl, 0);
+  const ttl = Math.max(sk.opts.uc_ttl, 0);
   const df = ip_dont_fragment(sk, rt) ? IP_DF : 0;
   // What may not be fragmented needs no identification.
   return ip_build_and_send_pkt(
@@ -464,7 +465,7 @@ export function tcp_v4_connect(sk_: sock, addr: sockaddr): number {
   fl4.tos = sk.tos;
   fl4.mark = sk.sk_mark;
   fl4.proto = IPPROTO_TCP;
-  if (sk.sk_localroute) fl4.scope = RT_SCOPE_LINK;
+  if (sk.opts.sk_localroute) fl4.scope = RT_SCOPE_LINK;
   const rt = ip_route_output_key(net, fl4);
   if (typeof rt === 'number') {
     if (rt === -ENETUNREACH) mib.IpOutNoRoutes++;
@@ -522,12 +523,12 @@ export function tcp_v4_mtu_reduced(sk: tcp_sock): void {
   if (sk.sk_state === TCP_LISTEN || sk.sk_state === TCP_CLOSE) return;
   const rt = inet_sk_rebuild_header(sk);
   if (typeof rt === 'number') return;
-  if (ip_sk_accept_pmtu(sk)) inet_csk_update_pmtu(sk, rt, sk.mtu_info);
+  if (ip_sk_accept_pmtu(sk)) inet_csk_update_pmtu(sk, rt, sk.slow.mtu_info);
   // The route that was may have become another one's by it.
   const path = inet_sk_rebuild_header(sk);
   if (typeof path === 'number') return;
   // Perhaps the connection will not get over it.
-  if (sk.mtu_info < dst_mtu(path) && ip_dont_fragment(sk, path)) sk.sk_err_soft = EMSGSIZE;
+  if (sk.slow.mtu_info < dst_mtu(path) && ip_dont_fragment(sk, path)) sk.sk_err_soft = EMSGSIZE;
   const mtu = dst_mtu(path);
   if (!ip_sk_accept_pmtu(sk) || sk.icsk_pmtu_cookie <= mtu) return;
   tcp_sync_mss(sk, mtu);
@@ -541,7 +542,7 @@ function tcp_ld_RTO_revert(sk: tcp_sock, seq: number): void {
   if (seq !== sk.snd_una || sk.icsk_retransmits === 0 || sk.icsk_backoff === 0 || skb === null) return;
   sk.icsk_backoff--;
   const base = sk.srtt_us !== 0 ? __tcp_set_rto(sk) : TCP_TIMEOUT_INIT;
-  sk.icsk_rto = Math.min(base * 2 ** sk.icsk_backoff, sk.icsk_rto_max);
+  sk.icsk_rto = Math.min(base * 2 ** sk.icsk_backoff, sk.opts.icsk_rto_max);
   tcp_mstamp_refresh(sk);
   const remaining = sk.icsk_rto - usecs_to_jiffies(sk.tcp_mstamp - skb.skb_mstamp);
   if (remaining > 0) inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, remaining);
@@ -610,7 +611,7 @@ export function tcp_v4_err(skb: sk_buff, info: number): number {
     case ICMP_DEST_UNREACH:
       if (code >= icmp_err_errno.length) return 0;
       if (code === ICMP_FRAG_NEEDED) {
-        sk.mtu_info = info;
+        own_slow(sk).mtu_info = info;
         tcp_v4_mtu_reduced(sk);
         return 0;
       }
@@ -629,7 +630,7 @@ export function tcp_v4_err(skb: sk_buff, info: number): number {
     return 0;
   }
   // RFC 1122 4.2.3.9: once connected, TCP goes on trying; only who asked for errors gets them at once.
-  if (sk.recverr) {
+  if (sk.opts.recverr) {
     sk.sk_err = err;
     sk_error_report(sk);
   } else {
@@ -680,7 +681,7 @@ export const tcp_request_sock_ipv4_ops: tcp_request_sock_ops = {
       const { mib } = sk.sk_net.ipv4;
       mib.TcpRetransSegs++;
       mib.TcpExtTCPSynRetrans++;
-      sk.total_retrans++;
+      own_slow(sk).total_retrans++;
       req.num_retrans++;
     }
     return err;

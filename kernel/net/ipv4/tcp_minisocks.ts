@@ -22,6 +22,7 @@ import {
   before,
   keepalive_time_when,
   ktime_get_seconds,
+  own_slow,
   TCP_ECN_OK,
   TCP_HLEN,
   TCP_MSS_DEFAULT,
@@ -172,7 +173,7 @@ export function tcp_time_wait(sk: tcp_sock, state: number, timeo: number): void 
   if (tw !== null) {
     const rto = (sk.icsk_rto << 2) - (sk.icsk_rto >> 1);
     tw.tw_mark = sk.sk_mark;
-    tw.tw_priority = sk.sk_priority;
+    tw.tw_priority = sk.opts.sk_priority;
     tw.tw_rcv_wscale = sk.rx_opt.rcv_wscale;
     tw.tw_rcv_nxt = sk.rcv_nxt;
     tw.tw_snd_nxt = sk.snd_nxt;
@@ -317,7 +318,7 @@ export function tcp_check_req(sk: tcp_sock, skb: sk_buff, req: tcp_request_sock)
   }
 
   // TCP_DEFER_ACCEPT: the third segment alone is none.
-  if (req.num_timeout < sk.defer_accept && skb.end_seq === ((req.rcv_isn + 1) | 0)) {
+  if (req.num_timeout < sk.opts.defer_accept && skb.end_seq === ((req.rcv_isn + 1) | 0)) {
     req.acked = 1;
     mib.TcpExtTCPDeferAcceptDrop++;
     return null;
@@ -372,7 +373,7 @@ export function tcp_openreq_child_init(sk: tcp_sock, req: tcp_request_sock, skb:
   sk.rtt_min_t2 = now;
   sk.icsk_ack_lrcvtime = now;
   sk.lsndtime = now;
-  sk.total_retrans = req.num_retrans;
+  if (req.num_retrans !== 0) own_slow(sk).total_retrans = req.num_retrans;
   rx_opt.tstamp_ok = req.tstamp_ok;
   rx_opt.sack_ok = req.sack_ok;
   sk.window_clamp = req.rsk_window_clamp;
@@ -394,17 +395,18 @@ export function tcp_openreq_child_init(sk: tcp_sock, req: tcp_request_sock, skb:
     sk.tcp_header_len += TCPOLEN_TSTAMP_ALIGNED;
   }
   if (req.num_timeout > 0) {
-    sk.total_rto = req.num_timeout;
-    sk.undo_marker = req.snt_isn;
+    const slow = own_slow(sk);
+    slow.total_rto = req.num_timeout;
+    slow.undo_marker = req.snt_isn;
     sk.retrans_stamp = Math.max(1, Math.floor(req.snt_synack / 1000));
-    sk.total_rto_recoveries = 1;
-    sk.total_rto_time = Math.floor(kernel.clock.now / 1e6) - sk.retrans_stamp;
+    slow.total_rto_recoveries = 1;
+    slow.total_rto_time = Math.floor(kernel.clock.now / 1e6) - sk.retrans_stamp;
   }
   sk.tsoffset = req.ts_off;
   if (skb.len >= TCP_MSS_DEFAULT + sk.tcp_header_len) sk.icsk_ack_last_seg_size = skb.len - sk.tcp_header_len;
   rx_opt.mss_clamp = req.mss;
   sk.ecn_flags = req.ecn_ok !== 0 ? TCP_ECN_OK : 0;
-  if (sk.sk_keepopen) inet_csk_reset_keepalive_timer(sk, keepalive_time_when(sk));
+  if (sk.opts.sk_keepopen) inet_csk_reset_keepalive_timer(sk, keepalive_time_when(sk));
   sk.sk_net.ipv4.mib.TcpPassiveOpens++;
 }
 

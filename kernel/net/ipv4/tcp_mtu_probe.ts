@@ -7,6 +7,7 @@ import { sk_mem_charge, sk_wmem_queued_add, tcp_wmem_free_skb } from './tcp_mem.
 import { tcp_current_mss, tcp_mss_to_mtu, tcp_mtu_to_mss, tcp_sync_mss, tcp_transmit_skb } from './tcp_output.ts';
 import {
   after,
+  own_slow,
   TCP_CA_Open,
   TCP_HLEN,
   TCPHDR_ACK,
@@ -60,7 +61,7 @@ export function tcp_mtu_probe(sk: tcp_sock): number {
   const low = sk.icsk_mtup_search_low;
   const probe_size = tcp_mtu_to_mss(sk, (high + low) >> 1);
   // Enough behind it for duplicate ACKs, should it be lost.
-  const needed = probe_size + (sk.reordering + 1) * sk.mss_cache;
+  const needed = probe_size + (sk.slow.reordering + 1) * sk.mss_cache;
   if (probe_size > tcp_mtu_to_mss(sk, high) || high - low < sk.sk_net.ipv4.tcp_probe_threshold) {
     tcp_mtu_check_reprobe(sk);
     return -1;
@@ -77,8 +78,8 @@ export function tcp_mtu_probe(sk: tcp_sock): number {
   const { len } = probe;
   tcp_event_new_data_sent(sk, probe);
   sk.icsk_mtup_probe_size = tcp_mss_to_mtu(sk, len);
-  sk.mtu_probe_seq_start = probe.seq;
-  sk.mtu_probe_seq_end = probe.end_seq;
+  own_slow(sk).mtu_probe_seq_start = probe.seq;
+  own_slow(sk).mtu_probe_seq_end = probe.end_seq;
   return 1;
 }
 
@@ -125,7 +126,7 @@ export function tcp_mtup_probe_failed(sk: tcp_sock): void {
 
 /** tcp_mtup_probe_success: from now on segments are as large. */
 export function tcp_mtup_probe_success(sk: tcp_sock): void {
-  sk.prior_ssthresh = Math.max(sk.snd_ssthresh, (sk.snd_cwnd >> 1) + (sk.snd_cwnd >> 2));
+  own_slow(sk).prior_ssthresh = Math.max(sk.snd_ssthresh, (sk.snd_cwnd >> 1) + (sk.snd_cwnd >> 2));
   // The same number of bytes in fewer segments.
   const cwnd = Math.floor((sk.snd_cwnd * tcp_mss_to_mtu(sk, sk.mss_cache)) / sk.icsk_mtup_probe_size);
   sk.snd_cwnd = Math.max(1, cwnd);

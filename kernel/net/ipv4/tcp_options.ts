@@ -192,7 +192,7 @@ export function tcp_options_write(ram: Ram, at: number, tp: tcp_sock | null, opt
     // The D-SACK, where there is one, lies in front of the others (RFC 2883 4).
     const from = tp.rx_opt.dsack !== 0 ? 0 : 2;
     for (let i = 0; i < blocks * 2; i++) {
-      put32(ram, at, tp.sacks[from + i] as number);
+      put32(ram, at, tp.slow.sacks[from + i] as number);
       at += 4;
     }
     tp.rx_opt.dsack = 0;

@@ -50,6 +50,7 @@ import {
   inet_csk_schedule_ack,
   MAX_TCP_HEADER,
   MAX_TCP_WINDOW,
+  own_slow,
   TCP_ATO_MIN,
   TCP_DELACK_MAX,
   TCP_ECN_DEMAND_CWR,
@@ -271,10 +272,10 @@ function tcp_dec_quickack_mode(sk: tcp_sock): void {
 
 /** tcp_event_ack_sent: whatever was to be acknowledged is. */
 function tcp_event_ack_sent(sk: tcp_sock): void {
-  if (sk.compressed_ack !== 0) {
-    sk.sk_net.ipv4.mib.TcpExtTCPAckCompressed += sk.compressed_ack;
-    sk.compressed_ack = 0;
-    sk.compressed_ack_timer?.cancel();
+  if (sk.slow.compressed_ack !== 0) {
+    sk.sk_net.ipv4.mib.TcpExtTCPAckCompressed += sk.slow.compressed_ack;
+    own_slow(sk).compressed_ack = 0;
+    sk.slow.compressed_ack_timer?.cancel();
   }
   tcp_dec_quickack_mode(sk);
   inet_csk_clear_xmit_timer_dack(sk);
@@ -363,7 +364,7 @@ export function tcp_transmit_skb(sk: tcp_sock, skb: sk_buff, clone_it: boolean):
   out.destructor = tcp_wfree;
   sk.sk_wmem_alloc += out.truesize;
   out.mark = sk.sk_mark;
-  out.priority = sk.sk_priority;
+  out.priority = sk.opts.sk_priority;
   out.hash = sk.sk_txhash;
   out.l4_hash = sk.sk_txhash !== 0 ? 1 : 0;
 
@@ -496,7 +497,7 @@ export function tcp_send_ack(sk: tcp_sock): void {
   const skb = tcp_control_skb(sk);
   if (skb === null) {
     const delay = TCP_DELACK_MAX << sk.icsk_ack_retry;
-    if (delay < sk.icsk_rto_max) sk.icsk_ack_retry++;
+    if (delay < sk.opts.icsk_rto_max) sk.icsk_ack_retry++;
     inet_csk_schedule_ack(sk);
     sk.icsk_ack_ato = TCP_ATO_MIN;
     inet_csk_reset_dack_timer(sk, delay);

@@ -22,6 +22,7 @@ import {
   inet_csk_exit_pingpong_mode,
   inet_csk_in_pingpong_mode,
   inet_csk_schedule_ack,
+  own_slow,
   TCP_ATO_MIN,
   TCP_CHRONO_SNDBUF_LIMITED,
   TCP_DELACK_MAX,
@@ -65,7 +66,7 @@ const INET_ECN_MASK = 3;
 export function tcp_sndbuf_expand(sk: tcp_sock): void {
   const bytes = Math.max(sk.rx_opt.mss_clamp, sk.mss_cache) + SNDBUF_HEADERS + 320;
   const per_mss = 2 ** Math.ceil(Math.log2(bytes)) + 256;
-  const segs = Math.max(TCP_INIT_CWND, sk.snd_cwnd, sk.reordering + 1);
+  const segs = Math.max(TCP_INIT_CWND, sk.snd_cwnd, sk.slow.reordering + 1);
   const sndmem = 2 * segs * per_mss;
   if (sk.sk_sndbuf < sndmem) sk.sk_sndbuf = Math.min(sndmem, sk.sk_net.ipv4.tcp_wmem[2] as number);
 }
@@ -187,7 +188,7 @@ export function tcp_rcvbuf_grow(sk: tcp_sock, newval: number): void {
   if (ipv4.tcp_moderate_rcvbuf === 0 || (sk.sk_userlocks & SOCK_RCVBUF_LOCK) !== 0) return;
   let rcvwin = newval * 2;
   if (oldval > 0) rcvwin += Math.floor((rcvwin * (newval - oldval)) / oldval) * 2;
-  const last = sk.ooo_last_skb;
+  const last = sk.slow.ooo_last_skb;
   if (last !== null) rcvwin += (last.end_seq - sk.rcv_nxt) | 0;
   const rcvbuf = Math.min(tcp_space_from_win(sk, rcvwin), ipv4.tcp_rmem[2] as number);
   if (rcvbuf > sk.sk_rcvbuf) {
@@ -322,12 +323,13 @@ export function tcp_data_ecn_check(sk: tcp_sock, skb: sk_buff): void {
 export function tcp_ecn_received_counters(sk: tcp_sock, skb: sk_buff, len: number): void {
   const ecn = skb.ip_dsfield & INET_ECN_MASK;
   if (ecn === INET_ECN_CE) {
-    sk.received_ce += Math.max(1, skb.gso_segs);
-    sk.received_ce_bytes += len;
+    const slow = own_slow(sk);
+    slow.received_ce += Math.max(1, skb.gso_segs);
+    slow.received_ce_bytes += len;
   } else if (ecn === 1) {
-    sk.received_e1_bytes += len;
+    own_slow(sk).received_e1_bytes += len;
   } else {
-    sk.received_e0_bytes += len;
+    own_slow(sk).received_e0_bytes += len;
   }
 }
 
@@ -374,7 +376,7 @@ export function tcp_send_delayed_ack(sk: tcp_sock): void {
     ato = Math.min(ato, max_ato);
   }
   // tcp_delack_max: before a peer with the same bounds would send again.
-  ato = Math.min(ato, sk.icsk_delack_max, Math.max(tcp_rto_min(sk), 2) - 1);
+  ato = Math.min(ato, sk.opts.icsk_delack_max, Math.max(tcp_rto_min(sk), 2) - 1);
   const now = tcp_jiffies(sk.kernel);
   let timeout = now + ato;
   if ((sk.icsk_ack_pending & ICSK_ACK_TIMER) !== 0) {
@@ -393,40 +395,41 @@ export function tcp_send_delayed_ack(sk: tcp_sock): void {
 export function __tcp_ack_snd_check(sk: tcp_sock, ofo_possible: boolean): void {
   if (
     (((sk.rcv_nxt - sk.rcv_wup) | 0) > sk.icsk_ack_rcv_mss &&
-      (((sk.rcv_nxt - sk.copied_seq) | 0) < sk.sk_rcvlowat || __tcp_select_window(sk) >= sk.rcv_wnd)) ||
+      (((sk.rcv_nxt - sk.copied_seq) | 0) < sk.opts.sk_rcvlowat || __tcp_select_window(sk) >= sk.rcv_wnd)) ||
     tcp_in_quickack_mode(sk) ||
     (sk.icsk_ack_pending & ICSK_ACK_NOW) !== 0
   ) {
     tcp_send_ack(sk);
     return;
   }
-  if (!ofo_possible || sk.out_of_order_queue.first === null) {
+  if (!ofo_possible || sk.slow.out_of_order_queue.first === null) {
     tcp_send_delayed_ack(sk);
     return;
   }
   const { ipv4 } = sk.sk_net;
-  if (!tcp_is_sack(sk) || sk.compressed_ack >= ipv4.tcp_comp_sack_nr) {
+  if (!tcp_is_sack(sk) || sk.slow.compressed_ack >= ipv4.tcp_comp_sack_nr) {
     tcp_send_ack(sk);
     return;
   }
-  if (sk.compressed_ack_rcv_nxt !== sk.rcv_nxt) {
-    sk.compressed_ack_rcv_nxt = sk.rcv_nxt;
-    sk.dup_ack_counter = 0;
+  const slow = own_slow(sk);
+  if (slow.compressed_ack_rcv_nxt !== sk.rcv_nxt) {
+    slow.compressed_ack_rcv_nxt = sk.rcv_nxt;
+    slow.dup_ack_counter = 0;
   }
   // The sender must be able to count three.
-  if (sk.dup_ack_counter < TCP_FASTRETRANS_THRESH) {
-    sk.dup_ack_counter++;
+  if (slow.dup_ack_counter < TCP_FASTRETRANS_THRESH) {
+    slow.dup_ack_counter++;
     tcp_send_ack(sk);
     return;
   }
-  sk.compressed_ack++;
-  sk.compressed_ack_timer ??= new hrtimer(sk.kernel, 'tcp_compressed_ack', () => tcp_compressed_ack_kick(sk));
-  if (sk.compressed_ack_timer.active()) return;
+  slow.compressed_ack++;
+  slow.compressed_ack_timer ??= new hrtimer(sk.kernel, 'tcp_compressed_ack', () => tcp_compressed_ack_kick(sk));
+  if (slow.compressed_ack_timer.active()) return;
   let rtt = sk.rcv_rtt_est_rtt_us;
   if (sk.srtt_us !== 0 && sk.srtt_us < rtt) rtt = sk.srtt_us;
   // A twentieth of the round trip.
   const delay = Math.min(ipv4.tcp_comp_sack_delay_ns, Math.floor((rtt * 125) / 20));
-  sk.compressed_ack_timer.start(sk.kernel.clock.now + delay);
+  slow.compressed_ack_timer.start(sk.kernel.clock.now + delay);
 }
 
 /** tcp_ack_snd_check */
@@ -436,18 +439,18 @@ export function tcp_ack_snd_check(sk: tcp_sock): void {
 
 /** tcp_compressed_ack_kick: the timer of ACKs held back. */
 function tcp_compressed_ack_kick(sk: tcp_sock): void {
-  if (sk.compressed_ack === 0) return;
+  if (sk.slow.compressed_ack === 0) return;
   // One goes after all.
-  sk.compressed_ack--;
+  own_slow(sk).compressed_ack--;
   tcp_mstamp_refresh(sk);
   tcp_send_ack(sk);
 }
 
 /** tcp_sack_compress_send_ack: something has happened that the sender should know: no more waiting. */
 export function tcp_sack_compress_send_ack(sk: tcp_sock): void {
-  if (sk.compressed_ack === 0) return;
-  sk.compressed_ack_timer?.cancel();
-  sk.sk_net.ipv4.mib.TcpExtTCPAckCompressed += sk.compressed_ack - 1;
-  sk.compressed_ack = 0;
+  if (sk.slow.compressed_ack === 0) return;
+  sk.slow.compressed_ack_timer?.cancel();
+  sk.sk_net.ipv4.mib.TcpExtTCPAckCompressed += sk.slow.compressed_ack - 1;
+  own_slow(sk).compressed_ack = 0;
   tcp_send_ack(sk);
 }

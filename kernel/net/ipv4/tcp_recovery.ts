@@ -10,7 +10,9 @@ import {
   before,
   ICSK_TIME_REO_TIMEOUT,
   ICSK_TIME_RETRANS,
+  own_slow,
   type rate_sample,
+  slow_if_any,
   TCP_CA_Loss,
   TCP_CA_Recovery,
   TCP_TIMEOUT_MIN_US,
@@ -37,8 +39,8 @@ export function tcp_mark_skb_lost(sk: tcp_sock, skb: sk_buff): void {
   const { sacked, gso_segs: pcount } = skb;
   if ((sacked & TCPCB_SACKED_ACKED) !== 0) return;
   // tcp_verify_retransmit_hint
-  const hint = sk.retransmit_skb_hint;
-  if (hint === null ? sk.retrans_out >= sk.lost_out : before(skb.seq, hint.seq)) sk.retransmit_skb_hint = skb;
+  const hint = sk.slow.retransmit_skb_hint;
+  if (hint === null ? sk.retrans_out >= sk.lost_out : before(skb.seq, hint.seq)) own_slow(sk).retransmit_skb_hint = skb;
   if ((sacked & TCPCB_LOST) !== 0) {
     if ((sacked & TCPCB_SACKED_RETRANS) === 0) return;
     // Its retransmission was lost, too.
@@ -49,17 +51,17 @@ export function tcp_mark_skb_lost(sk: tcp_sock, skb: sk_buff): void {
     sk.lost_out += pcount;
     skb.sacked = sacked | TCPCB_LOST;
   }
-  sk.lost += pcount;
+  own_slow(sk).lost += pcount;
 }
 
 /** tcp_rack_reo_wnd: how much later than others a packet may arrive and be no loss, in µs. */
 function tcp_rack_reo_wnd(sk: tcp_sock): number {
-  if (sk.reord_seen === 0) {
+  if (sk.slow.reord_seen === 0) {
     // Nothing was ever reordered here: three duplicate ACKs, or a recovery that is on, are enough.
     if (sk.icsk_ca_state >= TCP_CA_Recovery) return 0;
-    if (sk.sacked_out >= sk.reordering && (sk.sk_net.ipv4.tcp_recovery & TCP_RACK_NO_DUPTHRESH) === 0) return 0;
+    if (sk.sacked_out >= sk.slow.reordering && (sk.sk_net.ipv4.tcp_recovery & TCP_RACK_NO_DUPTHRESH) === 0) return 0;
   }
-  return Math.min((tcp_min_rtt(sk) >>> 2) * sk.rack_reo_wnd_steps, sk.srtt_us >> 3);
+  return Math.min((tcp_min_rtt(sk) >>> 2) * sk.slow.rack_reo_wnd_steps, sk.srtt_us >> 3);
 }
 
 /** tcp_rack_skb_timeout: µs until the packet counts as lost. */
@@ -114,13 +116,13 @@ export function tcp_rack_advance(sk: tcp_sock, sacked: number, end_seq: number, 
 
 /** tcp_rack_reo_timeout: what was late has not come. */
 export function tcp_rack_reo_timeout(sk: tcp_sock): void {
-  const { lost } = sk;
+  const { lost } = sk.slow;
   const prior = tcp_packets_in_flight(sk);
   tcp_rack_detect_loss(sk);
   if (prior !== tcp_packets_in_flight(sk)) {
     if (sk.icsk_ca_state !== TCP_CA_Recovery) {
       tcp_enter_recovery(sk, false);
-      if (sk.icsk_ca_ops.cong_control === null) tcp_cwnd_reduction(sk, 1, sk.lost - lost, 0);
+      if (sk.icsk_ca_ops.cong_control === null) tcp_cwnd_reduction(sk, 1, sk.slow.lost - lost, 0);
     }
     tcp_xmit_retransmit_queue(sk);
   }
@@ -131,21 +133,24 @@ export function tcp_rack_reo_timeout(sk: tcp_sock): void {
 export function tcp_rack_update_reo_wnd(sk: tcp_sock, rs: rate_sample): void {
   if ((sk.sk_net.ipv4.tcp_recovery & TCP_RACK_STATIC_REO_WND) !== 0 || rs.prior_delivered === 0) return;
   // Once a round trip.
-  if (rs.prior_delivered < sk.rack_last_delivered) sk.rack_dsack_seen = 0;
-  if (sk.rack_dsack_seen !== 0) {
-    sk.rack_reo_wnd_steps = Math.min(0xff, sk.rack_reo_wnd_steps + 1);
-    sk.rack_dsack_seen = 0;
-    sk.rack_last_delivered = sk.delivered;
-    sk.rack_reo_wnd_persist = TCP_RACK_RECOVERY_THRESH;
-  } else if (sk.rack_reo_wnd_persist === 0) {
-    sk.rack_reo_wnd_steps = 1;
+  // Nothing that would have made it wider.
+  const slow = slow_if_any(sk);
+  if (slow === null) return;
+  if (rs.prior_delivered < slow.rack_last_delivered) slow.rack_dsack_seen = 0;
+  if (slow.rack_dsack_seen !== 0) {
+    slow.rack_reo_wnd_steps = Math.min(0xff, slow.rack_reo_wnd_steps + 1);
+    slow.rack_dsack_seen = 0;
+    slow.rack_last_delivered = sk.delivered;
+    slow.rack_reo_wnd_persist = TCP_RACK_RECOVERY_THRESH;
+  } else if (slow.rack_reo_wnd_persist === 0) {
+    slow.rack_reo_wnd_steps = 1;
   }
 }
 
 /** tcp_newreno_mark_lost: the first segment, after enough duplicate ACKs or a partial one (RFC 6582). */
 export function tcp_newreno_mark_lost(sk: tcp_sock, snd_una_advanced: boolean): void {
   const state = sk.icsk_ca_state;
-  const few = state < TCP_CA_Recovery && sk.sacked_out >= sk.reordering;
+  const few = state < TCP_CA_Recovery && sk.sacked_out >= sk.slow.reordering;
   if (!few && !(state === TCP_CA_Recovery && snd_una_advanced)) return;
   const skb = tcp_rtx_queue_head(sk);
   if (skb === null || (skb.sacked & TCPCB_LOST) !== 0) return;
@@ -164,10 +169,10 @@ export function tcp_simple_retransmit(sk: tcp_sock): void {
   if (sk.lost_out === 0) return;
   if (tcp_is_reno(sk)) tcp_limit_reno_sacked(sk);
   if (sk.icsk_ca_state !== TCP_CA_Loss) {
-    sk.high_seq = sk.snd_nxt;
+    own_slow(sk).high_seq = sk.snd_nxt;
     sk.snd_ssthresh = tcp_current_ssthresh(sk);
-    sk.prior_ssthresh = 0;
-    sk.undo_marker = 0;
+    own_slow(sk).prior_ssthresh = 0;
+    own_slow(sk).undo_marker = 0;
     tcp_set_ca_state(sk, TCP_CA_Loss);
   }
   tcp_xmit_retransmit_queue(sk);

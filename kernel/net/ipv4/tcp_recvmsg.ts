@@ -32,6 +32,7 @@ import {
   ICSK_ACK_PUSHED2,
   inet_csk_ack_scheduled,
   inet_csk_in_pingpong_mode,
+  own_slow,
   TCPHDR_FIN,
   TCPHDR_SYN,
   tcp_fast_path_check,
@@ -42,7 +43,7 @@ import {
 
 /** sock_rcvlowat: how many bytes a receive of `length` waits for. */
 function sock_rcvlowat(sk: sock, waitall: boolean, length: number): number {
-  const target = waitall ? length : Math.min(sk.sk_rcvlowat, length);
+  const target = waitall ? length : Math.min(sk.opts.sk_rcvlowat, length);
   return target !== 0 ? target : 1;
 }
 
@@ -81,11 +82,11 @@ export function tcp_cleanup_rbuf(sk: tcp_sock, copied: number): void {
 
 /** tcp_recv_urg: the byte out of band (RFC 9293 3.8.5). 1, 0 at the end, or -EINVAL (there is none), -EAGAIN. */
 function tcp_recv_urg(sk: tcp_sock, msg: msghdr, length: number): number {
-  if (sk.sk_urginline || sk.urg_data === 0 || sk.urg_data === TCP_URG_READ) return -EINVAL;
+  if (sk.opts.sk_urginline || sk.slow.urg_data === 0 || sk.slow.urg_data === TCP_URG_READ) return -EINVAL;
   if (sk.sk_state === TCP_CLOSE && !sk.sk_done) return -ENOTCONN;
-  if ((sk.urg_data & TCP_URG_VALID) !== 0) {
-    const byte = sk.urg_data & 0xff;
-    if ((msg.flags & MSG_PEEK) === 0) sk.urg_data = TCP_URG_READ;
+  if ((sk.slow.urg_data & TCP_URG_VALID) !== 0) {
+    const byte = sk.slow.urg_data & 0xff;
+    if ((msg.flags & MSG_PEEK) === 0) own_slow(sk).urg_data = TCP_URG_READ;
     msg.msg_flags |= MSG_OOB;
     if (length === 0) {
       msg.msg_flags |= MSG_TRUNC;
@@ -140,7 +141,7 @@ export function tcp_recvmsg(sk_: sock, msg: msghdr, length: number): number {
 
   while (copied < length) {
     // Urgent data ends what is read at once.
-    if (sk.urg_data !== 0 && sk.urg_seq === seq && copied !== 0) break;
+    if (sk.slow.urg_data !== 0 && sk.slow.urg_seq === seq && copied !== 0) break;
     let skb = queue.first;
     let offset = 0;
     for (; skb !== null; skb = skb.next) {
@@ -184,12 +185,12 @@ export function tcp_recvmsg(sk_: sock, msg: msghdr, length: number): number {
       break;
     }
     let used = Math.min(skb.len - offset, length - copied);
-    if (sk.urg_data !== 0) {
-      const urg_offset = (sk.urg_seq - seq) >>> 0;
+    if (sk.slow.urg_data !== 0) {
+      const urg_offset = (sk.slow.urg_seq - seq) >>> 0;
       if (urg_offset < used) {
         if (urg_offset !== 0) {
           used = urg_offset;
-        } else if (!sk.sk_urginline) {
+        } else if (!sk.opts.sk_urginline) {
           // The byte itself is for MSG_OOB.
           seq = (seq + 1) | 0;
           offset++;
@@ -209,8 +210,8 @@ export function tcp_recvmsg(sk_: sock, msg: msghdr, length: number): number {
       sk.copied_seq = seq;
       if (used > 0) tcp_rcv_space_adjust(sk);
     }
-    if (sk.urg_data !== 0 && after(sk.copied_seq, sk.urg_seq)) {
-      sk.urg_data = 0;
+    if (sk.slow.urg_data !== 0 && after(sk.copied_seq, sk.slow.urg_seq)) {
+      own_slow(sk).urg_data = 0;
       tcp_fast_path_check(sk);
     }
     if (used + offset < skb.len) continue;
@@ -224,7 +225,7 @@ export function tcp_recvmsg(sk_: sock, msg: msghdr, length: number): number {
     if (!peek) tcp_eat_recv_skb(sk, skb);
   }
   tcp_cleanup_rbuf(sk, copied);
-  if (copied >= 0 && sk.recvmsg_inq !== 0 && msg.msg_control !== null) {
+  if (copied >= 0 && sk.opts.recvmsg_inq !== 0 && msg.msg_control !== null) {
     msg.msg_control.present |= CMSG_TCP_INQ;
     msg.msg_control.inq = tcp_inq_hint(sk);
   }
@@ -239,8 +240,8 @@ function tcp_inq_hint(sk: tcp_sock): number {
 
 /** tcp_inq (SIOCINQ): bytes that can be read before urgent data, without the FIN. */
 export function tcp_inq(sk: tcp_sock): number {
-  if (sk.urg_data !== 0 && !sk.sk_urginline && after(sk.urg_seq, sk.copied_seq))
-    return (sk.urg_seq - sk.copied_seq) | 0;
+  if (sk.slow.urg_data !== 0 && !sk.opts.sk_urginline && after(sk.slow.urg_seq, sk.copied_seq))
+    return (sk.slow.urg_seq - sk.copied_seq) | 0;
   const answ = (sk.rcv_nxt - sk.copied_seq) | 0;
   return answ !== 0 && sk.sk_done ? answ - 1 : answ;
 }

@@ -24,7 +24,7 @@ import { inet_csk_clear_xmit_timer, inet_csk_reset_xmit_timer } from './tcp_time
 /** tcp_rto_min, tcp_rto_min_us: the route's, where it is fixed (`rto_min` of ip route, in ms: jiffies). */
 export function tcp_rto_min(sk: tcp_sock): number {
   const dst = sk.sk_dst_cache;
-  return dst !== null && dst_metric_locked(dst, RTAX_RTO_MIN) ? dst_metric(dst, RTAX_RTO_MIN) : sk.icsk_rto_min;
+  return dst !== null && dst_metric_locked(dst, RTAX_RTO_MIN) ? dst_metric(dst, RTAX_RTO_MIN) : sk.opts.icsk_rto_min;
 }
 
 export function tcp_rto_min_us(sk: tcp_sock): number {
@@ -76,7 +76,7 @@ export function __tcp_set_rto(tp: tcp_sock): number {
 
 /** tcp_set_rto */
 export function tcp_set_rto(sk: tcp_sock): void {
-  sk.icsk_rto = Math.min(__tcp_set_rto(sk), sk.icsk_rto_max);
+  sk.icsk_rto = Math.min(__tcp_set_rto(sk), sk.opts.icsk_rto_max);
 }
 
 /** minmax_running_min over tcp_min_rtt_wlen (lib/win_minmax.c): the best three of the window, oldest first. */

@@ -8,6 +8,7 @@ import { tcp_rack_advance } from './tcp_recovery.ts';
 import {
   after,
   before,
+  own_slow,
   RECV_SACK_CACHE,
   type rate_sample,
   TCP_CA_Loss,
@@ -56,10 +57,10 @@ export function tcp_check_sack_reordering(sk: tcp_sock, low_seq: number, ts: boo
   const fack = tcp_highest_sack_seq(sk);
   if (!before(low_seq, fack)) return;
   const metric = (fack - low_seq) | 0;
-  if (metric > sk.reordering * mss && mss !== 0) {
-    sk.reordering = Math.min(Math.ceil(metric / mss), ipv4.tcp_max_reordering);
+  if (metric > sk.slow.reordering * mss && mss !== 0) {
+    own_slow(sk).reordering = Math.min(Math.ceil(metric / mss), ipv4.tcp_max_reordering);
   }
-  sk.reord_seen++;
+  own_slow(sk).reord_seen++;
   if (ts) ipv4.mib.TcpExtTCPTSReorder++;
   else ipv4.mib.TcpExtTCPSACKReorder++;
 }
@@ -69,10 +70,10 @@ function tcp_is_sackblock_valid(tp: tcp_sock, is_dsack: boolean, start: number, 
   if (after(end, tp.snd_nxt) || !before(start, end)) return false;
   if (!before(start, tp.snd_nxt)) return false;
   if (after(start, tp.snd_una)) return true;
-  if (!is_dsack || tp.undo_marker === 0) return false;
+  if (!is_dsack || tp.slow.undo_marker === 0) return false;
   if (after(end, tp.snd_una)) return false;
-  if (!before(start, tp.undo_marker)) return true;
-  if (!after(end, tp.undo_marker)) return false;
+  if (!before(start, tp.slow.undo_marker)) return true;
+  if (!after(end, tp.slow.undo_marker)) return false;
   return !before(start, (end - tp.max_window) | 0);
 }
 
@@ -83,13 +84,13 @@ function tcp_dsack_seen(tp: tcp_sock, start: number, end: number, state: tcp_sac
   if (length > tp.max_window) return 0;
   let dup_segs = 1;
   if (length > tp.mss_cache) dup_segs = Math.ceil(length / tp.mss_cache);
-  else if (tp.tlp_high_seq !== 0 && tp.tlp_high_seq === end) state.flag |= FLAG_DSACK_TLP;
-  tp.dsack_dups += dup_segs;
+  else if (tp.slow.tlp_high_seq !== 0 && tp.slow.tlp_high_seq === end) state.flag |= FLAG_DSACK_TLP;
+  own_slow(tp).dsack_dups += dup_segs;
   // More than was ever sent twice.
-  if (tp.dsack_dups > tp.total_retrans) return 0;
+  if (tp.slow.dsack_dups > tp.slow.total_retrans) return 0;
   // TCP_DSACK_SEEN
   tp.rx_opt.sack_ok |= 4;
-  if (tp.reord_seen !== 0 && (state.flag & FLAG_DSACK_TLP) === 0) tp.rack_dsack_seen = 1;
+  if (tp.slow.reord_seen !== 0 && (state.flag & FLAG_DSACK_TLP) === 0) own_slow(tp).rack_dsack_seen = 1;
   state.flag |= FLAG_DSACKING_ACK;
   // A retransmission that was not needed was delivered all the same.
   state.sack_delivered += dup_segs;
@@ -126,8 +127,13 @@ function tcp_check_dsack(
   else mib.TcpExtTCPDSACKRecv++;
   mib.TcpExtTCPDSACKRecvSegs += dup_segs;
   // About data that is acknowledged and forgotten: only counted.
-  if (sk.undo_marker !== 0 && sk.undo_retrans > 0 && !after(end0, prior_snd_una) && after(end0, sk.undo_marker)) {
-    sk.undo_retrans = Math.max(0, sk.undo_retrans - dup_segs);
+  if (
+    sk.slow.undo_marker !== 0 &&
+    sk.slow.undo_retrans > 0 &&
+    !after(end0, prior_snd_una) &&
+    after(end0, sk.slow.undo_marker)
+  ) {
+    own_slow(sk).undo_retrans = Math.max(0, sk.slow.undo_retrans - dup_segs);
   }
   return true;
 }
@@ -164,8 +170,8 @@ function tcp_sacktag_one(sk: tcp_sock, state: tcp_sacktag_state, skb: sk_buff, d
   let { sacked } = skb;
   const { seq, end_seq, gso_segs: pcount } = skb;
   if (dup_sack && (sacked & TCPCB_RETRANS) !== 0) {
-    if (sk.undo_marker !== 0 && sk.undo_retrans > 0 && after(end_seq, sk.undo_marker)) {
-      sk.undo_retrans = Math.max(0, sk.undo_retrans - pcount);
+    if (sk.slow.undo_marker !== 0 && sk.slow.undo_retrans > 0 && after(end_seq, sk.slow.undo_marker)) {
+      own_slow(sk).undo_retrans = Math.max(0, sk.slow.undo_retrans - pcount);
     }
     if ((sacked & TCPCB_SACKED_ACKED) !== 0 && before(seq, state.reord)) state.reord = seq;
   }
@@ -183,7 +189,7 @@ function tcp_sacktag_one(sk: tcp_sock, state: tcp_sacktag_state, skb: sk_buff, d
       if ((sacked & TCPCB_RETRANS) === 0) {
         // It was in a hole and was never sent again: the network has reordered.
         if (before(seq, tcp_highest_sack_seq(sk)) && before(seq, state.reord)) state.reord = seq;
-        if (!after(end_seq, sk.high_seq)) state.flag |= FLAG_ORIG_SACK_ACKED;
+        if (!after(end_seq, sk.slow.high_seq)) state.flag |= FLAG_ORIG_SACK_ACKED;
         if (state.first_sackt === 0) state.first_sackt = skb.skb_mstamp;
         state.last_sackt = skb.skb_mstamp;
       }
@@ -255,7 +261,7 @@ export function tcp_sacktag_write_queue(
   if (sk.packets_out === 0) return state.flag;
   const used = usable_blocks(sk, ack_skb, wire, num_sacks, prior_snd_una, found_dup, state);
   const { blocks, dup } = state;
-  const { sacks } = sk;
+  const { sacks } = own_slow(sk);
   const cached = sk.sacked_out !== 0;
   for (let i = 0; i < used; i++) {
     let start = blocks[i * 2] as number;
@@ -273,7 +279,7 @@ export function tcp_sacktag_write_queue(
   }
   sacks.fill(0, RECV_SACK_CACHE + used * 2, RECV_SACK_CACHE + TCP_NUM_SACKS * 2);
   for (let i = 0; i < used * 2; i++) sacks[RECV_SACK_CACHE + i] = blocks[i] as number;
-  if (sk.icsk_ca_state !== TCP_CA_Loss || sk.undo_marker !== 0) tcp_check_sack_reordering(sk, state.reord, false);
+  if (sk.icsk_ca_state !== TCP_CA_Loss || sk.slow.undo_marker !== 0) tcp_check_sack_reordering(sk, state.reord, false);
   return state.flag;
 }
 
@@ -297,7 +303,7 @@ function usable_blocks(
     const end = get32(ram, wire + i * 8 + 4) | 0;
     if (!tcp_is_sackblock_valid(sk, is_dup, start, end)) {
       if (is_dup) {
-        if (sk.undo_marker === 0) mib.TcpExtTCPDSACKIgnoredNoUndo++;
+        if (sk.slow.undo_marker === 0) mib.TcpExtTCPDSACKIgnoredNoUndo++;
         else mib.TcpExtTCPDSACKIgnoredOld++;
       } else if (ack_skb.ack_seq === sk.snd_una || after(end, sk.snd_una)) {
         // Others come from ACKs that have overtaken each other.

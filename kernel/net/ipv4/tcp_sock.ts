@@ -5,7 +5,6 @@
  *
  * A context is atomic here, so nobody ever finds a sock owned by a user: there is no backlog and no deferral.
  */
-import type { hrtimer } from '../../time/hrtimer.ts';
 import { timer_list } from '../../time/timer.ts';
 import type { dst_entry } from '../core/dst.ts';
 import type { net } from '../core/net_namespace.ts';
@@ -16,22 +15,20 @@ import type { request_sock_queue } from './request_sock.ts';
 import {
   GSO_MAX_SEGS,
   GSO_MAX_SIZE,
-  SK_PACING_NONE,
   TCP_CA_Open,
   TCP_CHRONO_UNSPEC,
-  TCP_DELACK_MAX,
   TCP_HLEN,
   TCP_INFINITE_SSTHRESH,
   TCP_INIT_CWND,
   TCP_MSS_DEFAULT,
   TCP_NEW_SYN_RECV,
-  TCP_RTO_MAX,
-  TCP_RTO_MIN,
   TCP_TIMEOUT_INIT,
 } from './tcp_constants.ts';
+import { tcp_default_opts, tcp_no_slow, type tcp_opts, type tcp_slow } from './tcp_sock_slow.ts';
 
 export * from './tcp_constants.ts';
 export * from './tcp_helpers.ts';
+export * from './tcp_sock_slow.ts';
 
 // ---- operations of family and congestion control --------------------------------------------------------------------
 
@@ -265,14 +262,12 @@ export type tcp_ehash_entry = tcp_sock | tcp_request_sock | tcp_timewait_sock;
 
 // ---- the sock -------------------------------------------------------------------------------------------------------
 
-/** Places in tcp_sock.sacks: D-SACK to report, blocks to report, blocks received last; each a start and an end. */
-export const DUPLICATE_SACK = 0;
-export const SELECTIVE_ACKS = 2;
-export const RECV_SACK_CACHE = 10;
-const SACK_WORDS = 18;
-
 /** inet_connection_sock and tcp_sock (struct tcp_sock) in one flat class. */
 export class tcp_sock extends sock {
+  declare opts: Readonly<tcp_opts>;
+  /** What a connection without trouble has no need of. */
+  slow: Readonly<tcp_slow> = tcp_no_slow;
+
   // ---- sock, as far as only TCP has use for it.
   /** Not yet sent, and sent but not acknowledged, both in the order of their sequence numbers. */
   readonly sk_write_queue = new sk_buff_head();
@@ -284,9 +279,6 @@ export class tcp_sock extends sock {
   sk_max_ack_backlog = 0;
   /** Bytes a second, 0xffffffff for no limit. */
   sk_pacing_rate = 0xffffffff;
-  sk_max_pacing_rate = 0xffffffff;
-  sk_pacing_status = SK_PACING_NONE;
-  sk_pacing_shift = 10;
   sk_gso_max_size = GSO_MAX_SIZE;
   sk_gso_max_segs = GSO_MAX_SEGS;
   /** May a packet stand for several segments (sk_can_gso)? Set with the route (sk_setup_caps). */
@@ -296,8 +288,6 @@ export class tcp_sock extends sock {
   sk_nospace = false;
   /** Writers that wait for the connection (sk_write_pending). */
   sk_write_pending = 0;
-  /** TCP_INQ */
-  recvmsg_inq = 0;
 
   // ---- hash tables (inet_hashtables.ts): its node in the established one, the port it holds and others that do.
   ehash_slot = 0;
@@ -317,13 +307,8 @@ export class tcp_sock extends sock {
   /** Jiffies. */
   icsk_timeout = 0;
   icsk_rto = TCP_TIMEOUT_INIT;
-  icsk_rto_min = TCP_RTO_MIN;
-  icsk_rto_max = TCP_RTO_MAX;
-  icsk_delack_max = TCP_DELACK_MAX;
   icsk_pmtu_cookie = 0;
   icsk_ca_ops!: tcp_congestion_ops;
-  /** The program, or the route, has chosen it. */
-  icsk_ca_setsockopt = 0;
   icsk_ca_initialized = 0;
   icsk_ca_state = TCP_CA_Open;
   /** The algorithm's own state. */
@@ -331,12 +316,8 @@ export class tcp_sock extends sock {
   icsk_retransmits = 0;
   icsk_pending = 0;
   icsk_backoff = 0;
-  icsk_syn_retries = 0;
   icsk_probes_out = 0;
   icsk_ext_hdr_len = 0;
-  /** ms, as TCP_USER_TIMEOUT; 0: none. */
-  icsk_user_timeout = 0;
-  icsk_probes_tstamp = 0;
   // icsk_ack
   icsk_ack_pending = 0;
   icsk_ack_quick = 0;
@@ -373,18 +354,6 @@ export class tcp_sock extends sock {
   scaling_ratio = 128;
   advmss = 0;
   rcv_tstamp = 0;
-  last_oow_ack_time = 0;
-  readonly out_of_order_queue = new sk_buff_head();
-  ooo_last_skb: sk_buff | null = null;
-  /** D-SACK, SACK blocks and cache: see `sacks`. */
-  private sack_words: Int32Array | null = null;
-  dup_ack_counter = 0;
-  compressed_ack = 0;
-  compressed_ack_rcv_nxt = 0;
-  compressed_ack_timer: hrtimer | null = null;
-  rcv_ooopack = 0;
-  urg_data = 0;
-  urg_seq = 0;
   /** rcv_rtt_est and rcvq_space: µs. */
   rcv_rtt_est_rtt_us = 0;
   rcv_rtt_est_seq = 0;
@@ -413,22 +382,12 @@ export class tcp_sock extends sock {
   lsndtime = 0;
   bytes_sent = 0;
   bytes_acked = 0;
-  bytes_retrans = 0;
   segs_out = 0;
   data_segs_out = 0;
-  dsack_dups = 0;
-  is_sack_reneg = 0;
-  total_retrans = 0;
-  notsent_lowat = 0;
   tsq_flags = 0;
   tcp_wstamp_ns = 0;
   /** The present, in µs (tcp_mstamp_refresh). */
   tcp_mstamp = 0;
-  repair = 0;
-  linger2 = 0;
-  defer_accept = 0;
-  save_syn = 0;
-  mtu_info = 0;
   gso_segs = 0;
   ecn_flags = 0;
 
@@ -454,28 +413,10 @@ export class tcp_sock extends sock {
   is_cwnd_limited = 0;
   snd_cwnd = TCP_INIT_CWND;
   snd_cwnd_cnt = 0;
-  snd_cwnd_clamp = 0xffffffff;
   snd_cwnd_used = 0;
   snd_cwnd_stamp = 0;
   snd_ssthresh = TCP_INFINITE_SSTHRESH;
-  prior_cwnd = 0;
-  prior_ssthresh = 0;
-  prr_delivered = 0;
-  prr_out = 0;
-  high_seq = 0;
-  undo_marker = 0;
-  undo_retrans = 0;
   retrans_stamp = 0;
-  frto = 0;
-  reordering = 3;
-  reord_seen = 0;
-  tlp_high_seq = 0;
-  tlp_retrans = 0;
-  total_rto = 0;
-  total_rto_recoveries = 0;
-  total_rto_time = 0;
-  rto_stamp = 0;
-  retransmit_skb_hint: sk_buff | null = null;
   highest_sack: sk_buff | null = null;
   /** Ends of tsorted_sent_queue: what is unacknowledged, by the time it was sent last. */
   tsorted_first: sk_buff | null = null;
@@ -483,41 +424,19 @@ export class tcp_sock extends sock {
   rack_mstamp = 0;
   rack_rtt_us = 0;
   rack_end_seq = 0;
-  rack_last_delivered = 0;
-  rack_reo_wnd_steps = 1;
-  rack_reo_wnd_persist = 0;
-  rack_dsack_seen = 0;
   rack_advanced = 0;
   // Delivery and its rate.
   delivered = 0;
-  delivered_ce = 0;
-  /** Segments that came marked, and payload that came with ECT(1), ECT(0) and CE. */
-  received_ce = 0;
-  received_e1_bytes = 0;
-  received_e0_bytes = 0;
-  received_ce_bytes = 0;
-  lost = 0;
   app_limited = 0;
   first_tx_mstamp = 0;
   delivered_mstamp = 0;
   rate_delivered = 0;
   rate_interval_us = 0;
   rate_app_limited = 0;
-  // Keep-alive: jiffies, 0 for the system's.
-  keepalive_time = 0;
-  keepalive_intvl = 0;
-  keepalive_probes = 0;
-  // Path MTU probing.
-  mtu_probe_seq_start = 0;
-  mtu_probe_seq_end = 0;
   // What the sender waits for, for tcp_info.
   chrono_type = TCP_CHRONO_UNSPEC;
   chrono_start = 0;
   chrono_stat_busy = 0;
-  chrono_stat_rwnd = 0;
-  chrono_stat_sndbuf = 0;
-  timeout_rehash = 0;
-  pacing_timer: hrtimer | null = null;
 
   constructor(
     net: net,
@@ -530,14 +449,9 @@ export class tcp_sock extends sock {
     keepalive: (timer: timer_list) => void,
   ) {
     super(net, family, type, protocol, prot);
+    this.opts = tcp_default_opts;
     this.icsk_retransmit_timer = new timer_list(this.kernel, retransmit, this);
     this.icsk_delack_timer = new timer_list(this.kernel, delack, this);
     this.sk_timer = new timer_list(this.kernel, keepalive, this);
-  }
-
-  /** By place: see DUPLICATE_SACK. Most connections never need it, so that it is made when it is first asked for. */
-  get sacks(): Int32Array {
-    if (this.sack_words === null) this.sack_words = new Int32Array(SACK_WORDS);
-    return this.sack_words;
   }
 }

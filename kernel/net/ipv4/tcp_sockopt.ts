@@ -1,7 +1,7 @@
 /** Options of level SOL_TCP, and struct tcp_info (net/ipv4/tcp.c: do_tcp_setsockopt, do_tcp_getsockopt, tcp_get_info). */
 import { EINVAL, ENOPROTOOPT, EPERM } from '../../errno.ts';
 import { HZ } from '../../time/timer.ts';
-import { SOCK_RCVBUF_LOCK, type sock, TCP_LISTEN } from '../core/sock.ts';
+import { own_opts, SOCK_RCVBUF_LOCK, type sock, TCP_LISTEN } from '../core/sock.ts';
 import type { sockopt } from '../msg.ts';
 import { tcp_set_congestion_control } from './tcp_cong.ts';
 import { tcp_set_window_clamp } from './tcp_rcvbuf.ts';
@@ -93,9 +93,9 @@ function retrans_to_secs(retrans: number, timeout: number, rto_max: number): num
 /** tcp_sock_set_keepidle_locked */
 function set_keepidle(sk: tcp_sock, seconds: number): number {
   if (seconds < 1 || seconds > MAX_TCP_KEEPIDLE) return -EINVAL;
-  sk.keepalive_time = seconds * HZ;
-  if (sk.sk_keepopen && ((1 << sk.sk_state) & (TCPF_CLOSE | TCPF_LISTEN)) === 0) {
-    inet_csk_reset_keepalive_timer(sk, Math.max(0, sk.keepalive_time - keepalive_time_elapsed(sk)));
+  own_opts(sk).keepalive_time = seconds * HZ;
+  if (sk.opts.sk_keepopen && ((1 << sk.sk_state) & (TCPF_CLOSE | TCPF_LISTEN)) === 0) {
+    inet_csk_reset_keepalive_timer(sk, Math.max(0, sk.opts.keepalive_time - keepalive_time_elapsed(sk)));
   }
   return 0;
 }
@@ -120,7 +120,7 @@ export function tcp_set_rcvlowat(sk_: sock, value: number): void {
   const locked = (sk.sk_userlocks & SOCK_RCVBUF_LOCK) !== 0;
   const cap = (locked ? sk.sk_rcvbuf : (sk.sk_net.ipv4.tcp_rmem[2] as number)) >> 1;
   const lowat = Math.min(value, cap);
-  sk.sk_rcvlowat = lowat === 0 ? 1 : lowat;
+  own_opts(sk).sk_rcvlowat = lowat === 0 ? 1 : lowat;
   // What is there may be enough by now.
   if (sk.sk_state !== TCP_LISTEN && !sk.sk_dead) sk.sk_data_ready(sk);
   if (locked) return;
@@ -162,22 +162,22 @@ export function tcp_setsockopt(sk_: sock, level: number, name: number, opt: sock
       return set_keepidle(sk, value);
     case TCP_KEEPINTVL:
       if (value < 1 || value > MAX_TCP_KEEPINTVL) return -EINVAL;
-      sk.keepalive_intvl = value * HZ;
+      own_opts(sk).keepalive_intvl = value * HZ;
       return 0;
     case TCP_KEEPCNT:
       if (value < 1 || value > MAX_TCP_KEEPCNT) return -EINVAL;
-      sk.keepalive_probes = value;
+      own_opts(sk).keepalive_probes = value;
       return 0;
     case TCP_SYNCNT:
       if (value < 1 || value > MAX_TCP_SYNCNT) return -EINVAL;
-      sk.icsk_syn_retries = value;
+      own_opts(sk).icsk_syn_retries = value;
       return 0;
     case TCP_LINGER2:
-      if (value < 0) sk.linger2 = -1;
-      else sk.linger2 = value > TCP_FIN_TIMEOUT_MAX / HZ ? TCP_FIN_TIMEOUT_MAX : value * HZ;
+      if (value < 0) own_opts(sk).linger2 = -1;
+      else own_opts(sk).linger2 = value > TCP_FIN_TIMEOUT_MAX / HZ ? TCP_FIN_TIMEOUT_MAX : value * HZ;
       return 0;
     case TCP_DEFER_ACCEPT:
-      sk.defer_accept = secs_to_retrans(value, 1, 120);
+      own_opts(sk).defer_accept = secs_to_retrans(value, 1, 120);
       return 0;
     case TCP_WINDOW_CLAMP:
       return tcp_set_window_clamp(sk, value);
@@ -189,27 +189,27 @@ export function tcp_setsockopt(sk_: sock, level: number, name: number, opt: sock
       return tcp_set_congestion_control(sk, opt.text, true);
     case TCP_USER_TIMEOUT:
       if (value < 0) return -EINVAL;
-      sk.icsk_user_timeout = value;
+      own_opts(sk).icsk_user_timeout = value;
       return 0;
     case TCP_REPAIR:
     case TCP_TIMESTAMP:
       // Checkpoint and restore is not here: as for who may not do it.
       return -EPERM;
     case TCP_NOTSENT_LOWAT:
-      sk.notsent_lowat = value >>> 0;
+      own_opts(sk).notsent_lowat = value >>> 0;
       sk.sk_write_space(sk);
       return 0;
     case TCP_SAVE_SYN:
       if (value < 0 || value > 2) return -EINVAL;
-      sk.save_syn = value;
+      own_opts(sk).save_syn = value;
       return 0;
     case TCP_INQ:
       if (value > 1 || value < 0) return -EINVAL;
-      sk.recvmsg_inq = value;
+      own_opts(sk).recvmsg_inq = value;
       return 0;
     case TCP_RTO_MAX_MS:
       if (value < 1000 || value > 120_000) return -EINVAL;
-      sk.icsk_rto_max = value;
+      own_opts(sk).icsk_rto_max = value;
       return 0;
     default:
       return -ENOPROTOOPT;
@@ -244,13 +244,18 @@ export function tcp_getsockopt(sk_: sock, level: number, name: number, opt: sock
       opt.value = keepalive_probes(sk);
       return 0;
     case TCP_SYNCNT:
-      opt.value = sk.icsk_syn_retries !== 0 ? sk.icsk_syn_retries : ipv4.tcp_syn_retries;
+      opt.value = sk.opts.icsk_syn_retries !== 0 ? sk.opts.icsk_syn_retries : ipv4.tcp_syn_retries;
       return 0;
     case TCP_LINGER2:
-      opt.value = sk.linger2 < 0 ? sk.linger2 : sk.linger2 !== 0 ? Math.floor(sk.linger2 / HZ) : ipv4.tcp_fin_timeout;
+      opt.value =
+        sk.opts.linger2 < 0
+          ? sk.opts.linger2
+          : sk.opts.linger2 !== 0
+            ? Math.floor(sk.opts.linger2 / HZ)
+            : ipv4.tcp_fin_timeout;
       return 0;
     case TCP_DEFER_ACCEPT:
-      opt.value = retrans_to_secs(sk.defer_accept, 1, 120);
+      opt.value = retrans_to_secs(sk.opts.defer_accept, 1, 120);
       return 0;
     case TCP_WINDOW_CLAMP:
       opt.value = sk.window_clamp;
@@ -266,7 +271,7 @@ export function tcp_getsockopt(sk_: sock, level: number, name: number, opt: sock
       opt.text = sk.icsk_ca_ops.name;
       return 0;
     case TCP_USER_TIMEOUT:
-      opt.value = sk.icsk_user_timeout;
+      opt.value = sk.opts.icsk_user_timeout;
       return 0;
     case TCP_REPAIR:
       opt.value = 0;
@@ -275,16 +280,16 @@ export function tcp_getsockopt(sk_: sock, level: number, name: number, opt: sock
       opt.value = (tcp_clock_ts(sk.kernel) + sk.tsoffset) >>> 0;
       return 0;
     case TCP_NOTSENT_LOWAT:
-      opt.value = sk.notsent_lowat;
+      opt.value = sk.opts.notsent_lowat;
       return 0;
     case TCP_SAVE_SYN:
-      opt.value = sk.save_syn;
+      opt.value = sk.opts.save_syn;
       return 0;
     case TCP_INQ:
-      opt.value = sk.recvmsg_inq;
+      opt.value = sk.opts.recvmsg_inq;
       return 0;
     case TCP_RTO_MAX_MS:
-      opt.value = sk.icsk_rto_max;
+      opt.value = sk.opts.icsk_rto_max;
       return 0;
     default:
       return -ENOPROTOOPT;
@@ -427,8 +432,8 @@ export function tcp_get_info(sk: tcp_sock): tcp_info {
   for (const [name] of TCP_INFO_LAYOUT) info[name] = 0;
   info.tcpi_state = sk.sk_state;
   info.tcpi_pacing_rate = rate64(sk.sk_pacing_rate);
-  info.tcpi_max_pacing_rate = rate64(sk.sk_max_pacing_rate);
-  info.tcpi_reordering = sk.reordering;
+  info.tcpi_max_pacing_rate = rate64(sk.opts.sk_max_pacing_rate);
+  info.tcpi_reordering = sk.slow.reordering;
   info.tcpi_snd_cwnd = sk.snd_cwnd;
   if (sk.sk_state === TCP_LISTEN) {
     info.tcpi_unacked = sk.sk_ack_backlog;
@@ -450,7 +455,7 @@ export function tcp_get_info(sk: tcp_sock): tcp_info {
   if ((sk.ecn_flags & TCP_ECN_OK) !== 0) info.tcpi_options |= TCPI_OPT_ECN;
   if ((sk.ecn_flags & TCP_ECN_SEEN) !== 0) info.tcpi_options |= TCPI_OPT_ECN_SEEN;
   info.tcpi_rto = jiffies_to_usecs(sk.icsk_rto);
-  info.tcpi_ato = jiffies_to_usecs(Math.min(sk.icsk_ack_ato, sk.icsk_delack_max));
+  info.tcpi_ato = jiffies_to_usecs(Math.min(sk.icsk_ack_ato, sk.opts.icsk_delack_max));
   info.tcpi_snd_mss = sk.mss_cache;
   info.tcpi_rcv_mss = sk.icsk_ack_rcv_mss;
   info.tcpi_unacked = sk.packets_out;
@@ -468,7 +473,7 @@ export function tcp_get_info(sk: tcp_sock): tcp_info {
   info.tcpi_advmss = sk.advmss;
   info.tcpi_rcv_rtt = sk.rcv_rtt_est_rtt_us / 8;
   info.tcpi_rcv_space = sk.rcvq_space_space;
-  info.tcpi_total_retrans = sk.total_retrans;
+  info.tcpi_total_retrans = sk.slow.total_retrans;
   info.tcpi_bytes_acked = sk.bytes_acked;
   info.tcpi_bytes_received = sk.bytes_received;
   info.tcpi_segs_out = sk.segs_out;
@@ -479,28 +484,28 @@ export function tcp_get_info(sk: tcp_sock): tcp_info {
   info.tcpi_data_segs_out = sk.data_segs_out;
   info.tcpi_delivery_rate_app_limited = sk.rate_app_limited !== 0 ? 1 : 0;
   info.tcpi_delivery_rate = tcp_compute_delivery_rate(sk);
-  const rwnd = chrono(sk, TCP_CHRONO_RWND_LIMITED, sk.chrono_stat_rwnd, now);
-  const sndbuf = chrono(sk, TCP_CHRONO_SNDBUF_LIMITED, sk.chrono_stat_sndbuf, now);
+  const rwnd = chrono(sk, TCP_CHRONO_RWND_LIMITED, sk.slow.chrono_stat_rwnd, now);
+  const sndbuf = chrono(sk, TCP_CHRONO_SNDBUF_LIMITED, sk.slow.chrono_stat_sndbuf, now);
   info.tcpi_rwnd_limited = rwnd;
   info.tcpi_sndbuf_limited = sndbuf;
   info.tcpi_busy_time = chrono(sk, TCP_CHRONO_BUSY, sk.chrono_stat_busy, now) + rwnd + sndbuf;
   info.tcpi_delivered = sk.delivered;
-  info.tcpi_delivered_ce = sk.delivered_ce;
-  info.tcpi_received_ce = sk.received_ce;
-  info.tcpi_received_e1_bytes = sk.received_e1_bytes;
-  info.tcpi_received_e0_bytes = sk.received_e0_bytes;
-  info.tcpi_received_ce_bytes = sk.received_ce_bytes;
+  info.tcpi_delivered_ce = sk.slow.delivered_ce;
+  info.tcpi_received_ce = sk.slow.received_ce;
+  info.tcpi_received_e1_bytes = sk.slow.received_e1_bytes;
+  info.tcpi_received_e0_bytes = sk.slow.received_e0_bytes;
+  info.tcpi_received_ce_bytes = sk.slow.received_ce_bytes;
   info.tcpi_bytes_sent = sk.bytes_sent;
-  info.tcpi_bytes_retrans = sk.bytes_retrans;
-  info.tcpi_dsack_dups = sk.dsack_dups;
-  info.tcpi_reord_seen = sk.reord_seen;
-  info.tcpi_rcv_ooopack = sk.rcv_ooopack;
+  info.tcpi_bytes_retrans = sk.slow.bytes_retrans;
+  info.tcpi_dsack_dups = sk.slow.dsack_dups;
+  info.tcpi_reord_seen = sk.slow.reord_seen;
+  info.tcpi_rcv_ooopack = sk.slow.rcv_ooopack;
   info.tcpi_snd_wnd = sk.snd_wnd;
   info.tcpi_rcv_wnd = sk.rcv_wnd;
-  info.tcpi_rehash = sk.timeout_rehash;
-  info.tcpi_total_rto = sk.total_rto;
-  info.tcpi_total_rto_recoveries = sk.total_rto_recoveries;
-  info.tcpi_total_rto_time = sk.total_rto_time;
-  if (sk.rto_stamp !== 0) info.tcpi_total_rto_time += Math.floor(kernel.clock.now / 1e6) - sk.rto_stamp;
+  info.tcpi_rehash = sk.slow.timeout_rehash;
+  info.tcpi_total_rto = sk.slow.total_rto;
+  info.tcpi_total_rto_recoveries = sk.slow.total_rto_recoveries;
+  info.tcpi_total_rto_time = sk.slow.total_rto_time;
+  if (sk.slow.rto_stamp !== 0) info.tcpi_total_rto_time += Math.floor(kernel.clock.now / 1e6) - sk.slow.rto_stamp;
   return info;
 }

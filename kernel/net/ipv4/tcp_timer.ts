@@ -24,6 +24,8 @@ import {
   keepalive_probes,
   keepalive_time_elapsed,
   keepalive_time_when,
+  own_slow,
+  slow_if_any,
   TCP_ATO_MIN,
   TCP_CA_Disorder,
   TCP_CA_Loss,
@@ -64,7 +66,7 @@ const TCP_THIN_LINEAR_RETRIES = 6;
 /** inet_csk_reset_xmit_timer, tcp_reset_xmit_timer: in `when` jiffies, but not later than the largest RTO. */
 export function inet_csk_reset_xmit_timer(sk: tcp_sock, what: number, when: number): void {
   sk.icsk_pending = what;
-  sk.icsk_timeout = tcp_jiffies(sk.kernel) + Math.min(when, sk.icsk_rto_max);
+  sk.icsk_timeout = tcp_jiffies(sk.kernel) + Math.min(when, sk.opts.icsk_rto_max);
   sk.icsk_retransmit_timer.mod(sk.icsk_timeout);
 }
 
@@ -76,7 +78,7 @@ export function inet_csk_clear_xmit_timer(sk: tcp_sock): void {
 /** inet_csk_reset_xmit_timer(ICSK_TIME_DACK) */
 export function inet_csk_reset_dack_timer(sk: tcp_sock, when: number): void {
   sk.icsk_ack_pending |= ICSK_ACK_TIMER;
-  sk.icsk_ack_timeout = tcp_jiffies(sk.kernel) + Math.min(when, sk.icsk_rto_max);
+  sk.icsk_ack_timeout = tcp_jiffies(sk.kernel) + Math.min(when, sk.opts.icsk_rto_max);
   sk.icsk_delack_timer.mod(sk.icsk_ack_timeout);
 }
 
@@ -107,32 +109,34 @@ export function tcp_clear_xmit_timers(sk: tcp_sock): void {
   sk.icsk_retransmit_timer.del();
   sk.icsk_delack_timer.del();
   sk.sk_timer.del();
-  sk.compressed_ack_timer?.cancel();
-  sk.pacing_timer?.cancel();
+  sk.slow.compressed_ack_timer?.cancel();
+  sk.slow.pacing_timer?.cancel();
 }
 
 /** tcp_timeout_init: the RTO before anything was measured (RFC 6298 2.1). Jiffies. */
 export function tcp_timeout_init(sk: tcp_sock): number {
-  return Math.min(TCP_TIMEOUT_INIT, sk.icsk_rto_max);
+  return Math.min(TCP_TIMEOUT_INIT, sk.opts.icsk_rto_max);
 }
 
 /** tcp_clear_retrans: nothing was ever retransmitted. */
 export function tcp_clear_retrans(tp: tcp_sock): void {
   tp.retrans_out = 0;
   tp.lost_out = 0;
-  tp.undo_marker = 0;
-  tp.undo_retrans = -1;
   tp.sacked_out = 0;
-  tp.rto_stamp = 0;
-  tp.total_rto = 0;
-  tp.total_rto_recoveries = 0;
-  tp.total_rto_time = 0;
+  const slow = slow_if_any(tp);
+  if (slow === null) return;
+  slow.undo_marker = 0;
+  slow.undo_retrans = -1;
+  slow.rto_stamp = 0;
+  slow.total_rto = 0;
+  slow.total_rto_recoveries = 0;
+  slow.total_rto_time = 0;
 }
 
 /** tcp_probe0_when: jiffies until the next window probe (RFC 9293 3.8.6.1: doubled each time). */
 export function tcp_probe0_when(sk: tcp_sock): number {
-  const backoff = Math.min(ilog2(sk.icsk_rto_max / TCP_RTO_MIN) + 1, sk.icsk_backoff);
-  return Math.min(tcp_probe0_base(sk) * 2 ** backoff, sk.icsk_rto_max);
+  const backoff = Math.min(ilog2(sk.opts.icsk_rto_max / TCP_RTO_MIN) + 1, sk.icsk_backoff);
+  return Math.min(tcp_probe0_base(sk) * 2 ** backoff, sk.opts.icsk_rto_max);
 }
 
 export function tcp_probe0_base(sk: tcp_sock): number {
@@ -150,7 +154,7 @@ function retrans_elapsed(sk: tcp_sock): number {
 
 /** tcp_clamp_rto_to_user_timeout: the last timeout is the one at which the user's patience ends. */
 function tcp_clamp_rto_to_user_timeout(sk: tcp_sock): number {
-  const user_timeout = sk.icsk_user_timeout;
+  const user_timeout = sk.opts.icsk_user_timeout;
   if (user_timeout === 0) return sk.icsk_rto;
   const remaining = user_timeout - retrans_elapsed(sk);
   return remaining <= 0 ? 1 : Math.min(sk.icsk_rto, remaining);
@@ -158,9 +162,9 @@ function tcp_clamp_rto_to_user_timeout(sk: tcp_sock): number {
 
 /** tcp_clamp_probe0_to_user_timeout */
 export function tcp_clamp_probe0_to_user_timeout(sk: tcp_sock, when: number): number {
-  const user_timeout = sk.icsk_user_timeout;
-  if (user_timeout === 0 || sk.icsk_probes_tstamp === 0) return when;
-  const elapsed = Math.max(0, tcp_jiffies(sk.kernel) - sk.icsk_probes_tstamp);
+  const user_timeout = sk.opts.icsk_user_timeout;
+  if (user_timeout === 0 || sk.slow.icsk_probes_tstamp === 0) return when;
+  const elapsed = Math.max(0, tcp_jiffies(sk.kernel) - sk.slow.icsk_probes_tstamp);
   return Math.min(Math.max(user_timeout - elapsed, TCP_TIMEOUT_MIN), when);
 }
 
@@ -180,7 +184,7 @@ function tcp_out_of_resources(sk: tcp_sock, do_reset: boolean): boolean {
   const now = tcp_jiffies(sk.kernel);
   let shift = 0;
   // One that has been silent for long, or has little hope, goes earlier.
-  if (now - sk.lsndtime > 2 * sk.icsk_rto_max || !do_reset) shift++;
+  if (now - sk.lsndtime > 2 * sk.opts.icsk_rto_max || !do_reset) shift++;
   if (sk.sk_err_soft !== 0) shift++;
   if (!tcp_check_oom(sk, shift)) return false;
   const tell = do_reset || now - sk.lsndtime <= TCP_TIMEWAIT_LEN || (sk.snd_wnd === 0 && sk.packets_out === 0);
@@ -200,9 +204,9 @@ function tcp_orphan_retries(sk: tcp_sock, alive: boolean): number {
 
 /** tcp_model_timeout: ms that `boundary` retransmissions take when they start with `rto_base` jiffies and double. */
 function tcp_model_timeout(sk: tcp_sock, boundary: number, rto_base: number): number {
-  const linear = ilog2(sk.icsk_rto_max / rto_base);
+  const linear = ilog2(sk.opts.icsk_rto_max / rto_base);
   if (boundary <= linear) return (2 ** (boundary + 1) - 1) * rto_base;
-  return (2 ** (linear + 1) - 1) * rto_base + (boundary - linear) * sk.icsk_rto_max;
+  return (2 ** (linear + 1) - 1) * rto_base + (boundary - linear) * sk.opts.icsk_rto_max;
 }
 
 /** retransmits_timed_out: has retransmitting gone on as long as `boundary` retries would? Or for `timeout` ms? */
@@ -237,7 +241,7 @@ function tcp_write_timeout(sk: tcp_sock): boolean {
   let retry_until: number;
   if (((1 << sk.sk_state) & (TCPF_SYN_SENT | TCPF_SYN_RECV)) !== 0) {
     if (sk.icsk_retransmits !== 0) sk_dst_reset(sk);
-    retry_until = sk.icsk_syn_retries !== 0 ? sk.icsk_syn_retries : ipv4.tcp_syn_retries;
+    retry_until = sk.opts.icsk_syn_retries !== 0 ? sk.opts.icsk_syn_retries : ipv4.tcp_syn_retries;
     const linear = sk.sk_state === TCP_SYN_SENT ? ipv4.tcp_syn_linear_timeouts : 0;
     expired = sk.icsk_retransmits >= retry_until + linear;
   } else {
@@ -247,12 +251,12 @@ function tcp_write_timeout(sk: tcp_sock): boolean {
     }
     retry_until = ipv4.tcp_retries2;
     if (sk.sk_dead) {
-      const alive = sk.icsk_rto < sk.icsk_rto_max;
+      const alive = sk.icsk_rto < sk.opts.icsk_rto_max;
       retry_until = tcp_orphan_retries(sk, alive);
       if (tcp_out_of_resources(sk, alive || !retransmits_timed_out(sk, retry_until, 0))) return true;
     }
   }
-  if (!expired) expired = retransmits_timed_out(sk, retry_until, sk.icsk_user_timeout);
+  if (!expired) expired = retransmits_timed_out(sk, retry_until, sk.opts.icsk_user_timeout);
   if (expired) {
     tcp_write_err(sk);
     return true;
@@ -260,7 +264,7 @@ function tcp_write_timeout(sk: tcp_sock): boolean {
   if (sk.sk_txhash !== 0) {
     // sk_rethink_txhash: perhaps another of several paths works.
     sk.sk_txhash = ipv4.tcp.hashinfo.random.u32() | 1;
-    sk.timeout_rehash++;
+    own_slow(sk).timeout_rehash++;
     ipv4.mib.TcpExtTcpTimeoutRehash++;
   }
   return false;
@@ -270,8 +274,8 @@ function tcp_write_timeout(sk: tcp_sock): boolean {
 
 /** tcp_rtx_probe0_timed_out: the window was closed over what is out. Has that gone on for too long? */
 function tcp_rtx_probe0_timed_out(sk: tcp_sock, rtx_delta: number): boolean {
-  const user_timeout = sk.icsk_user_timeout;
-  let timeout = sk.icsk_rto_max * 2;
+  const user_timeout = sk.opts.icsk_user_timeout;
+  let timeout = sk.opts.icsk_rto_max * 2;
   if (user_timeout !== 0) {
     // A peer that answers with zero windows only does not reset the user's clock.
     if (rtx_delta > user_timeout) return true;
@@ -318,11 +322,11 @@ export function tcp_retransmit_timer(sk: tcp_sock): void {
     tcp_enter_loss(sk);
     // tcp_update_rto_stats
     if (sk.icsk_retransmits === 0) {
-      sk.total_rto_recoveries++;
-      sk.rto_stamp = Math.floor(sk.tcp_mstamp / 1000);
+      own_slow(sk).total_rto_recoveries++;
+      own_slow(sk).rto_stamp = Math.floor(sk.tcp_mstamp / 1000);
     }
     sk.icsk_retransmits++;
-    sk.total_rto++;
+    own_slow(sk).total_rto++;
     if (tcp_retransmit_skb(sk, tcp_rtx_queue_head(sk) ?? skb, 1) > 0) {
       // Not even the queue below took it: that is no news of the network.
       inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, TCP_RESOURCE_PROBE_INTERVAL);
@@ -337,10 +341,10 @@ export function tcp_retransmit_timer(sk: tcp_sock): void {
     sk.icsk_retransmits <= TCP_THIN_LINEAR_RETRIES
   ) {
     sk.icsk_backoff = 0;
-    sk.icsk_rto = Math.min(Math.max(__tcp_set_rto(sk), tcp_rto_min(sk)), sk.icsk_rto_max);
-  } else if (sk.sk_state !== TCP_SYN_SENT || sk.total_rto > ipv4.tcp_syn_linear_timeouts) {
+    sk.icsk_rto = Math.min(Math.max(__tcp_set_rto(sk), tcp_rto_min(sk)), sk.opts.icsk_rto_max);
+  } else if (sk.sk_state !== TCP_SYN_SENT || sk.slow.total_rto > ipv4.tcp_syn_linear_timeouts) {
     sk.icsk_backoff++;
-    sk.icsk_rto = Math.min(sk.icsk_rto * 2, sk.icsk_rto_max);
+    sk.icsk_rto = Math.min(sk.icsk_rto * 2, sk.opts.icsk_rto_max);
   }
   inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, tcp_clamp_rto_to_user_timeout(sk));
   if (retransmits_timed_out(sk, ipv4.tcp_retries1 + 1, 0)) sk_dst_reset(sk);
@@ -351,19 +355,19 @@ function tcp_probe_timer(sk: tcp_sock): void {
   const { ipv4 } = sk.sk_net;
   if (sk.packets_out !== 0 || tcp_send_head(sk) === null) {
     sk.icsk_probes_out = 0;
-    sk.icsk_probes_tstamp = 0;
+    if (sk.slow.icsk_probes_tstamp !== 0) own_slow(sk).icsk_probes_tstamp = 0;
     return;
   }
   const now = tcp_jiffies(sk.kernel);
-  if (sk.icsk_probes_tstamp === 0) {
-    sk.icsk_probes_tstamp = now;
-  } else if (sk.icsk_user_timeout !== 0 && now - sk.icsk_probes_tstamp >= sk.icsk_user_timeout) {
+  if (sk.slow.icsk_probes_tstamp === 0) {
+    own_slow(sk).icsk_probes_tstamp = now;
+  } else if (sk.opts.icsk_user_timeout !== 0 && now - sk.slow.icsk_probes_tstamp >= sk.opts.icsk_user_timeout) {
     tcp_write_err(sk);
     return;
   }
   let max_probes = ipv4.tcp_retries2;
   if (sk.sk_dead) {
-    const alive = Math.min(sk.icsk_rto * 2 ** sk.icsk_backoff, sk.icsk_rto_max) < sk.icsk_rto_max;
+    const alive = Math.min(sk.icsk_rto * 2 ** sk.icsk_backoff, sk.opts.icsk_rto_max) < sk.opts.icsk_rto_max;
     max_probes = tcp_orphan_retries(sk, alive);
     if (!alive && sk.icsk_backoff >= max_probes) {
       tcp_write_err(sk);
@@ -408,7 +412,7 @@ export function tcp_write_timer(sk: tcp_sock): void {
 /** tcp_delack_timer: the ACK that waited for data to go with, or for more to acknowledge, goes. */
 export function tcp_delack_timer(sk: tcp_sock): void {
   if (((1 << sk.sk_state) & (TCPF_CLOSE | TCPF_LISTEN)) !== 0) return;
-  if (sk.compressed_ack !== 0) {
+  if (sk.slow.compressed_ack !== 0) {
     tcp_mstamp_refresh(sk);
     tcp_sack_compress_send_ack(sk);
     return;
@@ -438,7 +442,7 @@ export function tcp_delack_timer(sk: tcp_sock): void {
 /** tcp_set_keepalive: SO_KEEPALIVE is being set to `on` (sk_keepopen still says what it was). */
 export function tcp_set_keepalive(sk: tcp_sock, on: boolean): void {
   if (((1 << sk.sk_state) & (TCPF_CLOSE | TCPF_LISTEN)) !== 0) return;
-  if (on && !sk.sk_keepopen) inet_csk_reset_keepalive_timer(sk, keepalive_time_when(sk));
+  if (on && !sk.opts.sk_keepopen) inet_csk_reset_keepalive_timer(sk, keepalive_time_when(sk));
   else if (!on) inet_csk_delete_keepalive_timer(sk);
 }
 
@@ -447,7 +451,7 @@ export function tcp_keepalive_timer(sk: tcp_sock): void {
   if (sk.sk_state === TCP_LISTEN) return;
   tcp_mstamp_refresh(sk);
   if (sk.sk_state === TCP_FIN_WAIT2 && sk.sk_dead) {
-    if (sk.linger2 >= 0) {
+    if (sk.opts.linger2 >= 0) {
       const tmo = tcp_fin_time(sk) - TCP_TIMEWAIT_LEN;
       if (tmo > 0) {
         tcp_time_wait(sk, TCP_FIN_WAIT2, tmo);
@@ -458,13 +462,13 @@ export function tcp_keepalive_timer(sk: tcp_sock): void {
     tcp_done(sk);
     return;
   }
-  if (!sk.sk_keepopen || sk.sk_state === TCP_CLOSE || sk.sk_state === TCP_SYN_SENT) return;
+  if (!sk.opts.sk_keepopen || sk.sk_state === TCP_CLOSE || sk.sk_state === TCP_SYN_SENT) return;
   let next = keepalive_time_when(sk);
   // While something is out, retransmission looks after the connection.
   if (sk.packets_out === 0 && tcp_write_queue_empty(sk)) {
     const elapsed = keepalive_time_elapsed(sk);
     if (elapsed >= next) {
-      const { icsk_user_timeout: user_timeout } = sk;
+      const { icsk_user_timeout: user_timeout } = sk.opts;
       if (
         user_timeout !== 0
           ? elapsed >= user_timeout && sk.icsk_probes_out > 0

@@ -28,6 +28,7 @@ import {
   ICSK_TIME_REO_TIMEOUT,
   ICSK_TIME_RETRANS,
   jiffies_to_usecs,
+  own_slow,
   TCP_CA_CWR,
   TCP_CA_Loss,
   TCP_CA_Open,
@@ -234,7 +235,7 @@ function tcp_nagle_test(tp: tcp_sock, skb: sk_buff, mss: number, nonagle: number
 function tcp_tso_segs(sk: tcp_sock, mss: number): number {
   if (!sk.sk_can_gso) return 1;
   const { ipv4 } = sk.sk_net;
-  let bytes = Math.floor(sk.sk_pacing_rate / 2 ** sk.sk_pacing_shift);
+  let bytes = Math.floor(sk.sk_pacing_rate / 2 ** sk.opts.sk_pacing_shift);
   const r = tcp_min_rtt(sk) >>> ipv4.tcp_tso_rtt_log;
   if (r < 32) bytes += sk.sk_gso_max_size >>> r;
   bytes = Math.min(bytes, sk.sk_gso_max_size);
@@ -290,7 +291,7 @@ function tcp_tso_should_defer(sk: tcp_sock, skb: sk_buff, max_segs: number): num
 
 /** tcp_small_queue_check: is there enough of this sock below already? Then a freed clone goes on with it. */
 function tcp_small_queue_check(sk: tcp_sock, skb: sk_buff, factor: number): boolean {
-  let limit = Math.max(2 * skb.truesize, Math.floor(sk.sk_pacing_rate / 2 ** sk.sk_pacing_shift));
+  let limit = Math.max(2 * skb.truesize, Math.floor(sk.sk_pacing_rate / 2 ** sk.opts.sk_pacing_shift));
   limit = Math.min(limit, sk.sk_net.ipv4.tcp_limit_output_bytes) << factor;
   if (sk.sk_wmem_alloc <= limit) return false;
   const { first } = sk.tcp_rtx_queue;
@@ -372,7 +373,7 @@ export function tcp_write_xmit(sk: tcp_sock, mss: number, nonagle: number, push_
   is_cwnd_limited = is_cwnd_limited || tcp_packets_in_flight(sk) >= sk.snd_cwnd;
   if (sent !== 0 || is_cwnd_limited) tcp_cwnd_validate(sk, is_cwnd_limited);
   if (sent !== 0) {
-    if (tcp_in_cwnd_reduction(sk)) sk.prr_out += sent;
+    if (tcp_in_cwnd_reduction(sk)) own_slow(sk).prr_out += sent;
     if (push_one !== 2) tcp_schedule_loss_probe(sk, false);
     return false;
   }
@@ -429,7 +430,7 @@ export function tcp_write_queue_purge(sk: tcp_sock): void {
 }
 
 export function tcp_clear_all_retrans_hints(tp: tcp_sock): void {
-  tp.retransmit_skb_hint = null;
+  if (tp.slow.retransmit_skb_hint !== null) own_slow(tp).retransmit_skb_hint = null;
 }
 
 // ---- sending again --------------------------------------------------------------------------------------------------
@@ -472,7 +473,7 @@ function tcp_collapse_retrans(sk: tcp_sock, to: sk_buff, skb: sk_buff): void {
   to.tcp_flags |= skb.tcp_flags;
   to.sacked |= skb.sacked & TCPCB_EVER_RETRANS;
   to.eor = skb.eor;
-  if (sk.retransmit_skb_hint === skb) sk.retransmit_skb_hint = to;
+  if (sk.slow.retransmit_skb_hint === skb) own_slow(sk).retransmit_skb_hint = to;
   tcp_adjust_pcount(sk, skb, skb.gso_segs);
   tcp_rtx_queue_unlink_and_free(sk, skb);
 }
@@ -525,8 +526,8 @@ export function __tcp_retransmit_skb(sk: tcp_sock, skb: sk_buff, segs: number): 
   const count = skb.gso_segs;
   mib.TcpRetransSegs += count;
   if ((skb.tcp_flags & TCPHDR_SYN) !== 0) mib.TcpExtTCPSynRetrans++;
-  sk.total_retrans += count;
-  sk.bytes_retrans += skb.len;
+  own_slow(sk).total_retrans += count;
+  own_slow(sk).bytes_retrans += skb.len;
   const err = tcp_transmit_skb(sk, skb, true);
   // Even when it failed: its time of sending is no measure of a round trip any more (Karn).
   skb.sacked |= TCPCB_EVER_RETRANS;
@@ -542,8 +543,9 @@ export function tcp_retransmit_skb(sk: tcp_sock, skb: sk_buff, segs: number): nu
     sk.retrans_out += skb.gso_segs;
   }
   if (sk.retrans_stamp === 0) sk.retrans_stamp = Math.max(1, Math.floor(skb.skb_mstamp / 1000));
-  if (sk.undo_retrans < 0) sk.undo_retrans = 0;
-  sk.undo_retrans += skb.gso_segs;
+  const slow = own_slow(sk);
+  if (slow.undo_retrans < 0) slow.undo_retrans = 0;
+  slow.undo_retrans += skb.gso_segs;
   return err;
 }
 
@@ -555,8 +557,8 @@ export function tcp_xmit_retransmit_queue(sk: tcp_sock): void {
   let hole: sk_buff | null = null;
   let rearm = false;
   const max_segs = tcp_tso_segs(sk, tcp_current_mss(sk));
-  for (let skb = sk.retransmit_skb_hint ?? head; skb !== null; skb = skb.next) {
-    if (hole === null) sk.retransmit_skb_hint = skb;
+  for (let skb = sk.slow.retransmit_skb_hint ?? head; skb !== null; skb = skb.next) {
+    if (hole === null) own_slow(sk).retransmit_skb_hint = skb;
     const segs = Math.min(sk.snd_cwnd - tcp_packets_in_flight(sk), max_segs);
     if (segs <= 0 || sk.retrans_out >= sk.lost_out) break;
     const { sacked } = skb;
@@ -569,7 +571,7 @@ export function tcp_xmit_retransmit_queue(sk: tcp_sock): void {
     if (tcp_retransmit_skb(sk, skb, segs) !== 0) break;
     if (sk.icsk_ca_state !== TCP_CA_Loss) mib.TcpExtTCPFastRetrans += skb.gso_segs;
     else mib.TcpExtTCPSlowStartRetrans += skb.gso_segs;
-    if (tcp_in_cwnd_reduction(sk)) sk.prr_out += skb.gso_segs;
+    if (tcp_in_cwnd_reduction(sk)) own_slow(sk).prr_out += skb.gso_segs;
     if (skb === head && sk.icsk_pending !== ICSK_TIME_REO_TIMEOUT) rearm = true;
   }
   if (rearm) inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, sk.icsk_rto);
@@ -585,7 +587,7 @@ export function tcp_schedule_loss_probe(sk: tcp_sock, advancing_rto: boolean): b
   let timeout = TCP_TIMEOUT_INIT;
   if (sk.srtt_us !== 0) {
     // A single packet may be kept waiting for its ACK by the receiver's timer.
-    const slack = sk.packets_out === 1 ? jiffies_to_usecs(sk.icsk_rto_min) : TCP_TIMEOUT_MIN_US;
+    const slack = sk.packets_out === 1 ? jiffies_to_usecs(sk.opts.icsk_rto_min) : TCP_TIMEOUT_MIN_US;
     timeout = usecs_to_jiffies((sk.srtt_us >> 2) + slack);
   }
   const rto_delta_us = advancing_rto ? jiffies_to_usecs(sk.icsk_rto) : tcp_rto_delta_us(sk);
@@ -596,8 +598,8 @@ export function tcp_schedule_loss_probe(sk: tcp_sock, advancing_rto: boolean): b
 
 /** tcp_send_loss_probe: something new, else the last packet again; its ACK shows what else is missing. */
 export function tcp_send_loss_probe(sk: tcp_sock): void {
-  if (sk.tlp_high_seq === 0 && loss_probe(sk)) {
-    sk.tlp_high_seq = sk.snd_nxt === 0 ? 1 : sk.snd_nxt;
+  if (sk.slow.tlp_high_seq === 0 && loss_probe(sk)) {
+    own_slow(sk).tlp_high_seq = sk.snd_nxt === 0 ? 1 : sk.snd_nxt;
     sk.sk_net.ipv4.mib.TcpExtTCPLossProbes++;
     // So that the RTO counts from now.
     sk.icsk_pending = 0;
@@ -607,7 +609,7 @@ export function tcp_send_loss_probe(sk: tcp_sock): void {
 
 function loss_probe(sk: tcp_sock): boolean {
   const mss = tcp_current_mss(sk);
-  sk.tlp_retrans = 0;
+  if (sk.slow.tlp_retrans !== 0) own_slow(sk).tlp_retrans = 0;
   const head = tcp_send_head(sk);
   if (head !== null && tcp_snd_wnd_test(sk, head, mss)) {
     const pcount = sk.packets_out;
@@ -622,7 +624,7 @@ function loss_probe(sk: tcp_sock): boolean {
     skb = skb.next as sk_buff;
   }
   if (__tcp_retransmit_skb(sk, skb, 1) !== 0) return false;
-  sk.tlp_retrans = 1;
+  own_slow(sk).tlp_retrans = 1;
   return true;
 }
 
@@ -678,7 +680,7 @@ export function tcp_send_probe0(sk: tcp_sock): void {
   if (sk.packets_out !== 0 || tcp_write_queue_empty(sk)) {
     sk.icsk_probes_out = 0;
     sk.icsk_backoff = 0;
-    sk.icsk_probes_tstamp = 0;
+    if (sk.slow.icsk_probes_tstamp !== 0) own_slow(sk).icsk_probes_tstamp = 0;
     return;
   }
   sk.icsk_probes_out++;

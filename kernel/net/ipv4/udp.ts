@@ -29,6 +29,7 @@ import {
 } from '../core/skbuff.ts';
 import {
   make_proto,
+  own_opts,
   RCV_SHUTDOWN,
   sk_common_release,
   sk_filter_trim_cap,
@@ -355,7 +356,7 @@ function udp_setsockopt(sk: sock, level: number, name: number, opt: sockopt): nu
   const { value } = opt;
   switch (name) {
     case UDP_CORK:
-      sk.udp_corkflag = value !== 0;
+      own_opts(sk).udp_corkflag = value !== 0;
       if (value === 0) udp_push_pending_frames(sk);
       return 0;
     case UDP_SEGMENT:
@@ -375,7 +376,7 @@ function udp_getsockopt(sk: sock, level: number, name: number, opt: sockopt): nu
   if (level !== SOL_UDP) return -ENOPROTOOPT;
   switch (name) {
     case UDP_CORK:
-      opt.value = Number(sk.udp_corkflag);
+      opt.value = Number(sk.opts.udp_corkflag);
       break;
     case UDP_SEGMENT:
       opt.value = sk.gso_size;

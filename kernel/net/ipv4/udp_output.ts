@@ -46,7 +46,7 @@ export function udp_sendmsg(sk: sock, msg: msghdr, length: number): number {
   const { mib } = net.ipv4;
   if (length > 0xffff) return -EMSGSIZE;
   if ((msg.flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
-  const more = sk.udp_corkflag || (msg.flags & MSG_MORE) !== 0;
+  const more = sk.opts.udp_corkflag || (msg.flags & MSG_MORE) !== 0;
   const held = pending_cork(sk);
   if (held !== null) return append(sk, held, msg, length, more);
   const name = msg.msg_name;
@@ -176,7 +176,7 @@ function udp_send_skb(sk: sock, skb: sk_buff, fl4: flowi4, dport: number, mtu: n
     skb.gso_type = SKB_GSO_UDP_L4;
     skb.gso_segs = Math.ceil(datalen / gso_size);
     udp4_hwcsum(skb, fl4, len);
-  } else if (sk.sk_no_check_tx) {
+  } else if (sk.opts.sk_no_check_tx) {
     skb.ip_summed = CHECKSUM_NONE;
   } else if (skb.ip_summed === CHECKSUM_PARTIAL) {
     udp4_hwcsum(skb, fl4, len);
@@ -185,7 +185,7 @@ function udp_send_skb(sk: sock, skb: sk_buff, fl4: flowi4, dport: number, mtu: n
   }
   const { mib } = sk.sk_net.ipv4;
   const err = ip_send_skb(sk.sk_net, skb);
-  if (err === -ENOBUFS && !sk.recverr) {
+  if (err === -ENOBUFS && !sk.opts.recverr) {
     // Lost in a full queue below: the network loses packets too, so nobody is told.
     mib.UdpSndbufErrors++;
     return 0;
@@ -199,7 +199,7 @@ function udp_gso_check(sk: sock, skb: sk_buff, datalen: number, mtu: number, gso
   const hlen = skb.transport_header - skb.network_header + UDP_HLEN;
   if (hlen + Math.min(datalen, gso_size) > mtu) return -EMSGSIZE;
   if (datalen > gso_size * UDP_MAX_SEGMENTS) return -EINVAL;
-  return sk.sk_no_check_tx ? -EINVAL : 0;
+  return sk.opts.sk_no_check_tx ? -EINVAL : 0;
 }
 
 /** udp4_hwcsum: the card, or whoever sends the packet for it, makes the sum. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { dst_input } from '../../../../kernel/net/core/dst.ts';
 import { netdev_alloc_skb_ip_align, type sk_buff, skb_put } from '../../../../kernel/net/core/skbuff.ts';
-import { sock } from '../../../../kernel/net/core/sock.ts';
+import { own_opts, sock } from '../../../../kernel/net/core/sock.ts';
 import { eth_type_trans } from '../../../../kernel/net/ethernet/eth.ts';
 import { IP_PMTUDISC_DO, IP_PMTUDISC_DONT } from '../../../../kernel/net/ipv4/datagram.ts';
 import { ip_route_add } from '../../../../kernel/net/ipv4/fib.ts';
@@ -148,7 +148,7 @@ describe('ip_make_skb', () => {
   it('too long, or with IP_PMTUDISC_DO over the MTU: -EMSGSIZE, nothing is left', () => {
     const host = sender();
     expect(send(host, bytes(65516))).toBe(-90);
-    host.sk.pmtudisc = IP_PMTUDISC_DO;
+    own_opts(host.sk).pmtudisc = IP_PMTUDISC_DO;
     expect(send(host, bytes(1481))).toBe(-90);
     expect(send(host, bytes(1480))).toBe(0);
     expect(host.segment.take().map(parse)).toMatchObject([{ flags: 2, id: 0 }]);
@@ -157,7 +157,7 @@ describe('ip_make_skb', () => {
 
   it('IP_PMTUDISC_DONT: never DF', () => {
     const host = sender();
-    host.sk.pmtudisc = IP_PMTUDISC_DONT;
+    own_opts(host.sk).pmtudisc = IP_PMTUDISC_DONT;
     expect(send(host, bytes(10))).toBe(0);
     expect(host.segment.take().map(parse)).toMatchObject([{ flags: 0 }]);
     done(host);

@@ -69,7 +69,7 @@ test('each time-out counts as a new path tried: tcpi_rehash', () => {
   const f = new TcpFlow({ rtt: 0.02 });
   f.write(1000);
   f.wait(1.6);
-  expect(f.sk.timeout_rehash).toBe(2);
+  expect(f.sk.slow.timeout_rehash).toBe(2);
   expect(f.net.ipv4.mib.TcpExtTcpTimeoutRehash).toBe(2);
 });
 

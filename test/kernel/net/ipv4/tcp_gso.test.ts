@@ -1,4 +1,5 @@
 /** Packets of several segments: what is on the wire must be what single segments would be; and GRO puts them together again. */
+
 import { describe, expect, test } from 'vitest';
 import { checkFrame } from '../../../../harness/packet/check.ts';
 import { parseEthernet } from '../../../../harness/packet/ethernet.ts';
@@ -9,6 +10,7 @@ import { accept, connect, listen } from '../../../../harness/user/index.ts';
 import { ethtool_set_features } from '../../../../kernel/net/core/features.ts';
 import { NETIF_F_GRO, NETIF_F_HW_CSUM, NETIF_F_SG, NETIF_F_TSO } from '../../../../kernel/net/core/netdevice.ts';
 import type { sk_buff } from '../../../../kernel/net/core/skbuff.ts';
+import { own_slow } from '../../../../kernel/net/ipv4/tcp_sock.ts';
 import { spawn } from '../../../../kernel/syscalls.ts';
 import { type Pair, pair } from '../../../pair.ts';
 import { TcpFlow } from './tcp_flow.ts';
@@ -257,7 +259,7 @@ describe('a packet of several segments is out', () => {
   test('the path takes less: what is out goes again in smaller segments, with DF', () => {
     const f = out();
     f.exec(() => {
-      f.sk.mtu_info = 600;
+      own_slow(f.sk).mtu_info = 600;
       f.sk.icsk_af_ops.mtu_reduced(f.sk);
     });
     f.wait(0.3);

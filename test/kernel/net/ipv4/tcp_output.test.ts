@@ -103,7 +103,7 @@ describe('urgent data (RFC 9293 3.8.5, RFC 6093)', () => {
     const f = new TcpFlow({ rtt: 0.1 });
     f.inject('P.U 1:6(5) ack 1 win 257 urg 5');
     expect(f.read()).toBe(4);
-    expect(f.sk.urg_data & 0x100).toBe(0x100);
+    expect(f.sk.slow.urg_data & 0x100).toBe(0x100);
     f.finish();
   });
 });
