@@ -74,8 +74,17 @@ export function features_check(skb: sk_buff, _dev: net_device, features: number)
 
 function tso_able(skb: sk_buff): boolean {
   return (
-    (skb.gso_type & ~GSO_ABLE) === 0 && skb.gso_size <= MSS.max && skb_gso_transport_seglen_headers(skb) <= HDR.max
+    (skb.gso_type & ~GSO_ABLE) === 0 &&
+    skb.gso_size <= MSS.max &&
+    skb_gso_transport_seglen_headers(skb) <= HDR.max &&
+    !ip_options(skb)
   );
+}
+
+/** The card sums the pseudo header by the addresses that it sees, which a source route makes wrong. */
+function ip_options(skb: sk_buff): boolean {
+  const first = skb.ram.u8[skb.network_header] as number;
+  return first >> 4 === 4 && (first & 15) > 5;
 }
 
 /** Stretches of memory that a packet lies in; one that is empty does not count. */

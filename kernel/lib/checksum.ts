@@ -98,7 +98,8 @@ export function csum_tcpudp_nofold(saddr: number, daddr: number, length: number,
   );
 }
 
-function swap16(value: number): number {
+/** The other byte order: words of 16 bits as a little-endian machine sums them. */
+export function swap16(value: number): number {
   return ((value & 0xff) << 8) | (value >>> 8);
 }
 

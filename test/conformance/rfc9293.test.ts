@@ -1,15 +1,15 @@
 /** RFC 9293, where test/kernel/net/ipv4/tcp_*.test.ts do not say it; by the numbers of its appendix B. */
 
 import { expect, test } from 'vitest';
-import { ENETUNREACH } from '../../kernel/errno.ts';
-import { SO_SNDBUF, SOL_SOCKET } from '../../kernel/net/core/sock.ts';
+import { ECONNRESET, ENETUNREACH } from '../../kernel/errno.ts';
+import { SO_RCVBUF, SO_SNDBUF, SOL_SOCKET, TCP_CLOSE } from '../../kernel/net/core/sock.ts';
 import { in_aton } from '../../kernel/net/ipv4/ip_header.ts';
 import { IP_TOS, IP_TTL, SOL_IP } from '../../kernel/net/ipv4/ip_sockglue.ts';
 import { AF_INET, SOCK_NONBLOCK, SOCK_STREAM, sockaddr_in } from '../../kernel/net/msg.ts';
 import { sys_bind, sys_connect, sys_listen, sys_socket } from '../../kernel/net/socket.ts';
 import { Connection } from '../kernel/net/ipv4/tcp_connection.ts';
 import { TcpFlow } from '../kernel/net/ipv4/tcp_flow.ts';
-import { TcpPeer } from '../kernel/net/ipv4/tcp_peer.ts';
+import { PEER_ISN, TcpPeer } from '../kernel/net/ipv4/tcp_peer.ts';
 import { hex, ipFrame } from '../kernel/net/segment.ts';
 
 const ESTABLISHED = 1;
@@ -66,6 +66,23 @@ test('RFC 9293 MUST-15: a SYN without MSS: segments of 536 bytes at most', () =>
   expect(Math.max(...f.segments().map(({ payload }) => payload.length))).toBe(536);
 });
 
+test('RFC 9293 MUST-31: 100,000 urgent bytes: every segment before their end says so', () => {
+  const f = new TcpFlow({ rtt: 0.1, win: 2000 });
+  f.set(SOL_SOCKET, SO_SNDBUF, 400_000);
+  f.sk.snd_cwnd = 200;
+  expect(f.writeUrgent(100_000)).toBe(100_000);
+  f.write(1000);
+  const sent = f.segments();
+  expect(sent.reduce((sum, { payload }) => sum + payload.length, 0)).toBe(101_000);
+  for (const { text } of sent) {
+    const seq = Number(/ (\d+):/.exec(text)?.[1]);
+    const pointer = / urg (\d+)/.exec(text)?.[1];
+    // Behind the last of them, or as far as 16 bits go.
+    const expected = seq > 100_000 ? undefined : String(Math.min(100_001 - seq, 0xffff));
+    expect([seq, pointer]).toEqual([seq, expected]);
+  }
+});
+
 test('RFC 9293 MUST-34: the peer takes its window back: the connection goes on', () => {
   const f = new TcpFlow({ rtt: 0.1 });
   f.write(10_000);
@@ -120,6 +137,30 @@ test('RFC 9293 MUST-60, MUST-61: the last segment of what there is has PSH, and 
   f.write(2500);
   f.inject('. 1:1(0) ack 2001 win 257');
   expect(f.segments().at(-1)?.text).toMatch(/^P\. 2001:2501\(500\) /);
+});
+
+test('RFC 9293 MUST-66: our window is closed: URG is heard of, RST ends the connection', () => {
+  for (const end of ['RST', 'read']) {
+    const f = new TcpFlow({ rtt: 0.1 });
+    f.set(SOL_SOCKET, SO_RCVBUF, 2304);
+    let at = 1;
+    for (; f.sk.rcv_wnd > 0 && at < 200_000; at += 1000) f.inject(`P. ${at}:${at + 1000}(1000) ack 1 win 257`);
+    f.wait(0.1);
+    expect(f.segments().at(-1)?.window).toBe(0);
+    const next = (f.sk.rcv_nxt - PEER_ISN) >>> 0;
+    f.inject(`.U ${next}:${next}(0) ack 1 win 257 urg 5`);
+    // TCP_URG_NOTYET: announced, not here.
+    expect(f.sk.slow.urg_data & 0x200).toBe(0x200);
+    expect(f.sk.slow.urg_seq).toBe((f.sk.rcv_nxt + 4) | 0);
+    if (end === 'RST') {
+      f.inject(`R. ${next}:${next}(0) ack 1`);
+      expect(f.sk.sk_state).toBe(TCP_CLOSE);
+      expect(f.sk.sk_err).toBe(ECONNRESET);
+    } else {
+      expect(f.read()).toBeGreaterThan(0);
+      expect(f.sk.sk_state).toBe(ESTABLISHED);
+    }
+  }
 });
 
 test('RFC 9293 MUST-65: MSS is in SYNs only', () => {

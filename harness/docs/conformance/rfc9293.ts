@@ -1,20 +1,6 @@
 /** RFC 9293: its requirements by their numbers (appendix B). */
 import { UDP_RFC } from './files.ts';
-import {
-  and,
-  asLinux,
-  by,
-  type Evidence,
-  must,
-  mustNot,
-  none,
-  notDone,
-  noted,
-  type Rfc,
-  type Rule,
-  rule,
-  untested,
-} from './rules.ts';
+import { and, asLinux, by, type Evidence, must, mustNot, none, noted, type Rfc, type Rule, rule } from './rules.ts';
 
 const TCP = 'test/kernel/net/ipv4/tcp_';
 const CLOSE = `${TCP}close.test.ts`;
@@ -24,16 +10,19 @@ const ICMP = `${TCP}icmp.test.ts`;
 const INPUT = `${TCP}input.test.ts`;
 const OUTPUT = `${TCP}output.test.ts`;
 const RECOVERY = `${TCP}recovery.test.ts`;
+const IP_OPTIONS = `${TCP}ip_options.test.ts`;
 const TIMER = `${TCP}timer.test.ts`;
 const BIND = `${TCP}bind.test.ts`;
 const CUBIC = `${TCP}cubic.test.ts`;
 const C9293 = 'test/conformance/rfc9293.test.ts';
 
 const SYN = 'SYN with an unknown option and one of length 0: as if they were not there (RFC 9293 MUST-6, MUST-7)';
-const ANSWER = 'RFC 9293 MUST-10, MUST-14: SYN: SYN/ACK with its options; the third segment: a connection for accept';
+const ANSWER = 'RFC 9293 MUST-14: SYN: SYN/ACK with its options; the third segment: a connection for accept';
 const PROBED = 'MUST-36, SHLD-30: a closed window is probed, with exponential intervals; an open one is used at once';
 const BROADCAST = 'a SYN from a broadcast address, or to one: no answer';
-const REPEATED = 'RFC 9293 MUST-20: nobody answers: the SYN again after 1, 2, 3, 4, 5, 7, 11, 19 s …, then ETIMEDOUT';
+const REPEATED =
+  'RFC 9293 MUST-22, MUST-23: nobody answers: the SYN again after 1, 2, 3, 4, 5, 7, 11, 19 s …, then ETIMEDOUT';
+const SOURCE_ROUTE = 'RFC 9293 MUST-51, MUST-52: set before connect: the SYN goes to its first hop, and on from there';
 const SILENT = 'no answers: probes with an old sequence number, then a RST and ETIMEDOUT';
 const URGENT = 'MUST-30: the pointer is behind the urgent byte, on every segment before it';
 const URGENT_READ = 'urgent data: POLLPRI, SIOCATMARK, MSG_OOB; it ends a read';
@@ -117,10 +106,7 @@ export const RFC9293: Rfc = {
       15,
       '3.7.1',
       'without the option, 536 bytes',
-      and(
-        by(C9293, 'RFC 9293 MUST-15: a SYN without MSS: segments of 536 bytes at most'),
-        by(HANDSHAKE, 'RFC 9293 MUST-15: SYN without options: SYN/ACK offers none of what was not offered'),
-      ),
+      by(C9293, 'RFC 9293 MUST-15: a SYN without MSS: segments of 536 bytes at most'),
     ),
     m(
       16,
@@ -169,9 +155,9 @@ export const RFC9293: Rfc = {
       24,
       '3.8.4',
       'keep-alives are a program’s choice, connection by connection',
-      by(TIMER, 'MUST-25, MUST-26: off until it is asked for'),
+      by(TIMER, 'MUST-24, MUST-25: off until it is asked for'),
     ),
-    m(25, '3.8.4', 'and off by default', by(TIMER, 'MUST-25, MUST-26: off until it is asked for')),
+    m(25, '3.8.4', 'and off by default', by(TIMER, 'MUST-24, MUST-25: off until it is asked for')),
     m(26, '3.8.4', 'sent only after an interval without segments', by(TIMER, SILENT)),
     m(27, '3.8.4', 'the interval can be set', by(TIMER, SILENT)),
     m(
@@ -185,7 +171,12 @@ export const RFC9293: Rfc = {
     ),
     n(29, '3.8.4', 'one probe without an answer is no dead connection', by(TIMER, SILENT)),
     m(30, '3.8.5', 'urgent data', and(by(OUTPUT, URGENT), by(HOSTS, URGENT_READ))),
-    m(31, '3.8.5', 'of any length', untested()),
+    m(
+      31,
+      '3.8.5',
+      'of any length',
+      by(C9293, 'RFC 9293 MUST-31: 100,000 urgent bytes: every segment before their end says so'),
+    ),
     m(32, '3.8.5', 'the program hears of it at once', by(HOSTS, URGENT_READ)),
     m(33, '3.8.5', 'and can learn whether there is more', by(HOSTS, URGENT_READ)),
     m(
@@ -279,23 +270,16 @@ export const RFC9293: Rfc = {
       'IP options that TCP does not know are ignored',
       by(C9293, 'RFC 9293 MUST-50: IP options that mean nothing to TCP: the segment is taken'),
     ),
-    m(
-      51,
-      '3.9.2.1',
-      'a program can name a source route',
-      notDone('IP options of a stream socket are not sent, and those of a SYN not kept; Linux does both.'),
-    ),
-    m(
-      52,
-      '3.9.2.1',
-      'which counts more than one that was received',
-      notDone('IP options of a stream socket are not sent, and those of a SYN not kept; Linux does both.'),
-    ),
+    m(51, '3.9.2.1', 'a program can name a source route', by(IP_OPTIONS, SOURCE_ROUTE)),
+    m(52, '3.9.2.1', 'which counts more than one that was received', by(IP_OPTIONS, SOURCE_ROUTE)),
     m(
       53,
       '3.9.2.1',
       'otherwise the received one is reversed and used',
-      notDone('IP options of a stream socket are not sent, and those of a SYN not kept; Linux does both.'),
+      and(
+        by(IP_OPTIONS, 'RFC 9293 MUST-53: a SYN that came by one: everything goes back by it'),
+        by(IP_OPTIONS, 'with SYN cookies: the route is that of the ACK'),
+      ),
     ),
     m(
       54,
@@ -363,7 +347,12 @@ export const RFC9293: Rfc = {
     ),
     m(64, '3.1', 'options at any alignment', by(HANDSHAKE, SYN)),
     n(65, '3.7.1', 'MSS only in SYNs', by(C9293, 'RFC 9293 MUST-65: MSS is in SYNs only')),
-    m(66, '3.8.6', 'RST and URG are processed with a window of zero', untested()),
+    m(
+      66,
+      '3.4',
+      'RST and URG are processed with a window of zero',
+      by(C9293, 'RFC 9293 MUST-66: our window is closed: URG is heard of, RST ends the connection'),
+    ),
     m(
       67,
       '3.7.1',
@@ -406,12 +395,12 @@ export const RFC9293: Rfc = {
     rule(
       '3.6',
       'one direction closed, the other goes on',
-      by(CLOSE, 'RFC 9293 MUST-16: half-close: what comes afterwards is still received'),
+      by(CLOSE, 'RFC 9293 3.6: half-close: what comes afterwards is still received'),
     ),
     rule(
       'SHLD-3 (3.6.1)',
       'closed with unread data: the peer is told by a reset',
-      by(CLOSE, 'RFC 9293 MUST-17: unread data at close: RST instead of FIN'),
+      by(CLOSE, 'RFC 9293 SHLD-3: unread data at close: RST instead of FIN'),
     ),
     rule(
       'MAY-2 (3.6.1)',

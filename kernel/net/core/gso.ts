@@ -1,7 +1,7 @@
 /** Segmentation in software (net/core/gso.c): one large packet into those that the wire can carry. */
 import { COPY_GSO } from '../../copies.ts';
 import { charge_copy } from '../../costs.ts';
-import { csum_from_partial, csum_tcpudp_nofold, ip_fast_csum, put_csum } from '../../lib/checksum.ts';
+import { csum_from_partial, csum_tcpudp_nofold, ip_fast_csum, put_csum, swap16 } from '../../lib/checksum.ts';
 import { ETH_P_8021AD, ETH_P_8021Q, ETH_P_IP } from '../ethernet/eth.ts';
 import { NETIF_F_GSO_UDP_L4, NETIF_F_HW_CSUM, NETIF_F_TSO } from './netdevice.ts';
 import { skb_checksum_help } from './skb_checksum.ts';
@@ -181,8 +181,13 @@ function finish_segments(
   const { u8 } = ram;
   const ip = skb.network_header;
   let id = ((u8[ip + 4] as number) << 8) | (u8[ip + 5] as number);
-  const saddr = address(u8, ip + 12);
-  const daddr = address(u8, ip + 16);
+  // The pseudo header's sum, without a length. Who left it open has put it there, and only who made the packet knows the
+  // end of a source route.
+  const sum_at = skb.transport_header + (udp ? 6 : 16);
+  const pseudo =
+    skb.ip_summed === CHECKSUM_PARTIAL
+      ? ((u8[sum_at] as number) | ((u8[sum_at + 1] as number) << 8)) + (~swap16(skb.len - thoff) & 0xffff)
+      : csum_tcpudp_nofold(address(u8, ip + 12), address(u8, ip + 16), 0, udp ? IPPROTO_UDP : IPPROTO_TCP);
   const fixed_id = (skb.gso_type & SKB_GSO_TCP_FIXEDID) !== 0;
   // A UDP datagram without a checksum has none in its segments either.
   const summed =
@@ -222,7 +227,7 @@ function finish_segments(
     }
     if (!summed) continue;
     const at = th + (udp ? 6 : 16);
-    put_csum(ram, at, csum_from_partial(csum_tcpudp_nofold(saddr, daddr, tlen, udp ? IPPROTO_UDP : IPPROTO_TCP)));
+    put_csum(ram, at, csum_from_partial(pseudo + swap16(tlen)));
     seg.ip_summed = CHECKSUM_PARTIAL;
     seg.csum_start = th;
     seg.csum_offset = udp ? 6 : 16;

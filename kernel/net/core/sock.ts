@@ -96,6 +96,8 @@ export interface proto {
   /** SO_KEEPALIVE and SO_RCVLOWAT, where they do something at once. */
   readonly keepalive: ((sk: sock, on: boolean) => void) | null;
   readonly set_rcvlowat: ((sk: sock, value: number) => void) | null;
+  /** IP options make the headers of its packets longer by `change` bytes (icsk_ext_hdr_len, icsk_sync_mss). */
+  readonly ext_hdr_change: ((sk: sock, change: number) => void) | null;
 }
 
 const no_op = (): void => {};
@@ -123,6 +125,7 @@ export function make_proto(name: string, p: Partial<proto>): proto {
     set_peek_off: p.set_peek_off ?? false,
     keepalive: p.keepalive ?? null,
     set_rcvlowat: p.set_rcvlowat ?? null,
+    ext_hdr_change: p.ext_hdr_change ?? null,
   };
 }
 

@@ -54,6 +54,7 @@ import {
 import { ip_options, ip_options_echo } from './ip_options.ts';
 import {
   csum_block_add,
+  IP4_REPLY_MARK,
   ip_append_data,
   ip_flush_pending_frames,
   ip_push_pending_frames,
@@ -577,7 +578,8 @@ function icmp_reply(skb: sk_buff, net: net, param: icmp_bxm): void {
   ipc.addr = iph_saddr(skb);
   if (opt.optlen !== 0) ipc.opt = opt;
   fl4.init(opt.srr !== 0 ? opt.faddr : ipc.addr, fib_compute_spec_dst(skb));
-  // IP4_REPLY_MARK: fwmark_reflect is off by default.
+  ipc.mark = IP4_REPLY_MARK(net, skb.mark);
+  fl4.mark = ipc.mark;
   fl4.tos = tos & IPTOS_TOS_MASK;
   fl4.proto = IPPROTO_ICMP;
   const rt = ip_route_output_key(net, fl4);
@@ -696,6 +698,8 @@ function icmp_send_locked(skb: sk_buff, rt: rtable, type: number, code: number, 
   ipc.addr = saddr;
   if (opt.optlen !== 0) ipc.opt = opt;
   fl4.init(opt.srr !== 0 ? opt.faddr : saddr, from);
+  ipc.mark = IP4_REPLY_MARK(net, skb.mark);
+  fl4.mark = ipc.mark;
   fl4.tos = tos & IPTOS_TOS_MASK;
   fl4.proto = IPPROTO_ICMP;
   const out = ip_route_output_key(net, fl4);

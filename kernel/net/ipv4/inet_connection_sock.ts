@@ -13,6 +13,8 @@ import {
   type inet_bind2_bucket,
 } from './inet_hashtables.ts';
 import { IPPROTO_TCP } from './ip_header.ts';
+import { is_strictroute } from './ip_options.ts';
+import { ip_first_hop } from './ip_output.ts';
 import { reqsk_queue_add, reqsk_queue_remove, request_sock_queue } from './request_sock.ts';
 import { flowi4, ip_route_output_key, type rtable } from './route.ts';
 import { sk_setup_caps } from './tcp_route.ts';
@@ -247,13 +249,14 @@ export function inet_csk_complete_hashdance(sk: tcp_sock, child: tcp_sock, req: 
 export function inet_csk_route_req(sk: tcp_sock, req: tcp_request_sock): rtable | null {
   const { sk_net: net } = sk;
   const { fl4 } = net.ipv4.tcp;
-  fl4.init(req.ir_rmt_addr, req.ir_loc_addr);
+  const opt = req.ireq_opt;
+  fl4.init(ip_first_hop(opt, req.ir_rmt_addr), req.ir_loc_addr);
   fl4.oif = req.sk_bound_dev_if;
   fl4.tos = sk.tos;
   fl4.mark = req.ir_mark;
   fl4.proto = IPPROTO_TCP;
   const rt = ip_route_output_key(net, fl4);
-  if (typeof rt !== 'number') return rt;
+  if (typeof rt !== 'number' && !(opt !== null && is_strictroute(opt) && rt.rt_uses_gateway)) return rt;
   net.ipv4.mib.IpOutNoRoutes++;
   return null;
 }
@@ -265,7 +268,7 @@ export function inet_sk_rebuild_header(sk: tcp_sock): rtable | number {
   const { sk_net: net } = sk;
   // A control path: another route may be under way in the scratch flow.
   const fl4 = new flowi4();
-  fl4.daddr = sk.inet_daddr;
+  fl4.daddr = ip_first_hop(sk.inet_opt, sk.inet_daddr);
   fl4.saddr = sk.inet_saddr;
   fl4.oif = sk.sk_bound_dev_if;
   fl4.tos = sk.tos;

@@ -1,5 +1,5 @@
 /** Forwarding (net/ipv4/ip_forward.c; RFC 1812 5.2, 5.3): a packet for somebody else, with net.ipv4.ip_forward on. */
-import { NET_RX_DROP } from '../core/dev.ts';
+import { NET_RX_DROP, NET_RX_SUCCESS } from '../core/dev.ts';
 import { dst_output } from '../core/dst.ts';
 import { skb_gso_validate_network_len } from '../core/gso.ts';
 import type { net } from '../core/net_namespace.ts';
@@ -10,8 +10,10 @@ import {
   PACKET_HOST,
   SKB_DROP_REASON,
   type sk_buff,
+  skb_clone,
   skb_cow_head,
 } from '../core/skbuff.ts';
+import type { sock } from '../core/sock.ts';
 import { NF_HOOK, NF_INET_FORWARD, NFPROTO_IPV4 } from '../netfilter/core.ts';
 import {
   ICMP_DEST_UNREACH,
@@ -30,8 +32,9 @@ import {
   IPSKB_FORWARDED,
 } from './inet_skb_parm.ts';
 import { rt_tos2priority } from './ip_cmsg.ts';
-import { IP_DF, iph_frag_off, iph_tos, iph_ttl } from './ip_header.ts';
-import { IPCB_is_strictroute, ip_forward_options } from './ip_options.ts';
+import { IP_DEFRAG_CALL_RA_CHAIN, ip_defrag } from './ip_fragment.ts';
+import { IP_DF, ip_is_fragment, iph_frag_off, iph_protocol, iph_tos, iph_ttl } from './ip_header.ts';
+import { IPCB_is_strictroute, IPCB_router_alert, ip_forward_options } from './ip_options.ts';
 import { ip_dst_mtu_maybe_forward, ip_rt_send_redirect, type rtable } from './route.ts';
 
 /** LL_RESERVED_SPACE for an Ethernet header: hard_header_len rounded up to HH_DATA_MOD (16). */
@@ -51,7 +54,7 @@ export function ip_forward(skb: sk_buff): number {
   const rt = skb.dst as rtable;
   const { ipv4 } = rt.net;
   const { mib } = ipv4;
-  // There is no ip_call_ra_chain: sockets cannot ask for packets with a router alert (IP_ROUTER_ALERT).
+  if (IPCB_router_alert(skb) && ip_call_ra_chain(skb, rt.net)) return NET_RX_SUCCESS;
   // skb_forward_csum: the sum will not hold once the TTL has changed.
   if (skb.ip_summed === CHECKSUM_COMPLETE) skb.ip_summed = CHECKSUM_NONE;
   // RFC 1812 5.3.1: a packet whose time is up is not for forwarding, even if the next hop is where it goes.
@@ -99,6 +102,29 @@ function ip_exceeds_mtu(skb: sk_buff, mtu: number): boolean {
   const frag_max_size = IPCB_frag_max_size(skb);
   if (frag_max_size !== 0) return frag_max_size > mtu;
   return skb.gso_size === 0 || !skb_gso_validate_network_len(skb, mtu);
+}
+
+/**
+ * ip_call_ra_chain: a packet that wants routers to look at it is for the sockets that asked for those of its protocol
+ * (IP_ROUTER_ALERT), whole; it is then theirs to send on. True: the skb is taken.
+ */
+function ip_call_ra_chain(skb: sk_buff, net: net): boolean {
+  const { ra_chain, raw_rcv } = net.ipv4;
+  const { dev } = skb;
+  let last: sock | null = null;
+  for (const sk of ra_chain) {
+    if (sk.inet_num !== iph_protocol(skb)) continue;
+    if (sk.sk_bound_dev_if !== 0 && sk.sk_bound_dev_if !== dev?.ifindex) continue;
+    if (ip_is_fragment(skb) && ip_defrag(net, skb, IP_DEFRAG_CALL_RA_CHAIN) !== 0) return true;
+    if (last !== null) {
+      const clone = skb_clone(skb);
+      if (clone !== null) raw_rcv?.(last, clone);
+    }
+    last = sk;
+  }
+  if (last === null) return false;
+  raw_rcv?.(last, skb);
+  return true;
 }
 
 function drop(skb: sk_buff, reason: number): number {

@@ -94,6 +94,11 @@ export function IPCB_router_alert(skb: sk_buff): boolean {
   return (skb.cb3 & 0xff00) !== 0;
 }
 
+/** opt.is_strictroute: a packet with it may take no hop but those that it names. */
+export function is_strictroute(opt: ip_options): boolean {
+  return (opt.flags & OPT_STRICTROUTE) !== 0;
+}
+
 /** IPCB(skb)->opt.is_strictroute: the packet may take no hop but those that it names. */
 export function IPCB_is_strictroute(skb: sk_buff): boolean {
   return (skb.cb3 & OPT_STRICTROUTE) !== 0;

@@ -3,7 +3,7 @@
 import type { RandomStream } from '../../arch.ts';
 import { COPY_FRAGMENT } from '../../copies.ts';
 import { charge_copy } from '../../costs.ts';
-import { EINVAL, EMSGSIZE, ENOBUFS, ENOMEM } from '../../errno.ts';
+import { EHOSTUNREACH, EINVAL, EMSGSIZE, ENOBUFS, ENOMEM } from '../../errno.ts';
 import { ip_fast_csum, put_csum } from '../../lib/checksum.ts';
 import { NET_XMIT_CN, netif_rx } from '../core/dev.ts';
 import { dst_output } from '../core/dst.ts';
@@ -46,6 +46,7 @@ import { ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, icmp_send } from './icmp.ts';
 import {
   IPCB_flags,
   IPCB_frag_max_size,
+  IPCB_optlen,
   IPCB_set_flags,
   IPSKB_FORWARDED,
   IPSKB_FRAG_COMPLETE,
@@ -62,13 +63,21 @@ import {
   iph_daddr,
   iph_frag_off,
   iph_ihl,
+  iph_saddr,
   iph_ttl,
   put16,
   put32,
 } from './ip_header.ts';
-import { ip_options_fragment } from './ip_options.ts';
+import {
+  type ip_options,
+  ip_options_build,
+  ip_options_echo,
+  ip_options_fragment,
+  is_strictroute,
+} from './ip_options.ts';
 import {
   ip_dst_mtu_maybe_forward,
+  ip_route_output_key,
   RTCF_BROADCAST,
   RTCF_LOCAL,
   RTCF_MULTICAST,
@@ -154,6 +163,7 @@ export function net_xmit_errno(verdict: number): number {
  * @param ttl 0: the default (ip_select_ttl), but for a group, where it means no farther than this host
  * @param df IP_DF or 0
  * @param id the identification, where the sender keeps its own (a connected socket's inet_id); -1: by ip_select_ident
+ * @param opt IP options to send with it, or null; with a source route, `rt` is the way to its first hop
  * @returns 0 or a negative errno, counted as discarded on output: -ENOBUFS from a full queue, -EMSGSIZE for a packet
  *   over the MTU with DF; without DF it leaves in fragments
  */
@@ -168,22 +178,76 @@ export function ip_build_and_send_pkt(
   ttl: number,
   df: number,
   id = -1,
+  opt: ip_options | null = null,
 ): number {
-  const at = skb_push(skb, IPHDR_LEN);
+  const hlen = opt === null ? IPHDR_LEN : IPHDR_LEN + opt.optlen;
+  const at = skb_push(skb, hlen);
   skb_reset_network_header(skb);
-  skb.transport_header = at + IPHDR_LEN;
+  skb.transport_header = at + hlen;
   const { ram } = skb;
   const { u8 } = ram;
-  u8[at] = (IPVERSION << 4) | 5;
+  u8[at] = (IPVERSION << 4) | (hlen >> 2);
   u8[at + 1] = tos;
   put16(ram, at + 4, id >= 0 ? id : ip_select_ident(net, saddr, daddr, protocol, df));
   put16(ram, at + 6, df);
   u8[at + 8] = ttl !== 0 || rt.rt_type === RTN_MULTICAST ? ttl : net.ipv4.ip_default_ttl;
   u8[at + 9] = protocol;
   put32(ram, at + 12, saddr);
-  put32(ram, at + 16, daddr);
+  put32(ram, at + 16, ip_first_hop(opt, daddr));
+  if (opt !== null && opt.optlen !== 0) ip_options_build(skb, opt, daddr, rt);
   skb.dst = rt;
   return ip_send_skb(net, skb);
+}
+
+/** Where a packet for `daddr` is addressed to: a source route leads somewhere else first. */
+export function ip_first_hop(opt: ip_options | null, daddr: number): number {
+  return opt !== null && opt.srr !== 0 ? opt.faddr : daddr;
+}
+
+/**
+ * ip_send_unicast_reply: sends `reply`, `data` at its transport header, to where `skb` came from, with the options of
+ * `skb` as an answer has them (RFC 1122 3.2.2.6). Takes `reply`, not `skb`.
+ *
+ * @param mark the mark, where net.ipv4.fwmark_reflect does not say that it is that of `skb`
+ */
+export function ip_send_unicast_reply(
+  net: net,
+  skb: sk_buff,
+  reply: sk_buff,
+  protocol: number,
+  oif: number,
+  tos: number,
+  mark: number,
+): void {
+  const { ipv4 } = net;
+  const { fl4 } = ipv4.tcp;
+  const saddr = iph_daddr(skb);
+  const daddr = iph_saddr(skb);
+  let opt: ip_options | null = null;
+  if (IPCB_optlen(skb) !== 0) {
+    opt = ipv4.reply_opt;
+    if (ip_options_echo(net, opt, skb) !== 0) {
+      kfree_skb_reason(reply, SKB_DROP_REASON.IP_INHDR);
+      return;
+    }
+  }
+  fl4.init(ip_first_hop(opt, daddr), saddr);
+  fl4.oif = oif;
+  fl4.tos = tos;
+  fl4.mark = IP4_REPLY_MARK(net, skb.mark) || mark;
+  fl4.proto = protocol;
+  const rt = ip_route_output_key(net, fl4);
+  if (typeof rt === 'number') {
+    kfree_skb_reason(reply, SKB_DROP_REASON.IP_OUTNOROUTES);
+    return;
+  }
+  reply.mark = fl4.mark;
+  ip_build_and_send_pkt(net, reply, rt, saddr, daddr, protocol, tos, 0, IP_DF, 0, opt);
+}
+
+/** IP4_REPLY_MARK: the mark of what the kernel answers of its own accord. */
+export function IP4_REPLY_MARK(net: net, mark: number): number {
+  return net.ipv4.fwmark_reflect !== 0 ? mark : 0;
 }
 
 /**
@@ -193,11 +257,21 @@ export function ip_build_and_send_pkt(
  * @returns as dst_output: 0, a negative errno, or above 0 a queue's verdict
  */
 export function ip_queue_xmit(sk: sock, skb: sk_buff, rt: rtable, df: number, segs: number): number {
-  const at = skb_push(skb, IPHDR_LEN);
+  const opt = sk.inet_opt;
+  let hlen = IPHDR_LEN;
+  if (opt !== null) {
+    if (is_strictroute(opt) && rt.rt_uses_gateway) {
+      rt.net.ipv4.mib.IpOutNoRoutes++;
+      kfree_skb_reason(skb, SKB_DROP_REASON.IP_OUTNOROUTES);
+      return -EHOSTUNREACH;
+    }
+    hlen += opt.optlen;
+  }
+  const at = skb_push(skb, hlen);
   skb.network_header = at;
   const { ram } = skb;
   const { u8 } = ram;
-  u8[at] = (IPVERSION << 4) | 5;
+  u8[at] = (IPVERSION << 4) | (hlen >> 2);
   u8[at + 1] = sk.tos;
   // __ip_select_ident: a connection counts for itself.
   put16(ram, at + 4, sk.inet_id);
@@ -206,7 +280,8 @@ export function ip_queue_xmit(sk: sock, skb: sk_buff, rt: rtable, df: number, se
   u8[at + 8] = sk.opts.uc_ttl < 0 ? rt.net.ipv4.ip_default_ttl : sk.opts.uc_ttl;
   u8[at + 9] = sk.sk_protocol;
   put32(ram, at + 12, sk.inet_saddr);
-  put32(ram, at + 16, sk.inet_daddr);
+  put32(ram, at + 16, ip_first_hop(opt, sk.inet_daddr));
+  if (opt !== null && opt.optlen !== 0) ip_options_build(skb, opt, sk.inet_daddr, rt);
   skb.priority = sk.opts.sk_priority;
   skb.mark = sk.sk_mark;
   skb.dst = rt;

@@ -1,5 +1,5 @@
 /** Options of level SOL_IP (net/ipv4/ip_sockglue.c). Addresses and device indices are in host order, unlike C's. */
-import { EADDRNOTAVAIL, EINVAL, ENOPROTOOPT, ENOTCONN } from '../../errno.ts';
+import { EADDRINUSE, EADDRNOTAVAIL, EINVAL, ENOBUFS, ENOPROTOOPT, ENOTCONN } from '../../errno.ts';
 import { SKB_DROP_REASON } from '../core/dropreason.ts';
 import { dst_mtu } from '../core/dst.ts';
 import { own_opts, sk_dst_check, sk_dst_reset, type sock } from '../core/sock.ts';
@@ -17,7 +17,7 @@ import {
 } from '../msg.ts';
 import { ip_dev_find } from './fib.ts';
 import { rt_tos2priority } from './ip_cmsg.ts';
-import { INET_ECN_MASK } from './ip_header.ts';
+import { INET_ECN_MASK, IPPROTO_RAW } from './ip_header.ts';
 import { do_mcast_getsockopt, do_mcast_setsockopt, is_mcast_option } from './ip_mcast_opts.ts';
 import { ip_options_get, ip_options_undo } from './ip_options.ts';
 
@@ -26,6 +26,7 @@ export const IP_TOS = 1;
 export const IP_TTL = 2;
 export const IP_HDRINCL = 3;
 export const IP_OPTIONS = 4;
+export const IP_ROUTER_ALERT = 5;
 export const IP_RECVOPTS = 6;
 export const IP_RETOPTS = 7;
 export const IP_PKTINFO = 8;
@@ -122,6 +123,8 @@ export function ip_setsockopt(sk: sock, name: number, opt: sockopt): number {
       return 0;
     case IP_OPTIONS:
       return set_options(sk, opt);
+    case IP_ROUTER_ALERT:
+      return ip_ra_control(sk, on);
     case IP_HDRINCL:
       if (sk.sk_type !== SOCK_RAW) return -ENOPROTOOPT;
       own_opts(sk).hdrincl = on;
@@ -173,6 +176,24 @@ export function ip_setsockopt(sk: sock, name: number, opt: sockopt): number {
   }
 }
 
+/**
+ * ip_ra_control: a raw socket that hears of what this host forwards of its protocol, where the packet wants routers to
+ * look at it (RFC 2113). 0, -EINVAL, -EADDRINUSE when it is one already, -ENOBUFS when it is none.
+ */
+export function ip_ra_control(sk: sock, on: boolean): number {
+  if (sk.sk_type !== SOCK_RAW || sk.inet_num === IPPROTO_RAW) return -EINVAL;
+  const { ra_chain } = sk.sk_net.ipv4;
+  const at = ra_chain.indexOf(sk);
+  if (on) {
+    if (at >= 0) return -EADDRINUSE;
+    ra_chain.push(sk);
+    return 0;
+  }
+  if (at < 0) return -ENOBUFS;
+  ra_chain.splice(at, 1);
+  return 0;
+}
+
 /** __ip_sock_set_tos: ECN belongs to the transport where there is one. */
 function ip_sock_set_tos(sk: sock, value: number): number {
   let tos = value & 0xff;
@@ -186,13 +207,11 @@ function ip_sock_set_tos(sk: sock, value: number): number {
 }
 
 function set_options(sk: sock, { bytes }: sockopt): number {
-  if (bytes === null || bytes.length === 0) {
-    sk.inet_opt = null;
-    return 0;
-  }
-  const options = ip_options_get(sk.sk_net, bytes);
+  const options = bytes === null || bytes.length === 0 ? null : ip_options_get(sk.sk_net, bytes);
   if (typeof options === 'number') return options;
+  const change = (options?.optlen ?? 0) - (sk.inet_opt?.optlen ?? 0);
   sk.inet_opt = options;
+  sk.sk_prot.ext_hdr_change?.(sk, change);
   return 0;
 }
 
@@ -270,6 +289,9 @@ function get_value(sk: sock, name: number, opt: sockopt): number {
       return 0;
     case IP_MINTTL:
       opt.value = sk.opts.min_ttl;
+      return 0;
+    case IP_ROUTER_ALERT:
+      opt.value = Number(sk.sk_net.ipv4.ra_chain.includes(sk));
       return 0;
     case IP_HDRINCL:
       opt.value = Number(sk.opts.hdrincl);

@@ -25,6 +25,7 @@ export function ipv4_init(net: net): void {
   net.ipv4.cork = new inet_cork();
   net.ipv4.peers = new inet_peer_base(net);
   net.ipv4.rcv_opt = new ip_options();
+  net.ipv4.reply_opt = new ip_options();
   ipfrag_init(net);
   igmp_init(net);
   arp_init(net);

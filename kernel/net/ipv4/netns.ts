@@ -36,6 +36,8 @@ export class netns_ipv4 extends netns_ipv4_tcp {
   readonly ip_local_reserved_ports = new Set<number>();
   ip_unprivileged_port_start = 1024;
   ip_nonlocal_bind = 0;
+  /** What the kernel answers of its own accord has the mark of what it answers. */
+  fwmark_reflect = 0;
   /** Groups that may open ping sockets, first and last: everybody, as distributions with systemd set it (the kernel's own default is 1 0). */
   readonly ping_group_range = [0, 2147483647];
   icmp_echo_ignore_all = 0;
@@ -108,6 +110,8 @@ export class netns_ipv4 extends netns_ipv4_tcp {
   peers!: inet_peer_base;
   /** The options of the packet in hand. */
   rcv_opt!: ip_options;
+  /** Those of an answer without a socket that is being made. */
+  reply_opt!: ip_options;
   /** arp_tbl; set by arp_init. */
   arp!: neigh_table;
   /** Set by tcp_init. */
@@ -122,6 +126,10 @@ export class netns_ipv4 extends netns_ipv4_tcp {
    * not take the skb. Returns 0 or the reason for a drop (NO_SOCKET).
    */
   ping_rcv: ((skb: sk_buff) => number) | null = null;
+  /** Raw sockets that hear of forwarded packets with a router alert, oldest first (ra_chain; IP_ROUTER_ALERT). */
+  readonly ra_chain: sock[] = [];
+  /** raw_rcv: a packet for one raw socket. Takes the skb. */
+  raw_rcv: ((sk: sock, skb: sk_buff) => void) | null = null;
   /** ping_err: an ICMP error about an echo request of ours; as net_protocol.err_handler. */
   ping_err: ((skb: sk_buff, info: number) => number) | null = null;
   /** Raw sockets get copies here (raw_local_deliver): true when there was one for the protocol. Does not take the skb. */

@@ -93,6 +93,7 @@ import {
 } from './ip_header.ts';
 import { ip_mc_sf_allow } from './ip_mc.ts';
 import { ip_send_skb, net_xmit_errno } from './ip_output.ts';
+import { ip_ra_control } from './ip_sockglue.ts';
 import { inet_addr_type, RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST, type rtable } from './route.ts';
 
 export const SOL_RAW = 255;
@@ -393,6 +394,7 @@ function raw_init(sk: sock): number {
 }
 
 function raw_unhash(sk: sock): void {
+  ip_ra_control(sk, false);
   if (sk.sk_hashed) sk.sk_net.ipv4.raw.remove(sk);
 }
 
@@ -436,4 +438,5 @@ export function raw_net_init(net: net): void {
   net.ipv4.raw = new raw_hashinfo();
   net.ipv4.raw_local_deliver = raw_local_deliver;
   net.ipv4.raw_icmp_error = raw_icmp_error;
+  net.ipv4.raw_rcv = raw_rcv;
 }

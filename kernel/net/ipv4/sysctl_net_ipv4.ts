@@ -35,6 +35,7 @@ const ipv4_net_table: ctl_dir<netns_ipv4> = {
     ip_forward: any,
     ip_no_pmtu_disc: u8,
     ip_nonlocal_bind: u8,
+    fwmark_reflect: u8,
     icmp_echo_ignore_all: bool,
     icmp_echo_enable_probe: bool,
     icmp_echo_ignore_broadcasts: bool,

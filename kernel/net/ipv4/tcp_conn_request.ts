@@ -12,7 +12,9 @@ import {
   inet_csk_route_req,
   sk_acceptq_is_full,
 } from './inet_connection_sock.ts';
+import { IPCB_optlen } from './inet_skb_parm.ts';
 import { get16, iph_daddr, iph_saddr, iph_tos, iph_ttl } from './ip_header.ts';
+import { ip_options, ip_options_echo } from './ip_options.ts';
 import { reqsk_queue_add, type request_sock_queue } from './request_sock.ts';
 import { inet_iif, RTCF_BROADCAST, RTCF_MULTICAST, type rtable } from './route.ts';
 import {
@@ -77,6 +79,14 @@ function tcp_openreq_init(req: tcp_request_sock, opt: tcp_options_received, skb:
   // tcp_v4_init_req
   req.ir_rmt_addr = iph_saddr(skb);
   req.ir_loc_addr = iph_daddr(skb);
+  req.ireq_opt = tcp_v4_save_options(skb);
+}
+
+/** tcp_v4_save_options: RFC 9293 MUST-53: the route that the segment has come by is the way back. Null for none. */
+function tcp_v4_save_options(skb: sk_buff): ip_options | null {
+  if (IPCB_optlen(skb) === 0) return null;
+  const opt = new ip_options();
+  return ip_options_echo(skb.kernel.init_net, opt, skb) === 0 ? opt : null;
 }
 
 /** tcp_ecn_create_request: RFC 3168 6.1.1; a SYN whose own IP header says ECT is not to be trusted. */
@@ -94,6 +104,7 @@ function reqsk_alloc(sk: tcp_sock, skb: sk_buff): tcp_request_sock {
   req.sk_bound_dev_if = sk.sk_bound_dev_if;
   req.ir_iif = sk.sk_bound_dev_if !== 0 ? sk.sk_bound_dev_if : inet_iif(skb);
   req.ir_mark = sk.sk_mark;
+  if (req.ir_mark === 0 && sk.sk_net.ipv4.tcp_fwmark_accept !== 0) req.ir_mark = skb.mark;
   return req;
 }
 
@@ -235,6 +246,9 @@ function tcp_create_openreq_child(sk: tcp_sock, req: tcp_request_sock, skb: sk_b
   child.inet_daddr = req.ir_rmt_addr;
   child.inet_saddr = req.ir_loc_addr;
   child.inet_rcv_saddr = req.ir_loc_addr;
+  // Not the listener's own.
+  child.inet_opt = req.ireq_opt;
+  child.icsk_ext_hdr_len = req.ireq_opt === null ? 0 : req.ireq_opt.optlen;
   child.sk_txhash = req.txhash;
   child.inet_id = sk.sk_net.ipv4.tcp.hashinfo.random.u32() & 0xffff;
   tcp_openreq_child_init(child, req, skb);

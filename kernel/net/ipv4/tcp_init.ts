@@ -10,6 +10,7 @@ import { inet_add_protocol } from './protocol.ts';
 import { sk_stream_write_space, tcp_close, tcp_disconnect, tcp_done } from './tcp.ts';
 import { tcp_assign_congestion_control, tcp_cong_init } from './tcp_cong.ts';
 import { ipv4_specific, tcp_v4_connect, tcp_v4_err, tcp_v4_rcv } from './tcp_ipv4.ts';
+import { tcp_ext_hdr_change } from './tcp_mss.ts';
 import { tcp_output_init } from './tcp_output.ts';
 import { tcp_pernet } from './tcp_pernet.ts';
 import { tcp_recvmsg } from './tcp_recvmsg.ts';
@@ -52,6 +53,7 @@ export const tcp_prot = make_proto('TCP', {
   get_port: inet_csk_get_port,
   keepalive: (sk, on) => tcp_set_keepalive(sk as tcp_sock, on),
   set_rcvlowat: tcp_set_rcvlowat,
+  ext_hdr_change: tcp_ext_hdr_change,
 });
 
 const write_timer = (timer: timer_list): void => tcp_write_timer(timer.owner as tcp_sock);

@@ -53,10 +53,17 @@ import {
   iph_daddr,
   iph_saddr,
   iph_tos,
+  iph_ttl,
   put16,
   put32,
 } from './ip_header.ts';
-import { ip_build_and_send_pkt, ip_dont_fragment, ip_queue_xmit } from './ip_output.ts';
+import {
+  ip_build_and_send_pkt,
+  ip_dont_fragment,
+  ip_first_hop,
+  ip_queue_xmit,
+  ip_send_unicast_reply,
+} from './ip_output.ts';
 import { inet_iif, ip_route_output_key, RTCF_BROADCAST, RTCF_MULTICAST, RTN_LOCAL, type rtable } from './route.ts';
 import { ip_sk_accept_pmtu } from './route_exception.ts';
 import { cookie_init_timestamp } from './syncookies.ts';
@@ -218,6 +225,7 @@ function tcp_v4_rcv_listener(net: net, skb: sk_buff): number {
 
 /** The part of tcp_v4_rcv behind the look-up: filter, then tcp_v4_do_rcv. */
 function tcp_v4_rcv_sock(sk: tcp_sock, skb: sk_buff): number {
+  if (sk.opts.min_ttl !== 0 && tcp_min_ttl_drop(sk, iph_ttl(skb))) return drop(skb, SKB_DROP_REASON.TCP_MINTTL);
   if (sk.sk_filter !== null) {
     const reason = tcp_filter(sk, skb);
     if (reason !== 0) return drop(skb, reason);
@@ -229,6 +237,13 @@ function tcp_v4_rcv_sock(sk: tcp_sock, skb: sk_buff): number {
   sk.segs_in += segs;
   if (skb.len > ((skb.ram.u8[skb.transport_header + 12] as number) >> 4) * 4) sk.data_segs_in += segs;
   return tcp_v4_do_rcv(sk, skb);
+}
+
+/** IP_MINTTL: has it come from farther away than the program takes anything from (RFC 5082)? */
+function tcp_min_ttl_drop(sk: tcp_sock, ttl: number): boolean {
+  if (ttl >= sk.opts.min_ttl) return false;
+  sk.sk_net.ipv4.mib.TcpExtTCPMinTTLDrop++;
+  return true;
 }
 
 /** tcp_filter: the header is never cut off. 0 or a reason. */
@@ -323,7 +338,7 @@ function tcp_v4_rcv_timewait(net: net, tw: tcp_timewait_sock, skb: sk_buff): num
       tcp_v4_timewait_ack(tw, skb);
       break;
     case TCP_TW_RST:
-      tcp_v4_send_reset(null, skb, tw.sk_bound_dev_if);
+      tcp_v4_send_reset(null, skb, tw);
       inet_twsk_deschedule_put(tw);
       break;
   }
@@ -333,8 +348,8 @@ function tcp_v4_rcv_timewait(net: net, tw: tcp_timewait_sock, skb: sk_buff): num
 // ---- answers without a sock -----------------------------------------------------------------------------------------
 
 /**
- * ip_send_unicast_reply: a segment without data that answers `skb`: `seq`, `ack`, `flags` (TCPHDR_), `window`, and with
- * `tsecr` not 0 the timestamps option. Does not take the skb.
+ * A segment without data that answers `skb`: `seq`, `ack`, `flags` (TCPHDR_), `window`, and with `tsecr` not 0 the
+ * timestamps option. Does not take the skb.
  */
 function tcp_v4_send_reply(
   skb: sk_buff,
@@ -346,17 +361,10 @@ function tcp_v4_send_reply(
   tsecr: number,
   oif: number,
   tos: number,
+  mark: number,
 ): void {
   const { kernel } = skb;
   const net = kernel.init_net;
-  const { tcp, mib } = net.ipv4;
-  const { fl4 } = tcp;
-  fl4.init(iph_saddr(skb), iph_daddr(skb));
-  fl4.oif = oif;
-  fl4.tos = tos;
-  fl4.proto = IPPROTO_TCP;
-  const rt = ip_route_output_key(net, fl4);
-  if (typeof rt === 'number') return;
   const size = TCP_HLEN + (tsecr !== 0 ? 12 : 0);
   const reply = alloc_skb(kernel, MAX_TCP_HEADER + size);
   if (reply === null) return;
@@ -377,13 +385,13 @@ function tcp_v4_send_reply(
     put32(ram, th + 24, tsval);
     put32(ram, th + 28, tsecr);
   }
-  v4_send_check(reply, fl4.saddr, fl4.daddr);
-  mib.TcpOutSegs++;
-  ip_build_and_send_pkt(net, reply, rt, fl4.saddr, fl4.daddr, IPPROTO_TCP, tos, 0, IP_DF, 0);
+  v4_send_check(reply, iph_daddr(skb), iph_saddr(skb));
+  net.ipv4.mib.TcpOutSegs++;
+  ip_send_unicast_reply(net, skb, reply, IPPROTO_TCP, oif, tos, mark);
 }
 
 /** tcp_v4_send_reset: RFC 9293 3.10.7.1. Never in answer to a RST. Does not take the skb. */
-export function tcp_v4_send_reset(sk: tcp_sock | null, skb: sk_buff, oif = 0): void {
+export function tcp_v4_send_reset(sk: tcp_sock | null, skb: sk_buff, tw: tcp_timewait_sock | null = null): void {
   const flags = skb.tcp_flags;
   if ((flags & TCPHDR_RST) !== 0) return;
   // What was sent to a group is answered by nobody.
@@ -391,10 +399,11 @@ export function tcp_v4_send_reset(sk: tcp_sock | null, skb: sk_buff, oif = 0): v
   skb.kernel.init_net.ipv4.mib.TcpOutRsts++;
   const tp = skb.kernel.trace.tcp_send_reset;
   if (tp !== null) tp(skb);
-  const bound = sk !== null ? sk.sk_bound_dev_if : oif;
+  const bound = (sk ?? tw)?.sk_bound_dev_if ?? 0;
+  const mark = sk?.sk_mark ?? tw?.tw_mark ?? 0;
   const tos = iph_tos(skb);
-  if ((flags & TCPHDR_ACK) !== 0) tcp_v4_send_reply(skb, skb.ack_seq, 0, TCPHDR_RST, 0, 0, 0, bound, tos);
-  else tcp_v4_send_reply(skb, 0, skb.end_seq, TCPHDR_RST | TCPHDR_ACK, 0, 0, 0, bound, tos);
+  if ((flags & TCPHDR_ACK) !== 0) tcp_v4_send_reply(skb, skb.ack_seq, 0, TCPHDR_RST, 0, 0, 0, bound, tos, mark);
+  else tcp_v4_send_reply(skb, 0, skb.end_seq, TCPHDR_RST | TCPHDR_ACK, 0, 0, 0, bound, tos, mark);
 }
 
 /** tcp_v4_timewait_ack */
@@ -402,15 +411,17 @@ function tcp_v4_timewait_ack(tw: tcp_timewait_sock, skb: sk_buff): void {
   const tsval = (tcp_clock_ts(skb.kernel) + tw.tw_ts_offset) | 0;
   const window = tw.tw_rcv_wnd >>> tw.tw_rcv_wscale;
   const { tw_snd_nxt: seq, tw_rcv_nxt: ack, tw_ts_recent: tsecr } = tw;
-  tcp_v4_send_reply(skb, seq, ack, TCPHDR_ACK, window, tsval, tsecr, tw.sk_bound_dev_if, tw.tw_tos);
+  tcp_v4_send_reply(skb, seq, ack, TCPHDR_ACK, window, tsval, tsecr, tw.sk_bound_dev_if, tw.tw_tos, tw.tw_mark);
 }
 
 /** tcp_v4_reqsk_send_ack */
-function tcp_v4_reqsk_send_ack(_sk: tcp_sock, skb: sk_buff, req: tcp_request_sock): void {
+function tcp_v4_reqsk_send_ack(sk: tcp_sock, skb: sk_buff, req: tcp_request_sock): void {
   // RFC 7323 2.3: only a SYN's window is not scaled.
   const window = tcp_synack_window(req) >>> req.rcv_wscale;
   const seq = (req.snt_isn + 1) | 0;
-  tcp_v4_send_reply(skb, seq, req.rcv_nxt, TCPHDR_ACK, window, tcp_rsk_tsval(req), req.ts_recent, 0, iph_tos(skb));
+  const { rcv_nxt, ts_recent } = req;
+  const tsval = tcp_rsk_tsval(req);
+  tcp_v4_send_reply(skb, seq, rcv_nxt, TCPHDR_ACK, window, tsval, ts_recent, 0, iph_tos(skb), sk.sk_mark);
 }
 
 /** tcp_v4_send_synack: 0 or a negative errno. */
@@ -445,6 +456,7 @@ function tcp_v4_send_synack(
     ttl,
     df,
     df !== 0 ? 0 : -1,
+    req.ireq_opt,
   );
 }
 
@@ -460,7 +472,10 @@ export function tcp_v4_connect(sk_: sock, addr: sockaddr): number {
   const { sk_net: net } = sk;
   const { tcp, mib } = net.ipv4;
   const { fl4 } = tcp;
-  fl4.init(sin_addr | 0, sk.inet_saddr);
+  const opt = sk.inet_opt;
+  const source_route = opt !== null && opt.srr !== 0;
+  if (source_route && sin_addr === 0) return -EINVAL;
+  fl4.init(ip_first_hop(opt, sin_addr | 0), sk.inet_saddr);
   fl4.oif = sk.sk_bound_dev_if;
   fl4.tos = sk.tos;
   fl4.mark = sk.sk_mark;
@@ -472,7 +487,8 @@ export function tcp_v4_connect(sk_: sock, addr: sockaddr): number {
     return rt;
   }
   if ((rt.rt_flags & (RTCF_MULTICAST | RTCF_BROADCAST)) !== 0) return -ENETUNREACH;
-  const { daddr, saddr } = fl4;
+  const { saddr } = fl4;
+  const daddr = source_route ? sin_addr | 0 : fl4.daddr;
   if (sk.inet_saddr === 0) sk.inet_saddr = saddr;
   if (sk.inet_rcv_saddr === 0) {
     sk.inet_rcv_saddr = saddr;
@@ -486,7 +502,7 @@ export function tcp_v4_connect(sk_: sock, addr: sockaddr): number {
   }
   sk.inet_dport = sin_port & 0xffff;
   sk.inet_daddr = daddr;
-  sk.icsk_ext_hdr_len = 0;
+  sk.icsk_ext_hdr_len = opt === null ? 0 : opt.optlen;
   sk.rx_opt.mss_clamp = TCP_MSS_DEFAULT;
   tcp_set_state(sk, TCP_SYN_SENT);
   const offset = sk.inet_num !== 0 ? 0 : tcp.secure.port_ephemeral(sk.inet_rcv_saddr, daddr, sk.inet_dport);
@@ -598,7 +614,7 @@ export function tcp_v4_err(skb: sk_buff, info: number): number {
     return 0;
   }
   const sk = found as tcp_sock;
-  if (sk.sk_state === TCP_CLOSE) return 0;
+  if (sk.sk_state === TCP_CLOSE || tcp_min_ttl_drop(sk, ram.u8[iph + 8] as number)) return 0;
   if (!between(seq, sk.snd_una, sk.snd_nxt)) {
     mib.TcpExtOutOfWindowIcmps++;
     return 0;

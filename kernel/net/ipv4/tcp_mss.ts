@@ -1,5 +1,6 @@
 /** Sizes of segments: from the path's MTU, what both sides take, and the options (net/ipv4/tcp_output.c). */
 import { type dst_entry, dst_metric, dst_mtu } from '../core/dst.ts';
+import type { sock } from '../core/sock.ts';
 import { RTAX_ADVMSS } from './fib.ts';
 import { tcp_established_options } from './tcp_options.ts';
 import { TCP_HLEN, TCP_MSS_DEFAULT, tcp_jiffies, type tcp_sock } from './tcp_sock.ts';
@@ -64,6 +65,13 @@ export function tcp_sync_mss(sk: tcp_sock, pmtu: number): number {
   if (sk.icsk_mtup_enabled !== 0) mss = Math.min(mss, tcp_mtu_to_mss(sk, sk.icsk_mtup_search_low));
   sk.mss_cache = mss;
   return mss;
+}
+
+/** The sock's IP options are longer by `change` bytes than they were. */
+export function tcp_ext_hdr_change(sk_: sock, change: number): void {
+  const sk = sk_ as tcp_sock;
+  sk.icsk_ext_hdr_len += change;
+  tcp_sync_mss(sk, sk.icsk_pmtu_cookie);
 }
 
 /** tcp_current_mss: payload of a segment sent now, with the SACK blocks that it would carry. */

@@ -2,7 +2,7 @@
  * TCP's segments on their way out (net/ipv4/tcp_output.c): one packet with header and options, and the segments that
  * carry no data. What is sent when is decided in tcp_write_queue.ts.
  */
-import { EHOSTUNREACH, ENOBUFS } from '../../errno.ts';
+import { ECONNREFUSED, EHOSTUNREACH, ENOBUFS } from '../../errno.ts';
 import { NET_XMIT_CN } from '../core/dev.ts';
 import { type dst_entry, dst_mtu } from '../core/dst.ts';
 import { SKB_GSO_TCP_ECN, SKB_GSO_TCPV4 } from '../core/gso.ts';
@@ -600,7 +600,7 @@ function tcp_connect_init(sk: tcp_sock): void {
   tcp_clear_retrans(sk);
 }
 
-/** tcp_connect: sends the SYN. 0 or a negative errno: -EHOSTUNREACH, -ENOBUFS. */
+/** tcp_connect: sends the SYN. 0 or a negative errno: -EHOSTUNREACH, -ENOBUFS, -ECONNREFUSED from a verdict on output. */
 export function tcp_connect(sk: tcp_sock): number {
   if (sk.icsk_af_ops.rebuild_header(sk) !== 0) return -EHOSTUNREACH;
   tcp_connect_init(sk);
@@ -621,7 +621,7 @@ export function tcp_connect(sk: tcp_sock): number {
   sk.sk_net.ipv4.mib.TcpActiveOpens++;
   inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, sk.icsk_rto);
   // What the queue below did not take goes with the timer.
-  return err === -EHOSTUNREACH ? err : 0;
+  return err === -ECONNREFUSED ? err : 0;
 }
 
 /** The present as retrans_stamp: ms, never 0, which means none. */

@@ -11,6 +11,7 @@ import type { net } from '../core/net_namespace.ts';
 import { type sk_buff, sk_buff_head } from '../core/skbuff.ts';
 import { type proto, sock } from '../core/sock.ts';
 import type { bind_owner, inet_bind_bucket, inet_bind2_bucket } from './inet_hashtables.ts';
+import type { ip_options } from './ip_options.ts';
 import type { request_sock_queue } from './request_sock.ts';
 import {
   GSO_MAX_SEGS,
@@ -184,6 +185,8 @@ export class tcp_request_sock {
   snt_tsval_last = 0;
   syn_tos = 0;
   txhash = 0;
+  /** IP options that answer those of the SYN. */
+  ireq_opt: ip_options | null = null;
   /** The sock that came of it, waiting for accept. */
   sk: tcp_sock | null = null;
   dl_next: tcp_request_sock | null = null;

@@ -6,7 +6,8 @@ import { buildIpv4Packet, parseIpv4Packet } from '../../../harness/packet/ipv4.t
 import { buildUdp, udpChecksumOk } from '../../../harness/packet/udp.ts';
 import { iptables_restore } from '../../../harness/shell/iptables.ts';
 import { tc } from '../../../harness/shell/tc.ts';
-import { EPERM } from '../../../kernel/errno.ts';
+import { Stream, tcpEcho } from '../../../harness/user/index.ts';
+import { EADDRINUSE, EINVAL, ENOBUFS, EPERM } from '../../../kernel/errno.ts';
 import { register_vlan_device } from '../../../kernel/net/8021q/vlan_dev.ts';
 import { br_add_bridge, br_add_if } from '../../../kernel/net/bridge/br_if.ts';
 import { br_netfilter_init } from '../../../kernel/net/bridge/br_netfilter_hooks.ts';
@@ -17,10 +18,12 @@ import { SO_BINDTODEVICE, SOL_SOCKET } from '../../../kernel/net/core/sock_optio
 import { inet_addr_add } from '../../../kernel/net/ipv4/devinet.ts';
 import { ip_route_add } from '../../../kernel/net/ipv4/fib.ts';
 import { in_aton } from '../../../kernel/net/ipv4/ip_header.ts';
+import { IP_OPTIONS, IP_ROUTER_ALERT, SOL_IP } from '../../../kernel/net/ipv4/ip_sockglue.ts';
 import { SOL_UDP, UDP_SEGMENT } from '../../../kernel/net/ipv4/udp.ts';
-import { AF_INET, SOCK_DGRAM, SOCK_RAW, sockaddr_in, sockopt } from '../../../kernel/net/msg.ts';
+import { AF_INET, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM, sockaddr_in, sockopt } from '../../../kernel/net/msg.ts';
 import type { Program } from '../../../kernel/sched/task.ts';
-import type { Syscalls } from '../../../kernel/syscalls.ts';
+import { type Syscalls, spawn } from '../../../kernel/syscalls.ts';
+import { pair, RIGHT } from '../../pair.ts';
 import { FAR, Router } from './ipv4/router.ts';
 import { buildTcp, icmpOf, Lab } from './netfilter/lab.ts';
 import { Poller, stream, tcpFrame } from './rx.ts';
@@ -337,5 +340,126 @@ describe('errors about what was translated', () => {
     const inner = parseIpv4Packet(icmpOf(told[0]).payload, { partial: true });
     expect([inner.source, inner.destination, inner.checksumOk]).toEqual(['10.1.0.7', '192.0.2.9', true]);
     lab.finish();
+  });
+});
+
+describe('a source route', () => {
+  test('of a connection, between hosts whose cards cut segments and make sums: every byte comes back', () => {
+    const p = pair();
+    // By another address of the same host: the header does not say what the checksum is made for.
+    const route = [131, 7, 4, 10, 0, 0, 3, 0];
+    p.right.exec(() => inet_addr_add(p.rightDev, in_aton('10.0.0.3'), 24));
+    for (const dev of [p.leftDev, p.rightDev]) {
+      dev.nd_net.ipv4.devconf_all.accept_source_route = 1;
+      (dev.ip_ptr as NonNullable<typeof dev.ip_ptr>).cnf.accept_source_route = 1;
+    }
+    const data = Uint8Array.from({ length: 100_000 }, (_, i) => (i * 7) ^ (i >> 8));
+    let answer = new Uint8Array();
+    const seen = new Set<string>();
+    p.right.kernel.trace.tcp_v4_rcv = skb => {
+      const at = skb.network_header;
+      if ((skb.ram.u8[at] as number) > 0x45) seen.add(Buffer.from(skb.ram.u8.slice(at + 16, at + 28)).toString('hex'));
+    };
+    p.right.kernel.exec(() => spawn(p.right.kernel, 'echo', tcpEcho({ port: 80, count: 1 })));
+    p.left.kernel.exec(() =>
+      spawn(p.left.kernel, 'send', function* (sys) {
+        const fd = yield* sys.socket(AF_INET, SOCK_STREAM, 0);
+        const opt = new sockopt();
+        opt.bytes = Uint8Array.from(route);
+        expect(yield* sys.setsockopt(fd, SOL_IP, IP_OPTIONS, opt)).toBe(0);
+        expect(yield* sys.connect(fd, new sockaddr_in(RIGHT, 80))).toBe(0);
+        const stream = new Stream(sys, fd);
+        yield* stream.write(data);
+        yield* stream.end();
+        answer = (yield* stream.readAll()).slice();
+        yield* stream.close();
+        return 0;
+      }),
+    );
+    p.run(10e9);
+    expect(Buffer.compare(answer, data)).toBe(0);
+    expect([...seen]).toEqual(['0a0000028307040a00000200']);
+    expect(p.right.kernel.init_net.ipv4.mib.TcpInCsumErrors).toBe(0);
+    p.run(70e9);
+    expect(p.finish()).toEqual([]);
+  });
+});
+
+describe('IP_ROUTER_ALERT', () => {
+  /** What raw sockets of a router's read, by name. */
+  function sniff(r: Router, log: string[], name: string, protocol: number, device = ''): void {
+    r.host.spawn(name, function* (sys: Syscalls): Program {
+      const fd = yield* sys.socket(AF_INET, SOCK_RAW, protocol);
+      const opt = new sockopt();
+      opt.value = 1;
+      expect(yield* sys.setsockopt(fd, SOL_IP, IP_ROUTER_ALERT, opt)).toBe(0);
+      expect(yield* sys.setsockopt(fd, SOL_IP, IP_ROUTER_ALERT, opt)).toBe(-EADDRINUSE);
+      if (device !== '') {
+        const to = new sockopt();
+        to.text = device;
+        expect(yield* sys.setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, to)).toBe(0);
+      }
+      const at = sys.mmap(4096);
+      for (;;) {
+        const n = yield* sys.recvfrom(fd, at, 4096, 0, null);
+        if (n < 0) break;
+        log.push(`${name} ${n} ttl ${sys.kernel.ram.u8[at + 8]}`);
+        if (log.length === 4) break;
+      }
+      opt.value = 0;
+      expect(yield* sys.setsockopt(fd, SOL_IP, IP_ROUTER_ALERT, opt)).toBe(0);
+      expect(yield* sys.setsockopt(fd, SOL_IP, IP_ROUTER_ALERT, opt)).toBe(-ENOBUFS);
+      yield* sys.close(fd);
+      return 0;
+    });
+  }
+  const alert = { dst: FAR, protocol: 46, options: [148, 4, 0, 0] };
+
+  test('raw sockets that asked: each of them gets what is forwarded of their protocol, whole, and it goes no farther', () => {
+    const r = new Router();
+    const log: string[] = [];
+    sniff(r, log, 'a', 46);
+    sniff(r, log, 'b', 46);
+    sniff(r, log, 'other', 47);
+    sniff(r, log, 'elsewhere', 46, 'eth1');
+    r.wait(0.01);
+    r.receive(ipFrame(new Array<number>(8).fill(1), { ...alert, frag: 0x2000, id: 9, ttl: 1 }));
+    expect(r.packets()).toEqual([]);
+    r.receive(ipFrame([2, 2], { ...alert, frag: 1, id: 9, ttl: 1 }));
+    expect(log.sort()).toEqual(['a 34 ttl 1', 'b 34 ttl 1']);
+    expect(r.packets()).toEqual([]);
+    expect(r.drops).toEqual([]);
+    // Without the option, or of another protocol: forwarded.
+    r.receive(ipFrame([1], { dst: FAR, protocol: 46 }));
+    r.receive(ipFrame([1], { ...alert, protocol: 48 }));
+    expect(r.packets().length).toBe(2);
+    expect(log.length).toBe(2);
+  });
+
+  test('the socket is closed: such packets are forwarded again', () => {
+    const r = new Router();
+    const done = r.host.spawn('test', function* (sys: Syscalls): Program {
+      const fd = yield* sys.socket(AF_INET, SOCK_RAW, 46);
+      const opt = new sockopt();
+      opt.value = 1;
+      expect(yield* sys.setsockopt(fd, SOL_IP, IP_ROUTER_ALERT, opt)).toBe(0);
+      expect(yield* sys.getsockopt(fd, SOL_IP, IP_ROUTER_ALERT, opt)).toBe(0);
+      expect(opt.value).toBe(1);
+      yield* sys.close(fd);
+      for (const [type, protocol] of [
+        [SOCK_RAW, 255],
+        [SOCK_DGRAM, 0],
+      ] as const) {
+        const other = yield* sys.socket(AF_INET, type, protocol);
+        expect(yield* sys.setsockopt(other, SOL_IP, IP_ROUTER_ALERT, opt)).toBe(-EINVAL);
+        yield* sys.close(other);
+      }
+      return 0;
+    });
+    r.wait(0.01);
+    expect(done.exit_code).toBe(0);
+    r.receive(ipFrame([1], alert));
+    expect(r.packets().length).toBe(1);
+    r.finish();
   });
 });

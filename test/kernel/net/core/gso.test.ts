@@ -6,10 +6,12 @@ import { buildIpv4Packet, parseIpv4Packet } from '../../../../harness/packet/ipv
 import { parseTcp, TCP_ACK, TCP_CWR, TCP_FIN, TCP_PSH } from '../../../../harness/packet/tcp.ts';
 import { buildUdp, parseUdp } from '../../../../harness/packet/udp.ts';
 import { Random } from '../../../../harness/sim/random.ts';
+import { csum_from_partial, csum_tcpudp_nofold, put_csum } from '../../../../kernel/lib/checksum.ts';
 import { dev_queue_xmit } from '../../../../kernel/net/core/dev.ts';
 import { SKB_GSO_TCPV4, SKB_GSO_UDP_L4 } from '../../../../kernel/net/core/gso.ts';
 import { NETIF_F_GSO_UDP_L4, NETIF_F_HW_CSUM, NETIF_F_TSO } from '../../../../kernel/net/core/netdevice.ts';
 import { alloc_skb, CHECKSUM_PARTIAL, type sk_buff, skb_put, skb_reserve } from '../../../../kernel/net/core/skbuff.ts';
+import { in_aton } from '../../../../kernel/net/ipv4/ip_header.ts';
 import { QueueBench } from '../sched/queue.ts';
 
 const ETHERNET = Uint8Array.of(2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0);
@@ -73,6 +75,9 @@ function large(
   skb.ip_summed = CHECKSUM_PARTIAL;
   skb.csum_start = at + 34;
   skb.csum_offset = type === SKB_GSO_TCPV4 ? 16 : 6;
+  // Left open: the field holds the pseudo header's sum.
+  const pseudo = csum_tcpudp_nofold(in_aton(source), in_aton(destination), skb.len - 34, packet[9] as number);
+  put_csum(skb.ram, skb.csum_start + skb.csum_offset, csum_from_partial(pseudo));
   return skb;
 }
 

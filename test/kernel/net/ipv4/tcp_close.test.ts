@@ -118,7 +118,7 @@ describe('close', () => {
     peer.finish();
   });
 
-  test('RFC 9293 MUST-16: half-close: what comes afterwards is still received', () => {
+  test('RFC 9293 3.6: half-close: what comes afterwards is still received', () => {
     const c = new Connection().accepted();
     const { peer } = c;
     expect(c.shutdown(SHUT_WR)).toBe(0);
@@ -138,7 +138,7 @@ describe('close', () => {
     peer.finish();
   });
 
-  test('RFC 9293 MUST-17: unread data at close: RST instead of FIN', () => {
+  test('RFC 9293 SHLD-3: unread data at close: RST instead of FIN', () => {
     const c = new Connection().accepted();
     const { peer } = c;
     peer.inject('P. 1:101(100) ack 1 win 257');
@@ -379,7 +379,7 @@ describe('connect', () => {
     peer.finish();
   });
 
-  test('RFC 9293 MUST-20: nobody answers: the SYN again after 1, 2, 3, 4, 5, 7, 11, 19 s …, then ETIMEDOUT', () => {
+  test('RFC 9293 MUST-22, MUST-23: nobody answers: the SYN again after 1, 2, 3, 4, 5, 7, 11, 19 s …, then ETIMEDOUT', () => {
     const c = new Connection().connecting();
     const { peer } = c;
     peer.wait(140);

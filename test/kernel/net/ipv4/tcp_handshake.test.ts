@@ -35,7 +35,7 @@ const accept = (peer: TcpPeer, fd: number): number => peer.call(sys_accept4, fd,
 const from = (peer: TcpPeer, port: number): { flow: Flow } => ({ flow: { ...peer.flow, peerPort: port } });
 
 describe('a listener', () => {
-  test('RFC 9293 MUST-10, MUST-14: SYN: SYN/ACK with its options; the third segment: a connection for accept', () => {
+  test('RFC 9293 MUST-14: SYN: SYN/ACK with its options; the third segment: a connection for accept', () => {
     const peer = new TcpPeer();
     const fd = listener(peer);
     expect(accept(peer, fd)).toBe(-EAGAIN);
@@ -62,7 +62,7 @@ describe('a listener', () => {
     peer.finish();
   });
 
-  test('RFC 9293 MUST-15: SYN without options: SYN/ACK offers none of what was not offered', () => {
+  test('SYN without options: SYN/ACK offers none of what was not offered', () => {
     const peer = new TcpPeer();
     listener(peer);
     peer.inject('S 0:0(0) win 32792');

@@ -115,7 +115,7 @@ describe('acknowledging', () => {
     f.finish();
   });
 
-  test('MUST-34, SHLD-14: a window once offered is not taken back while the buffer fills', () => {
+  test('SHLD-14: a window once offered is not taken back while the buffer fills', () => {
     const f = new TcpFlow({ rtt: 0.1 });
     let right = 0;
     for (let i = 0; i < 60; i++) {

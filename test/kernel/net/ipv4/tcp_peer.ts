@@ -11,13 +11,13 @@
  */
 import { expect } from 'vitest';
 import { internetChecksum } from '../../../../harness/packet/checksum.ts';
-import { parseIpv4Packet, pseudoHeader } from '../../../../harness/packet/ipv4.ts';
+import { type Ipv4Read, parseIpv4Packet, pseudoHeader } from '../../../../harness/packet/ipv4.ts';
 import { parseTcp, type TcpSegment, tcpChecksumOk } from '../../../../harness/packet/tcp.ts';
 import { NUD_PERMANENT, neigh_add } from '../../../../kernel/net/core/neighbour.ts';
-import { in_ntoa } from '../../../../kernel/net/ipv4/ip_header.ts';
+import { in_aton, in_ntoa } from '../../../../kernel/net/ipv4/ip_header.ts';
 import { ERESTARTSYS, TASK_INTERRUPTIBLE, type task_struct } from '../../../../kernel/sched/task.ts';
 import { type Syscalls, spawn } from '../../../../kernel/syscalls.ts';
-import { A, A_MAC, B, bytesOf, ipFrame, Segment } from '../segment.ts';
+import { A, A_MAC, B, bytesOf, hex, ipFrame, Segment } from '../segment.ts';
 
 /** Where the peer's relative sequence number 0 is. */
 export const PEER_ISN = 0x10000000;
@@ -41,6 +41,18 @@ export interface SentSegment extends TcpSegment {
   readonly tos: number;
   readonly ttl: number;
   readonly df: boolean;
+  /** Where it is addressed to: with a source route, that leads somewhere else first. */
+  readonly destination: string;
+  /** In hex. */
+  readonly ipOptions: string;
+}
+
+/** The end of a source route, which the checksum is made for; else the destination. */
+function endOfRoute(ip: Ipv4Read): string {
+  const { options, destination } = ip;
+  if (options[0] !== 131 && options[0] !== 137) return destination;
+  const length = options[1] as number;
+  return length < 7 ? destination : options.slice(length - 4, length).join('.');
 }
 
 export interface Flow {
@@ -49,6 +61,17 @@ export interface Flow {
   readonly hostPort: number;
   readonly peer: number;
   readonly host: number;
+}
+
+/** What the notation does not say. */
+export interface SegmentOptions {
+  readonly data?: Uint8Array;
+  readonly flow?: Flow;
+  readonly tos?: number;
+  readonly ttl?: number;
+  /** IP options, whole words. */
+  readonly ipOptions?: number[];
+  readonly badChecksum?: boolean;
 }
 
 /** The parts of a segment in the notation above. */
@@ -157,15 +180,12 @@ export class TcpPeer extends Segment {
   }
 
   /** A segment arrives. `data` fills its payload, else it is bytes of their relative sequence number. */
-  inject(text: string, options: { data?: Uint8Array; flow?: Flow; tos?: number; badChecksum?: boolean } = {}): void {
+  inject(text: string, options: SegmentOptions = {}): void {
     this.receive(this.frame(text, options));
   }
 
   /** The frame that carries a segment. */
-  frame(
-    text: string,
-    options: { data?: Uint8Array; flow?: Flow; tos?: number; badChecksum?: boolean } = {},
-  ): Uint8Array {
+  frame(text: string, options: SegmentOptions = {}): Uint8Array {
     const parsed = parse(text);
     const flow = options.flow ?? this.flow;
     const opts = this.encode(parsed.options ?? '', flow);
@@ -189,7 +209,14 @@ export class TcpPeer extends Segment {
       internetChecksum(pseudoHeader(pair, 6, segment.length), segment) ^ (options.badChecksum === true ? 1 : 0);
     segment[16] = sum >> 8;
     segment[17] = sum & 255;
-    return ipFrame([...segment], { protocol: 6, src: flow.peer, dst: flow.host, tos: options.tos ?? 0 });
+    return ipFrame([...segment], {
+      protocol: 6,
+      src: flow.peer,
+      dst: flow.host,
+      tos: options.tos ?? 0,
+      ttl: options.ttl ?? 64,
+      options: options.ipOptions ?? [],
+    });
   }
 
   /** An ICMP message that quotes the host's segment `seq:seq+length` arrives. */
@@ -307,11 +334,11 @@ export class TcpPeer extends Segment {
     return this.sent.splice(0).flatMap((bytes, i) => {
       if (bytes[12] !== 8 || bytes[13] !== 0 || bytes[23] !== 6) return [];
       const ip = parseIpv4Packet(bytes.subarray(14));
-      expect(tcpChecksumOk(ip.payload, ip), 'checksum of what was sent').toBe(true);
+      expect(tcpChecksumOk(ip.payload, { ...ip, destination: endOfRoute(ip) }), 'checksum of what was sent').toBe(true);
       const view = new DataView(bytes.buffer, bytes.byteOffset);
       const segment = parseTcp(ip.payload);
       const flow = {
-        peer: view.getInt32(30),
+        peer: in_aton(endOfRoute(ip)),
         peerPort: segment.destinationPort,
         host: view.getInt32(26),
         hostPort: segment.sourcePort,
@@ -330,7 +357,8 @@ export class TcpPeer extends Segment {
       const options = this.decode(segment, flow);
       if (options !== '') text += ` <${options}>`;
       const time = ((times[i] as number) - this.start) / 1e6;
-      return [{ ...segment, text, time, tos: ip.typeOfService, ttl: ip.timeToLive, df: ip.dontFragment }];
+      const { typeOfService: tos, timeToLive: ttl, dontFragment: df, destination } = ip;
+      return [{ ...segment, text, time, tos, ttl, df, destination, ipOptions: hex(ip.options) }];
     });
   }
 

@@ -170,7 +170,7 @@ describe('window probes (RFC 9293 3.8.6.1)', () => {
 describe('keep-alive (RFC 9293 3.8.4)', () => {
   const sysctl = { tcp_keepalive_time: 10, tcp_keepalive_intvl: 2, tcp_keepalive_probes: 3 };
 
-  test('MUST-25, MUST-26: off until it is asked for', () => {
+  test('MUST-24, MUST-25: off until it is asked for', () => {
     const f = new TcpFlow({ sysctl });
     f.wait(100);
     f.expect();
