@@ -87,6 +87,7 @@ const METRICS: readonly (readonly [number, string])[] = [
   [fib.RTAX_RTO_MIN, 'rto_min'],
   [fib.RTAX_INITRWND, 'initrwnd'],
   [fib.RTAX_QUICKACK, 'quickack'],
+  [fib.RTAX_FASTOPEN_NO_COOKIE, 'fastopen_no_cookie'],
 ];
 
 const nameIn = (list: readonly (readonly [number, string])[], value: number): string =>

@@ -32,6 +32,8 @@ export const MSG_CONFIRM = 0x800;
 export const MSG_ERRQUEUE = 0x2000;
 export const MSG_NOSIGNAL = 0x4000;
 export const MSG_MORE = 0x8000;
+/** Connects, too, with data in the SYN (tcp_fastopen.ts). */
+export const MSG_FASTOPEN = 0x20000000;
 /** recvmmsg: waits for the first message only. */
 export const MSG_WAITFORONE = 0x10000;
 

@@ -96,6 +96,7 @@ export const RTAX_FEATURES = 12;
 export const RTAX_RTO_MIN = 13;
 export const RTAX_INITRWND = 14;
 export const RTAX_QUICKACK = 15;
+export const RTAX_FASTOPEN_NO_COOKIE = 17;
 export const RTAX_MAX = 17;
 
 /** A flow whose source need not be ours, and one whose next hop the caller knows (net/flow.h). */
