@@ -327,7 +327,8 @@ function tcp_reset_numbers(sk: tcp_sock): void {
   sk.received_e0_bytes = 0;
   sk.received_ce_bytes = 0;
   sk.lost = 0;
-  sk.app_limited = 0;
+  sk.app_limited = -1;
+  sk.rate_app_limited = 1;
   if (sk.icsk_ca_initialized !== 0 && sk.icsk_ca_ops.release !== null) sk.icsk_ca_ops.release(sk);
   sk.icsk_ca_priv = null;
   sk.icsk_ca_initialized = 0;

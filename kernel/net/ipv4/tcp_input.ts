@@ -52,6 +52,7 @@ import {
   tcp_initialize_rcv_mss,
   tcp_rcv_rtt_measure_ts,
 } from './tcp_rcvbuf.ts';
+import { tcp_synack_rtt_meas } from './tcp_rtt.ts';
 import {
   __tcp_fast_path_on,
   after,
@@ -503,6 +504,8 @@ function synsent_without_ack(sk: tcp_sock, skb: sk_buff, saved_clamp: number): n
 function syn_recv_to_established(sk: tcp_sock, skb: sk_buff): void {
   // The SYN/ACK counts as delivered; no ACK has counted it.
   sk.delivered++;
+  // A child of a SYN cookie, or of a simultaneous open: its timestamps are the first sample.
+  if (sk.srtt_us === 0) tcp_synack_rtt_meas(sk, 0, false);
   tcp_try_undo_spurious_syn(sk);
   sk.retrans_stamp = 0;
   // Before the buffers are sized, which is done in segments as they will come.

@@ -3,59 +3,47 @@ import { COPY_FROM_USER } from '../../copies.ts';
 import { charge_copy } from '../../costs.ts';
 import { EAGAIN, EFAULT, EPIPE } from '../../errno.ts';
 import { ERESTARTSYS } from '../../sched/task.ts';
-import {
-  kfree_skb_reason,
-  SIZEOF_SHARED_INFO,
-  SKB_DROP_REASON,
-  type sk_buff,
-  skb_put,
-  skb_tailroom,
-} from '../core/skbuff.ts';
+import { kfree_skb_reason, SKB_DROP_REASON, type sk_buff, skb_put } from '../core/skbuff.ts';
 import { SEND_SHUTDOWN, type sock, sock_sndtimeo, TCP_CLOSE_WAIT, TCP_ESTABLISHED } from '../core/sock.ts';
 import { sk_stream_error, sk_stream_wait_connect, sk_stream_wait_memory } from '../core/stream.ts';
 import { MSG_DONTWAIT, MSG_EOR, MSG_MORE, MSG_OOB, type msghdr } from '../msg.ts';
 import { sk_stream_memory_free } from './tcp.ts';
 import { tcp_chrono_start, tcp_slow_start_after_idle_check } from './tcp_cwnd.ts';
-import { sk_mem_charge, sk_mem_uncharge, sk_wmem_queued_add, sk_wmem_schedule } from './tcp_mem.ts';
+import {
+  sk_forced_mem_schedule,
+  sk_mem_charge,
+  sk_mem_uncharge,
+  sk_wmem_queued_add,
+  sk_wmem_schedule,
+} from './tcp_mem.ts';
 import { tcp_current_mss } from './tcp_output.ts';
 import { tcp_rate_check_app_limited } from './tcp_rate.ts';
 import {
   after,
-  MAX_TCP_HEADER,
   TCP_CHRONO_BUSY,
+  TCP_MSS_DEFAULT,
   TCP_NAGLE_CORK,
   TCP_NAGLE_PUSH,
   TCPHDR_ACK,
   TCPHDR_PSH,
   TSQ_THROTTLED,
+  tcp_rtx_and_write_queues_empty,
   tcp_rtx_queue_empty,
   tcp_send_head,
+  tcp_skb_extend,
   type tcp_sock,
   tcp_stream_alloc_skb,
   tcp_write_queue_tail,
 } from './tcp_sock.ts';
 import { __tcp_push_pending_frames, tcp_push_one } from './tcp_write_queue.ts';
 
-/** Payload that lies in one piece behind MAX_TCP_HEADER, for 64 KiB in all with what alloc_skb adds. */
-const LARGEST_LINEAR = 65536 - MAX_TCP_HEADER - SIZEOF_SHARED_INFO;
-
-/**
- * Bytes that still go into a packet of the write queue: up to the goal, and, as it is in one piece and cannot grow, no
- * further than whole segments fill it, so that no short one stands between others.
- */
-function room_left(skb: sk_buff, size_goal: number, mss_now: number): number {
-  const capacity = skb.len + skb_tailroom(skb);
-  const goal = size_goal <= capacity ? size_goal : capacity >= mss_now ? capacity - (capacity % mss_now) : capacity;
-  return goal - skb.len;
-}
-
-/** Payload of the largest packet that one skb of the write queue may become: whole segments, up to half of the peer's window. */
-function tcp_size_goal(sk: tcp_sock, mss_now: number, large_allowed: boolean): number {
+/** tcp_xmit_size_goal: payload that one skb of the write queue may take: whole segments, up to half of the peer's window. */
+function tcp_xmit_size_goal(sk: tcp_sock, mss_now: number, large_allowed: boolean): number {
   if (!large_allowed || !sk.sk_can_gso) return mss_now;
-  // tcp_xmit_size_goal, tcp_bound_to_half_wnd
-  const most = Math.min(sk.sk_gso_max_size, LARGEST_LINEAR);
-  const half = sk.max_window >> 1;
-  const size = sk.max_window > 536 && most > half ? Math.max(half, 68 - sk.tcp_header_len) : most;
+  // tcp_bound_to_half_wnd
+  const cutoff = sk.max_window > TCP_MSS_DEFAULT ? sk.max_window >>> 1 : sk.max_window;
+  const most = sk.sk_gso_max_size;
+  const size = cutoff !== 0 && most > cutoff ? Math.max(cutoff, 68 - sk.tcp_header_len) : most;
   const segs = Math.min(Math.max(Math.floor(size / mss_now), 1), sk.sk_gso_max_segs);
   return Math.max(segs * mss_now, mss_now);
 }
@@ -82,6 +70,24 @@ function tcp_skb_entail(sk: tcp_sock, skb: sk_buff): void {
   sk.nonagle &= ~TCP_NAGLE_PUSH;
   if (sk.sk_write_queue.first === skb) tcp_chrono_start(sk, TCP_CHRONO_BUSY);
   tcp_slow_start_after_idle_check(sk);
+}
+
+/** tcp_stream_alloc_skb's second half: memory for the packet itself. The first of all gets it in any case. False: it is freed. */
+function tcp_skb_schedule(sk: tcp_sock, skb: sk_buff): boolean {
+  if (tcp_rtx_and_write_queues_empty(sk)) sk_forced_mem_schedule(sk, skb.truesize);
+  else if (!sk_wmem_schedule(sk, skb.truesize)) {
+    kfree_skb_reason(skb, SKB_DROP_REASON.NOMEM);
+    return false;
+  }
+  return true;
+}
+
+/** tcp_wmem_schedule: how many of `copy` bytes there is memory for; tcp_wmem's least is everybody's. */
+function tcp_wmem_schedule(sk: tcp_sock, copy: number): number {
+  if (sk_wmem_schedule(sk, copy)) return copy;
+  const left = (sk.sk_net.ipv4.tcp_wmem[0] as number) - sk.sk_wmem_queued;
+  if (left > 0) sk_forced_mem_schedule(sk, Math.min(left, copy));
+  return Math.min(copy, sk.sk_forward_alloc);
 }
 
 /** tcp_remove_empty_skb: a packet for which there was no byte. */
@@ -144,28 +150,33 @@ export function tcp_sendmsg(sk_: sock, msg: msghdr, length: number): number {
   const tp = kernel.trace.tcp_sendmsg;
   if (tp !== null) tp(sk, length);
   let mss_now = tcp_current_mss(sk);
-  let size_goal = tcp_size_goal(sk, mss_now, (flags & MSG_OOB) === 0);
+  let size_goal = tcp_xmit_size_goal(sk, mss_now, (flags & MSG_OOB) === 0);
   if (sk.sk_err !== 0 || (sk.sk_shutdown & SEND_SHUTDOWN) !== 0) return send_error(sk, copied, -EPIPE);
 
   while (copied < length) {
     let skb = tcp_write_queue_tail(sk);
     let copy = 0;
-    if (skb !== null && skb.eor === 0) copy = room_left(skb, size_goal, mss_now);
+    // tcp_skb_can_collapse_to
+    if (skb !== null && skb.eor === 0) copy = size_goal - skb.len;
     let room = true;
     if (skb === null || copy <= 0) {
       room = sk_stream_memory_free(sk);
       if (room) {
         // Whole segments in one piece, and room for what the program may still add to a short one.
         skb = tcp_stream_alloc_skb(sk, Math.min(size_goal, Math.max(mss_now, length - copied)));
-        if (skb === null) room = false;
-        else {
+        if (skb === null || !tcp_skb_schedule(sk, skb)) {
+          room = false;
+        } else {
           tcp_skb_entail(sk, skb);
-          copy = room_left(skb, size_goal, mss_now);
+          copy = size_goal - skb.len;
         }
       }
     }
     if (copy > length - copied) copy = length - copied;
-    if (room && !sk_wmem_schedule(sk, copy)) room = false;
+    if (room) {
+      copy = tcp_wmem_schedule(sk, copy);
+      room = copy > 0 && tcp_skb_extend(skb as sk_buff, copy, size_goal) === 0;
+    }
     if (!room) {
       tcp_remove_empty_skb(sk);
       if (copied !== 0) tcp_push(sk, flags & ~MSG_MORE, mss_now, TCP_NAGLE_PUSH, size_goal);
@@ -173,7 +184,7 @@ export function tcp_sendmsg(sk_: sock, msg: msghdr, length: number): number {
       const err = sk_stream_wait_memory(sk, task, timeo);
       if (err !== 0) return err === -ERESTARTSYS ? err : finish(sk, flags, mss_now, size_goal, copied, err);
       mss_now = tcp_current_mss(sk);
-      size_goal = tcp_size_goal(sk, mss_now, (flags & MSG_OOB) === 0);
+      size_goal = tcp_xmit_size_goal(sk, mss_now, (flags & MSG_OOB) === 0);
       continue;
     }
     const packet = skb as sk_buff;
@@ -198,7 +209,7 @@ export function tcp_sendmsg(sk_: sock, msg: msghdr, length: number): number {
       if ((flags & MSG_EOR) !== 0) packet.eor = 1;
       break;
     }
-    if (room_left(packet, size_goal, mss_now) > 0 || (flags & MSG_OOB) !== 0) continue;
+    if (packet.len < size_goal || (flags & MSG_OOB) !== 0) continue;
     if (forced_push(sk)) {
       tcp_mark_push(sk, packet);
       __tcp_push_pending_frames(sk, mss_now, TCP_NAGLE_PUSH);

@@ -3,7 +3,7 @@
 import { COPY_TCP_COLLAPSE, COPY_TCP_SPLIT } from '../../copies.ts';
 import { charge_copy } from '../../costs.ts';
 import { EAGAIN, EBUSY, EHOSTUNREACH, EINVAL, ENOMEM } from '../../errno.ts';
-import { type sk_buff, skb_cloned, skb_pull, skb_put, skb_tailroom, skb_trim } from '../core/skbuff.ts';
+import { type sk_buff, skb_cloned, skb_pull, skb_put, skb_trim } from '../core/skbuff.ts';
 import { TCP_CLOSE } from '../core/sock.ts';
 import { tcp_chrono_start, tcp_chrono_stop, tcp_cwnd_validate } from './tcp_cwnd.ts';
 import { tcp_grow_skb } from './tcp_grow_skb.ts';
@@ -65,6 +65,7 @@ import {
   tcp_rtx_queue_head,
   tcp_rtx_queue_tail,
   tcp_send_head,
+  tcp_skb_extend,
   type tcp_sock,
   tcp_stream_alloc_skb,
   tcp_wnd_end,
@@ -338,9 +339,8 @@ export function tcp_write_xmit(sk: tcp_sock, mss: number, nonagle: number, push_
       quota = 1;
     }
     quota = Math.min(quota, max_segs);
-    // The last segment is filled up, where there is more.
-    const part = skb.len % mss;
-    if (part !== 0 && skb.next !== null && skb.len < quota * mss) skb = tcp_grow_skb(sk, skb, mss - part);
+    const missing_bytes = quota * mss - skb.len;
+    if (missing_bytes > 0) tcp_grow_skb(sk, skb, missing_bytes);
     const tso_segs = tcp_set_skb_tso_segs(skb, mss);
     if (!tcp_snd_wnd_test(sk, skb, mss)) {
       is_rwnd_limited = true;
@@ -451,7 +451,7 @@ function tcp_retrans_try_collapse(sk: tcp_sock, to: sk_buff, space: number): voi
     if (skb.gso_segs > 1 || to.gso_segs > 1 || skb_cloned(skb) || (skb.sacked & TCPCB_SACKED_ACKED) !== 0) return;
     if (to.eor !== 0) return;
     space -= skb.len;
-    if (space < 0 || skb_tailroom(to) < skb.len || after(skb.end_seq, tcp_wnd_end(sk))) return;
+    if (space < 0 || after(skb.end_seq, tcp_wnd_end(sk)) || tcp_skb_extend(to, skb.len, to.len + skb.len) !== 0) return;
     tcp_collapse_retrans(sk, to, skb);
   }
 }
