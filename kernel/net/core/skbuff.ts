@@ -23,6 +23,7 @@ import { wait_queue_head } from '../../sched/wait.ts';
 import type { nf_conn } from '../netfilter/nf_conntrack.ts';
 import { SKB_CONSUMED, SKB_DROP_REASON } from './dropreason.ts';
 import type { dst_entry } from './dst.ts';
+import type { ubuf_info_msgzc } from './msg_zerocopy.ts';
 import type { net_device } from './netdevice.ts';
 import type { sock } from './sock.ts';
 
@@ -167,6 +168,13 @@ export class sk_buff {
   /** tcp_tsorted_anchor: neighbours by the time of sending. */
   tsorted_prev: sk_buff | null = null;
   tsorted_next: sk_buff | null = null;
+  /** The stamps of sending that it owes (SKBTX_), the byte they are of, and whether its acknowledgement is one. */
+  tx_flags = 0;
+  tskey = 0;
+  txstamp_ack = 0;
+  /** MSG_ZEROCOPY: the sends that have bytes in it, held (skb_zcopy); and in how many pieces of user memory those lie. */
+  ubuf: ubuf_info_msgzc | null = null;
+  nr_frags = 0;
   /** The clone that was sent last (skb_fclone_busy): still below as long as its `parent` is this packet's id and it lives. */
   tcp_clone: sk_buff | null = null;
 
@@ -243,6 +251,7 @@ function reset(skb: sk_buff): void {
   skb.vlan_present = 0;
   skb.skb_iif = 0;
   skb.tstamp = 0;
+  skb.tx_flags = 0;
   skb.cloned = 0;
   skb.ignore_df = 0;
   skb.dev = null;
@@ -388,6 +397,8 @@ export function copy_skb_header(to: sk_buff, from: sk_buff): void {
   to.vlan_present = from.vlan_present;
   to.skb_iif = from.skb_iif;
   to.tstamp = from.tstamp;
+  to.tx_flags = from.tx_flags;
+  to.tskey = from.tskey;
   to.ignore_df = from.ignore_df;
   to.dev = from.dev;
   to.dst = from.dst;

@@ -209,6 +209,12 @@ export class sock extends sk_buff_head {
   sk_filter_locked = false;
   /** SO_TIMESTAMPING: SOF_TIMESTAMPING_ bits. */
   sk_tsflags = 0;
+  /** The first byte, or packet, that SOF_TIMESTAMPING_OPT_ID counts from. */
+  sk_tskey = 0;
+  /** SO_ZEROCOPY (SOCK_ZEROCOPY), the number of the next send with MSG_ZEROCOPY, and the truesize of its notifications. */
+  sk_zerocopy = false;
+  sk_zckey = 0;
+  sk_omem_alloc = 0;
   /** SO_SELECT_ERR_QUEUE: errors are POLLPRI too. */
   sk_select_err_queue = false;
   /** SO_COOKIE: 0 until somebody asks. */

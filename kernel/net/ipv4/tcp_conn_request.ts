@@ -227,6 +227,8 @@ function tcp_create_openreq_child(sk: tcp_sock, req: tcp_request_sock, skb: sk_b
   child.sk_urginline = sk.sk_urginline;
   child.sk_priority = sk.sk_priority;
   child.sk_mark = req.ir_mark;
+  child.sk_zerocopy = sk.sk_zerocopy;
+  child.sk_tsflags = sk.sk_tsflags;
   child.sk_bound_dev_if = req.sk_bound_dev_if;
   child.sk_filter = sk.sk_filter;
   child.sk_filter_locked = sk.sk_filter_locked;

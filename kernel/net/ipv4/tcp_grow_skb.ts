@@ -11,7 +11,7 @@ import { tcp_skb_extend, type tcp_sock } from './tcp_sock.ts';
  */
 export function tcp_grow_skb(sk: tcp_sock, skb: sk_buff, amount: number): void {
   const { next } = skb;
-  if (next === null || skb.eor !== 0) return;
+  if (next === null || skb.eor !== 0 || skb.ubuf !== null || next.ubuf !== null) return;
   const n = Math.min(amount, next.len);
   if (n === 0 || tcp_skb_extend(skb, n, skb.len + amount) !== 0) return;
   skb.ram.move(skb_put(skb, n), next.data, n);
@@ -23,6 +23,9 @@ export function tcp_grow_skb(sk: tcp_sock, skb: sk_buff, amount: number): void {
     // A FIN takes a number of its own.
     skb.end_seq = next.end_seq;
     skb.eor = next.eor;
+    skb.tx_flags |= next.tx_flags;
+    if (next.tx_flags !== 0 || next.txstamp_ack !== 0) skb.tskey = next.tskey;
+    skb.txstamp_ack |= next.txstamp_ack;
     skb.tcp_flags |= next.tcp_flags;
     sk.sk_write_queue.unlink(next);
     tcp_wmem_free_skb(sk, next);

@@ -132,6 +132,9 @@ export function tcp_skb_cb_init(skb: sk_buff): void {
   skb.tx_is_app_limited = 0;
   skb.tsorted_prev = null;
   skb.tsorted_next = null;
+  skb.txstamp_ack = 0;
+  skb.ubuf = null;
+  skb.nr_frags = 0;
 }
 
 /** tcp_skb_pcount: segments that a packet of the write queue stands for; 0 before tcp_init_tso_segs. */

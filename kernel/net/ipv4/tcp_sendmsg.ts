@@ -1,12 +1,30 @@
 /** Bytes from the program to the write queue (net/ipv4/tcp.c: tcp_sendmsg_locked and what it calls). */
 import { COPY_FROM_USER } from '../../copies.ts';
 import { charge_copy } from '../../costs.ts';
-import { EAGAIN, EFAULT, EPIPE } from '../../errno.ts';
-import { ERESTARTSYS } from '../../sched/task.ts';
+import { EAGAIN, EFAULT, ENOBUFS, EPIPE } from '../../errno.ts';
+import { ERESTARTSYS, type task_struct } from '../../sched/task.ts';
+import {
+  MAX_SKB_FRAGS,
+  msg_zerocopy_realloc,
+  net_zcopy_put,
+  net_zcopy_put_abort,
+  type ubuf_info_msgzc,
+} from '../core/msg_zerocopy.ts';
+import { SOF_TIMESTAMPING_TX_ACK, SOF_TIMESTAMPING_TX_RECORD_MASK, sock_tx_timestamp } from '../core/skb_tstamp.ts';
 import { kfree_skb_reason, SKB_DROP_REASON, type sk_buff, skb_put } from '../core/skbuff.ts';
 import { SEND_SHUTDOWN, type sock, sock_sndtimeo, TCP_CLOSE_WAIT, TCP_ESTABLISHED } from '../core/sock.ts';
 import { sk_stream_error, sk_stream_wait_connect, sk_stream_wait_memory } from '../core/stream.ts';
-import { MSG_DONTWAIT, MSG_EOR, MSG_MORE, MSG_OOB, type msghdr } from '../msg.ts';
+import {
+  MSG_DONTWAIT,
+  MSG_EOR,
+  MSG_MORE,
+  MSG_OOB,
+  MSG_ZEROCOPY,
+  memcpy_from_msg,
+  msg_piece,
+  msg_range_ok,
+  type msghdr,
+} from '../msg.ts';
 import { sk_stream_memory_free } from './tcp.ts';
 import { tcp_chrono_start, tcp_slow_start_after_idle_check } from './tcp_cwnd.ts';
 import {
@@ -47,6 +65,8 @@ function tcp_xmit_size_goal(sk: tcp_sock, mss_now: number, large_allowed: boolea
   const segs = Math.min(Math.max(Math.floor(size / mss_now), 1), sk.sk_gso_max_segs);
   return Math.max(segs * mss_now, mss_now);
 }
+
+const PAGE_SIZE = 4096;
 
 /** forced_push: half of the largest window the other side has had is waiting. */
 function forced_push(sk: tcp_sock): boolean {
@@ -129,12 +149,80 @@ export function tcp_push(sk: tcp_sock, flags: number, mss_now: number, nonagle: 
   __tcp_push_pending_frames(sk, mss_now, (flags & MSG_MORE) !== 0 ? TCP_NAGLE_CORK : nonagle);
 }
 
+/** tcp_tx_timestamp: the last byte of the call is what its stamps are of. */
+function tcp_tx_timestamp(sk: tcp_sock): void {
+  const { sk_tsflags: tsflags } = sk;
+  const skb = tcp_write_queue_tail(sk);
+  if (skb === null) return;
+  skb.tx_flags |= sock_tx_timestamp(tsflags);
+  if ((tsflags & SOF_TIMESTAMPING_TX_ACK) !== 0) skb.txstamp_ack = 1;
+  if ((tsflags & SOF_TIMESTAMPING_TX_RECORD_MASK) !== 0) skb.tskey = (skb.seq + skb.len - 1) | 0;
+}
+
+/** tcp_sendmsg's `out`: stamps and push for what was taken. */
+function push_taken(sk: tcp_sock, flags: number, mss_now: number, size_goal: number): void {
+  if (sk.sk_tsflags !== 0) tcp_tx_timestamp(sk);
+  tcp_push(sk, flags, mss_now, sk.nonagle, size_goal);
+}
+
+/** How much the write queue's last packet still takes, 0 for nothing. */
+function tail_room(sk: tcp_sock, size_goal: number, uarg: ubuf_info_msgzc | null): number {
+  const skb = tcp_write_queue_tail(sk);
+  // tcp_skb_can_collapse_to
+  if (skb === null || skb.len >= size_goal || skb.eor !== 0) return 0;
+  // No place for one more page fragment, or it holds another send's (skb_zerocopy_iter_stream: -EMSGSIZE, -EEXIST).
+  if (skb.nr_frags >= MAX_SKB_FRAGS || (uarg !== null && skb.ubuf !== null && skb.ubuf !== uarg)) {
+    tcp_mark_push(sk, skb);
+    return 0;
+  }
+  return size_goal - skb.len;
+}
+
+/** What of `copy` bytes lies in one piece of the program's memory (msg.msg_at), in no more pages than the packet has place for. */
+function zerocopy_piece(skb: sk_buff, msg: msghdr, offset: number, copy: number): number {
+  const n = msg_piece(msg, offset, copy);
+  return Math.min(n, (MAX_SKB_FRAGS - skb.nr_frags) * PAGE_SIZE - (msg.msg_at & (PAGE_SIZE - 1)));
+}
+
+/** skb_zcopy_set: the packet holds `copy` bytes of that send, which count by pages. */
+function skb_zcopy_set(sk: tcp_sock, skb: sk_buff, uarg: ubuf_info_msgzc, at: number, copy: number): void {
+  const pages = Math.ceil(((at & (PAGE_SIZE - 1)) + copy) / PAGE_SIZE);
+  const beyond = pages * PAGE_SIZE - copy;
+  skb.nr_frags += pages;
+  skb.truesize += beyond;
+  sk_wmem_queued_add(sk, beyond);
+  sk_mem_charge(sk, beyond);
+  if (skb.ubuf !== null) return;
+  skb.ubuf = uarg;
+  uarg.refcnt++;
+}
+
+/** The number under which the program hears of this send's end (SO_ZEROCOPY); null: it does not; -ENOBUFS: too many of them. */
+function zerocopy_begin(sk: tcp_sock, msg: msghdr, length: number): ubuf_info_msgzc | null | number {
+  if (!sk.sk_zerocopy || length === 0) return null;
+  const { msg_task: task } = msg;
+  if (task !== null && task.call.held !== null) return task.call.held as ubuf_info_msgzc;
+  return msg_zerocopy_realloc(sk, length, tcp_write_queue_tail(sk)?.ubuf ?? null) ?? -ENOBUFS;
+}
+
 /**
  * tcp_sendmsg: bytes taken, which may be fewer than `length` when it shall not wait; or -EPIPE, -EAGAIN, -EFAULT, the
- * socket's error, or -ERESTARTSYS with the task asleep, `call.progress` bytes taken so far.
+ * socket's error, -ENOBUFS (MSG_ZEROCOPY), or -ERESTARTSYS with the task asleep, `call.progress` bytes taken so far.
  */
 export function tcp_sendmsg(sk_: sock, msg: msghdr, length: number): number {
   const sk = sk_ as tcp_sock;
+  if ((msg.flags & MSG_ZEROCOPY) === 0) return tcp_sendmsg_locked(sk, msg, length, null);
+  const uarg = zerocopy_begin(sk, msg, length);
+  if (typeof uarg === 'number') return uarg;
+  const result = tcp_sendmsg_locked(sk, msg, length, uarg);
+  if (uarg === null) return result;
+  if (result === -ERESTARTSYS) (msg.msg_task as task_struct).call.held = uarg;
+  else if (result < 0) net_zcopy_put_abort(uarg);
+  else net_zcopy_put(uarg);
+  return result;
+}
+
+function tcp_sendmsg_locked(sk: tcp_sock, msg: msghdr, length: number, uarg: ubuf_info_msgzc | null): number {
   const { kernel } = sk;
   const { flags, msg_task: task } = msg;
   const timeo = sock_sndtimeo(sk, (flags & MSG_DONTWAIT) !== 0);
@@ -155,11 +243,9 @@ export function tcp_sendmsg(sk_: sock, msg: msghdr, length: number): number {
 
   while (copied < length) {
     let skb = tcp_write_queue_tail(sk);
-    let copy = 0;
-    // tcp_skb_can_collapse_to
-    if (skb !== null && skb.eor === 0) copy = size_goal - skb.len;
+    let copy = tail_room(sk, size_goal, uarg);
     let room = true;
-    if (skb === null || copy <= 0) {
+    if (copy === 0) {
       room = sk_stream_memory_free(sk);
       if (room) {
         // Whole segments in one piece, and room for what the program may still add to a short one.
@@ -168,12 +254,13 @@ export function tcp_sendmsg(sk_: sock, msg: msghdr, length: number): number {
           room = false;
         } else {
           tcp_skb_entail(sk, skb);
-          copy = size_goal - skb.len;
+          copy = size_goal;
         }
       }
     }
     if (copy > length - copied) copy = length - copied;
     if (room) {
+      if (uarg !== null) copy = zerocopy_piece(skb as sk_buff, msg, copied, copy);
       copy = tcp_wmem_schedule(sk, copy);
       room = copy > 0 && tcp_skb_extend(skb as sk_buff, copy, size_goal) === 0;
     }
@@ -188,18 +275,20 @@ export function tcp_sendmsg(sk_: sock, msg: msghdr, length: number): number {
       continue;
     }
     const packet = skb as sk_buff;
-    if (task !== null && !task.mm.access_ok(msg.msg_base + copied, copy)) {
+    if (!msg_range_ok(msg, copied, copy)) {
       return finish(sk, flags, mss_now, size_goal, copied, -EFAULT);
     }
     // The one copy on the way out: user to kernel.
     const to = skb_put(packet, copy);
     charge_copy(kernel, copy, COPY_FROM_USER);
-    packet.ram.move(to, msg.msg_base + copied, copy);
+    if (msg.msg_iov === null) packet.ram.move(to, msg.msg_base + copied, copy);
+    else memcpy_from_msg(packet.ram, to, msg, copied, copy);
     const tp_copy = kernel.trace.skb_copy_from;
     if (tp_copy !== null) tp_copy(packet, msg.msg_base + copied, copy);
     packet.truesize += copy;
     sk_wmem_queued_add(sk, copy);
     sk_mem_charge(sk, copy);
+    if (uarg !== null) skb_zcopy_set(sk, packet, uarg, msg.msg_at, copy);
     if (copied === 0) packet.tcp_flags &= ~TCPHDR_PSH;
     sk.write_seq = (sk.write_seq + copy) | 0;
     packet.end_seq = (packet.end_seq + copy) | 0;
@@ -217,7 +306,7 @@ export function tcp_sendmsg(sk_: sock, msg: msghdr, length: number): number {
       tcp_push_one(sk, mss_now);
     }
   }
-  if (copied !== 0) tcp_push(sk, flags, mss_now, sk.nonagle, size_goal);
+  if (copied !== 0) push_taken(sk, flags, mss_now, size_goal);
   return copied;
 }
 
@@ -225,7 +314,7 @@ export function tcp_sendmsg(sk_: sock, msg: msghdr, length: number): number {
 function finish(sk: tcp_sock, flags: number, mss_now: number, size_goal: number, copied: number, err: number): number {
   tcp_remove_empty_skb(sk);
   if (copied !== 0) {
-    tcp_push(sk, flags, mss_now, sk.nonagle, size_goal);
+    push_taken(sk, flags, mss_now, size_goal);
     return copied;
   }
   return send_error(sk, 0, err);

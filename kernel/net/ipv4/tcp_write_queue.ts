@@ -3,6 +3,7 @@
 import { COPY_TCP_COLLAPSE, COPY_TCP_SPLIT } from '../../copies.ts';
 import { charge_copy } from '../../costs.ts';
 import { EAGAIN, EBUSY, EHOSTUNREACH, EINVAL, ENOMEM } from '../../errno.ts';
+import { has_tx_tstamp } from '../core/skb_tstamp.ts';
 import { type sk_buff, skb_cloned, skb_pull, skb_put, skb_trim } from '../core/skbuff.ts';
 import { TCP_CLOSE } from '../core/sock.ts';
 import { tcp_chrono_start, tcp_chrono_stop, tcp_cwnd_validate } from './tcp_cwnd.ts';
@@ -140,6 +141,12 @@ export function tcp_fragment(sk: tcp_sock, rtx: boolean, skb: sk_buff, len: numb
   buff.tx_delivered = skb.tx_delivered;
   buff.tx_is_app_limited = skb.tx_is_app_limited;
   split(skb, buff, len, rest, keep_tail);
+  if (skb.ubuf !== null) {
+    buff.ubuf = skb.ubuf;
+    buff.nr_frags = Math.ceil((skb.nr_frags * rest) / (len + rest));
+    skb.ubuf.refcnt++;
+  }
+  if (has_tx_tstamp(skb)) tcp_fragment_tstamp(skb, buff);
 
   const old_factor = skb.gso_segs;
   tcp_set_skb_tso_segs(skb, mss);
@@ -164,6 +171,21 @@ export function tcp_fragment(sk: tcp_sock, rtx: boolean, skb: sk_buff, len: numb
     sk.sk_write_queue.insert_after(skb, buff);
   }
   return 0;
+}
+
+/** tcp_fragment_tstamp: the stamp goes with the byte it is of. */
+function tcp_fragment_tstamp(skb: sk_buff, buff: sk_buff): void {
+  if (before(skb.tskey, buff.seq)) return;
+  tcp_skb_collapse_tstamp(buff, skb);
+  skb.tx_flags = 0;
+  skb.txstamp_ack = 0;
+}
+
+/** tcp_skb_collapse_tstamp: `skb` takes the stamps that `next` owes. */
+function tcp_skb_collapse_tstamp(skb: sk_buff, next: sk_buff): void {
+  skb.tx_flags |= next.tx_flags;
+  skb.tskey = next.tskey;
+  skb.txstamp_ack |= next.txstamp_ack;
 }
 
 /** skb_split for linear packets: the part that is copied is the shorter one, where that may be. */
@@ -449,7 +471,7 @@ function tcp_retrans_try_collapse(sk: tcp_sock, to: sk_buff, space: number): voi
   space -= to.len;
   for (let skb = to.next; skb !== null; skb = to.next) {
     if (skb.gso_segs > 1 || to.gso_segs > 1 || skb_cloned(skb) || (skb.sacked & TCPCB_SACKED_ACKED) !== 0) return;
-    if (to.eor !== 0) return;
+    if (to.eor !== 0 || to.ubuf !== null || skb.ubuf !== null) return;
     space -= skb.len;
     if (space < 0 || after(skb.end_seq, tcp_wnd_end(sk)) || tcp_skb_extend(to, skb.len, to.len + skb.len) !== 0) return;
     tcp_collapse_retrans(sk, to, skb);
@@ -468,6 +490,7 @@ function tcp_collapse_retrans(sk: tcp_sock, to: sk_buff, skb: sk_buff): void {
     sk_mem_charge(sk, len);
   }
   tcp_highest_sack_replace(sk, skb, to);
+  if (has_tx_tstamp(skb)) tcp_skb_collapse_tstamp(to, skb);
   to.end_seq = skb.end_seq;
   to.tcp_flags |= skb.tcp_flags;
   to.sacked |= skb.sacked & TCPCB_EVER_RETRANS;
