@@ -27,6 +27,7 @@ import {
   SKB_DROP_REASON,
   type sk_buff,
   skb_put,
+  skb_tx_timestamp,
 } from '../../kernel/include/skbuff.ts';
 import { ne2k_pci_block_input, ne2k_pci_block_output, ne2k_pci_get_8390_hdr, ne2k_pci_reset_8390 } from './block.ts';
 import {
@@ -315,6 +316,7 @@ export function ei_start_xmit(skb: sk_buff, dev: net_device): netdev_tx_t {
     kfree_skb_reason(skb, SKB_DROP_REASON.DEV_READY);
     return NETDEV_TX_OK;
   }
+  skb_tx_timestamp(skb);
   ei.tx_length[buffer] = length;
   ei.tx_state[buffer] = TX_READY;
   const other = (1 - buffer) as 0 | 1;

@@ -36,6 +36,7 @@ import {
   type sk_buff,
   skb_gso_transport_seglen_headers,
   skb_headlen,
+  skb_tx_timestamp,
 } from '../../kernel/include/skbuff.ts';
 import { writel } from '../lib/io.ts';
 import { netdev_priv, type q_vector, type ring, TX_MAX_PIECES, TX_STOP_THRESHOLD } from './ringside.ts';
@@ -117,6 +118,7 @@ export function xmit_frame(skb: sk_buff, netdev: net_device): netdev_tx_t {
     return NETDEV_TX_OK;
   }
   if (tx.unused() < TX_STOP_THRESHOLD) netif_stop_subqueue(netdev, q.index);
+  skb_tx_timestamp(skb);
   // BQL; and the doorbell only for the last of a row.
   const txq = netdev._tx[q.index] as netdev_queue;
   if (netdev_tx_sent_queue(txq, skb.len, netdev_xmit_more(netdev))) {

@@ -29,7 +29,7 @@ import {
 import { SO_TYPE, SOL_SOCKET } from '../../kernel/net/core/sock.ts';
 import { ip_route_add } from '../../kernel/net/ipv4/fib.ts';
 import { type tcp_info, tcp_info_parse } from '../../kernel/net/ipv4/tcp_sockopt.ts';
-import { AF_INET, cmsg, type sockaddr, sockaddr_in, sockopt, user_msghdr } from '../../kernel/net/msg.ts';
+import { AF_INET, cmsg, iovec, type sockaddr, sockaddr_in, sockopt, user_msghdr } from '../../kernel/net/msg.ts';
 import type { Program, task_struct } from '../../kernel/sched/task.ts';
 import type { Syscalls } from '../../kernel/syscalls.ts';
 import type { Host, Plugged } from '../machine/host.ts';
@@ -444,9 +444,23 @@ export class DrillHost {
     return this.sending('sendto', fd, data, length, flags, to, false);
   }
 
-  /** `data`: the buffers (msg_iov). The kernel knows no control messages for sending yet. */
+  /** `data`: the buffers (msg_iov), each in memory of its own. The kernel knows no control messages for sending yet. */
   sendmsg(fd: number, data: readonly Uint8Array[], flags = 0, to: SocketAddress | null = null): Operation {
-    return this.sending('sendmsg', fd, concat(data), undefined, flags, to, false);
+    const copies = data.map(each => (bytesOf('sendmsg', each) as Uint8Array).slice());
+    const size = copies.reduce((sum, { length }) => sum + length, 0);
+    if (size > CALL_MAX) throw new RangeError(`sendmsg: more than ${CALL_MAX} bytes in one call`);
+    const address = to === null ? null : sockaddrOf(to);
+    return this.call('sendmsg', function* (sys) {
+      const hdr = new user_msghdr();
+      hdr.name = address;
+      const iov = copies.map(({ length }) => new iovec(sys.mmap(Math.max(length, 1)), length));
+      hdr.iov = iov;
+      const failed = iov.find(({ base }) => base < 0);
+      for (const [i, { base }] of iov.entries()) if (base > 0) sys.kernel.ram.u8.set(copies[i] as Uint8Array, base);
+      const n = failed !== undefined ? failed.base : yield* sys.sendmsg(fd, hdr, flags);
+      for (const { base } of iov) if (base > 0) sys.munmap(base);
+      return [n];
+    });
   }
 
   shutdown(fd: number, how: number): Operation {

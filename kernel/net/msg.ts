@@ -36,6 +36,7 @@ export const MSG_MORE = 0x8000;
 export const MSG_FASTOPEN = 0x20000000;
 /** recvmmsg: waits for the first message only. */
 export const MSG_WAITFORONE = 0x10000;
+export const MSG_ZEROCOPY = 0x4000000;
 
 export const SHUT_RD = 0;
 export const SHUT_WR = 1;
@@ -216,6 +217,8 @@ export class msghdr {
   msg_base = 0;
   /** The pieces, where there are several (msg_iter); `msg_base` is the first one's. */
   msg_iov: readonly iovec[] | null = null;
+  /** The answer of msg_piece. */
+  msg_at = 0;
   /** MSG_ flags of the call, and what it tells the program in return (MSG_TRUNC). */
   flags = 0;
   msg_flags = 0;
@@ -237,6 +240,42 @@ export function msg_access_ok(msg: msghdr, length: number): boolean {
     length -= n;
   }
   return length <= 0;
+}
+
+/** The same for the `length` bytes from `offset` on. */
+export function msg_range_ok(msg: msghdr, offset: number, length: number): boolean {
+  const { msg_task: task, msg_iov: iov } = msg;
+  if (task === null) return true;
+  if (iov === null) return task.mm.access_ok(msg.msg_base + offset, length);
+  for (let i = 0; i < iov.length && length > 0; i++) {
+    const piece = iov[i] as iovec;
+    const n = Math.min(piece.length - offset, length);
+    if (n > 0) {
+      if (!task.mm.access_ok(piece.base + offset, n)) return false;
+      length -= n;
+      offset = 0;
+    } else {
+      offset -= piece.length;
+    }
+  }
+  return length <= 0;
+}
+
+/** Bytes of the piece of memory that holds the message's byte `offset`, from there on; their address is in `msg_at`. */
+export function msg_piece(msg: msghdr, offset: number, length: number): number {
+  const { msg_iov: iov } = msg;
+  if (iov !== null) {
+    for (let i = 0; i < iov.length; i++) {
+      const piece = iov[i] as iovec;
+      if (offset < piece.length) {
+        msg.msg_at = piece.base + offset;
+        return Math.min(piece.length - offset, length);
+      }
+      offset -= piece.length;
+    }
+  }
+  msg.msg_at = msg.msg_base + offset;
+  return length;
 }
 
 /** memcpy_from_msg: `length` bytes from `offset` of the message to RAM at `to`. msg_access_ok has been asked. */

@@ -29,7 +29,6 @@ import {
   SOCK_CLOEXEC,
   SOCK_MAX,
   SOCK_NONBLOCK,
-  SOCK_STREAM,
   SOCK_TYPE_MASK,
   type sockaddr,
   type sockopt,
@@ -222,7 +221,7 @@ function total_length(hdr: user_msghdr): number {
 }
 
 /** Puts a program's buffers into the header (import_iovec). Bytes, or a negative errno. */
-function import_iovec(sock: socket, msg: msghdr, hdr: user_msghdr): number {
+function import_iovec(msg: msghdr, hdr: user_msghdr): number {
   const length = total_length(hdr);
   const { iov } = hdr;
   msg.msg_base = hdr.base;
@@ -230,8 +229,6 @@ function import_iovec(sock: socket, msg: msghdr, hdr: user_msghdr): number {
   let first = 0;
   while (first < iov.length - 1 && (iov[first] as iovec).length === 0) first++;
   msg.msg_base = iov.length === 0 ? 0 : (iov[first] as iovec).base;
-  // A stream need not take, or give, all at once: one piece at a time.
-  if (sock.type === SOCK_STREAM) return iov.length === 0 ? 0 : (iov[first] as iovec).length;
   if (iov.length > 1) msg.msg_iov = iov;
   return length;
 }
@@ -241,7 +238,7 @@ function send_message(task: task_struct, open: file, hdr: user_msghdr, flags: nu
   const sock = open.private_data as socket;
   if ((open.f_flags & O_NONBLOCK) !== 0) flags |= MSG_DONTWAIT;
   const msg = message(task, hdr.base, flags, hdr.name);
-  const length = import_iovec(sock, msg, hdr);
+  const length = import_iovec(msg, hdr);
   if (length < 0) return length;
   msg.msg_control = hdr.control;
   return (sock.ops as proto_ops).sendmsg(sock, msg, Math.min(length, MAX_RW_COUNT));
@@ -255,7 +252,7 @@ function receive_message(task: task_struct, open: file, hdr: user_msghdr, flags:
   const before = control?.present ?? 0;
   if (control !== null) control.present = 0;
   const msg = message(task, hdr.base, flags, hdr.name);
-  const length = import_iovec(sock, msg, hdr);
+  const length = import_iovec(msg, hdr);
   msg.msg_control = control;
   const result = length < 0 ? length : (sock.ops as proto_ops).recvmsg(sock, msg, Math.min(length, MAX_RW_COUNT));
   if (result >= 0) hdr.flags = msg.msg_flags;

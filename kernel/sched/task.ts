@@ -53,6 +53,8 @@ export class syscall implements Iterator<undefined, number, undefined> {
   deadline = 0;
   /** When the call as a whole gives up (ns), for calls of several parts. */
   end = 0;
+  /** What the call holds while it sleeps. */
+  held: unknown = null;
 
   constructor(task: task_struct) {
     this.task = task;
@@ -70,6 +72,7 @@ export class syscall implements Iterator<undefined, number, undefined> {
     this.restarted = false;
     this.progress = 0;
     this.deadline = 0;
+    this.held = null;
     return this;
   }
 

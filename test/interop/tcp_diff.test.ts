@@ -6,13 +6,10 @@ import { SCRIPTS } from './tcp_diff_scripts.ts';
 
 /** What takes seconds of real time is for the long run. */
 const SHORT_MS = 4000;
-/** Where ours is known to differ: it has buffers of one segment each, Linux of several; and what nobody has looked into yet. */
-const DIFFERENT =
-  /^(passive open <mss (20>|88,)|sndbuf|small writes|TCP_NOTSENT|EPOLLOUT|blocking write|window smaller|ICMP: frag|SYN cookies always$|shutdown RDWR)/;
 /** A real machine has other work: what differs is played again, alone. */
 const TRIES = 10;
 
-const names = Object.keys(SCRIPTS).filter(name => !DIFFERENT.test(name));
+const names = Object.keys(SCRIPTS);
 
 testOnTap()(
   'the same calls and segments: Linux and our host do the same, at the same times',

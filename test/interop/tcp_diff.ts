@@ -315,8 +315,7 @@ const LOOSE: { readonly [name: string]: number | null } = {
 /** The parts that must be equal, and the numbers that must be near. */
 function looseParts(text: string): { exact: string; near: [value: number, slack: number][] } {
   const near: [number, number][] = [];
-  // Linux has TSO-sized buffers even where the device has not, and sets PSH on each: no matter of this comparison.
-  let exact = text.replace(/^((?:\S+>\S+ )?[A-Z.]*?)P/, '$1').replace(/TS val (\d+)/, (_, value: string) => {
+  let exact = text.replace(/TS val (\d+)/, (_, value: string) => {
     near.push([Number(value), SLACK_MS + Number(value) * SLACK_PART]);
     return 'TS val ~';
   });

@@ -23,6 +23,7 @@ import {
   type netdev_tx_t,
 } from './netdevice.ts';
 import { skb_checksum_help } from './skb_checksum.ts';
+import { skb_sched_timestamp } from './skb_tstamp.ts';
 import {
   CHECKSUM_PARTIAL,
   consume_skb,
@@ -250,6 +251,7 @@ export function dev_queue_xmit(skb: sk_buff): number {
   qdisc_pkt_len_init(skb);
   const tp = kernel.trace.dev_queue_xmit;
   if (tp !== null) tp(skb);
+  if (skb.tx_flags !== 0) skb_sched_timestamp(skb);
   const txq = netdev_core_pick_tx(dev, skb);
   const q = txq.qdisc;
   if (q.ops !== noqueue_qdisc_ops) return __dev_xmit_skb(skb, q, txq);

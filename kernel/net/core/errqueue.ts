@@ -15,6 +15,10 @@ export const SO_EE_ORIGIN_NONE = 0;
 export const SO_EE_ORIGIN_LOCAL = 1;
 export const SO_EE_ORIGIN_ICMP = 2;
 export const SO_EE_ORIGIN_ICMP6 = 3;
+/** SO_EE_ORIGIN_TXSTATUS, too. */
+export const SO_EE_ORIGIN_TIMESTAMPING = 4;
+export const SO_EE_ORIGIN_ZEROCOPY = 5;
+
 /** Fills in what an error packet says. `at`: where the destination's address stands. */
 export function set_exterr(
   skb: sk_buff,

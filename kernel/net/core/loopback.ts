@@ -13,12 +13,14 @@ import {
   NETIF_F_SG,
   type net_device_ops,
 } from './netdevice.ts';
+import { skb_tx_timestamp } from './skb_tstamp.ts';
 import { CHECKSUM_PARTIAL, CHECKSUM_UNNECESSARY, skb_orphan } from './skbuff.ts';
 
 const loopback_ops: net_device_ops = {
   ndo_open: () => 0,
   ndo_stop: () => 0,
   ndo_start_xmit(skb, dev) {
+    skb_tx_timestamp(skb);
     skb_orphan(skb);
     skb.protocol = eth_type_trans(skb, dev);
     const length = skb.len;

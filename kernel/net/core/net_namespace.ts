@@ -80,6 +80,8 @@ export class net {
     somaxconn: 4096,
     rmem_default: 212992,
     rmem_max: 212992,
+    optmem_max: 131072,
+    tstamp_allow_data: 1,
     wmem_default: 212992,
     wmem_max: 212992,
   };

@@ -23,6 +23,7 @@ import { wait_queue_head } from '../../sched/wait.ts';
 import type { nf_conn } from '../netfilter/nf_conntrack.ts';
 import { SKB_CONSUMED, SKB_DROP_REASON } from './dropreason.ts';
 import type { dst_entry } from './dst.ts';
+import type { ubuf_info_msgzc } from './msg_zerocopy.ts';
 import type { net_device } from './netdevice.ts';
 import type { sock } from './sock.ts';
 
@@ -167,6 +168,13 @@ export class sk_buff {
   /** tcp_tsorted_anchor: neighbours by the time of sending. */
   tsorted_prev: sk_buff | null = null;
   tsorted_next: sk_buff | null = null;
+  /** The stamps of sending that it owes (SKBTX_), the byte they are of, and whether its acknowledgement is one. */
+  tx_flags = 0;
+  tskey = 0;
+  txstamp_ack = 0;
+  /** MSG_ZEROCOPY: the sends that have bytes in it, held (skb_zcopy); and in how many pieces of user memory those lie. */
+  ubuf: ubuf_info_msgzc | null = null;
+  nr_frags = 0;
   /** The clone that was sent last (skb_fclone_busy): still below as long as its `parent` is this packet's id and it lives. */
   tcp_clone: sk_buff | null = null;
 
@@ -243,6 +251,7 @@ function reset(skb: sk_buff): void {
   skb.vlan_present = 0;
   skb.skb_iif = 0;
   skb.tstamp = 0;
+  skb.tx_flags = 0;
   skb.cloned = 0;
   skb.ignore_df = 0;
   skb.dev = null;
@@ -265,9 +274,14 @@ function reset(skb: sk_buff): void {
 
 /** alloc_skb: an empty skb with room for `size` bytes, or null when there is no memory. The caller owns it. */
 export function alloc_skb(kernel: Kernel, size: number): sk_buff | null {
+  return __alloc_skb(kernel, size, SIZEOF_SHARED_INFO);
+}
+
+/** As alloc_skb, with `behind` bytes of the buffer left out of use: Linux keeps skb_shared_info there. */
+export function __alloc_skb(kernel: Kernel, size: number, behind: number): sk_buff | null {
   const fail = kernel.skbs.fail_alloc;
   if (fail?.(size)) return null;
-  const bucket = Slab.roundup(size + SIZEOF_SHARED_INFO);
+  const bucket = Slab.roundup(size + behind);
   const head = bucket === 0 ? 0 : kernel.slab.kmalloc(bucket);
   if (head === 0) return null;
   kernel.clock.now += kernel.cost.alloc_skb;
@@ -276,7 +290,7 @@ export function alloc_skb(kernel: Kernel, size: number): sk_buff | null {
   skb.head = head;
   skb.data = head;
   skb.tail = head;
-  skb.end = head + bucket - SIZEOF_SHARED_INFO;
+  skb.end = head + bucket - behind;
   skb.len = 0;
   skb.data_len = 0;
   skb.truesize = bucket + SIZEOF_SK_BUFF;
@@ -383,6 +397,8 @@ export function copy_skb_header(to: sk_buff, from: sk_buff): void {
   to.vlan_present = from.vlan_present;
   to.skb_iif = from.skb_iif;
   to.tstamp = from.tstamp;
+  to.tx_flags = from.tx_flags;
+  to.tskey = from.tskey;
   to.ignore_df = from.ignore_df;
   to.dev = from.dev;
   to.dst = from.dst;
@@ -439,20 +455,31 @@ export function skb_cow_head(skb: sk_buff, headroom: number): number {
 
 /** pskb_expand_head: private data with `headroom` bytes in front and `extra_tail` more behind. 0 or -ENOMEM. */
 export function pskb_expand_head(skb: sk_buff, headroom: number, extra_tail: number): number {
+  return __pskb_expand_head(skb, headroom, extra_tail, SIZEOF_SHARED_INFO, COPY_UNSHARE);
+}
+
+/** As pskb_expand_head, `behind` as for __alloc_skb; `place`: the copy's, as charge_copy has it. */
+export function __pskb_expand_head(
+  skb: sk_buff,
+  headroom: number,
+  extra_tail: number,
+  behind: number,
+  place: number,
+): number {
   const { slab, ram, skbs } = skb.kernel;
   const keep = skb.mac_header === 0 ? skb.data : Math.min(skb.mac_header, skb.data);
   const front = Math.max(headroom, skb.data - keep);
   const size = front + (skb.end - skb.data) + extra_tail;
   if (skbs.fail_alloc?.(size)) return -ENOMEM;
-  const bucket = Slab.roundup(size + SIZEOF_SHARED_INFO);
+  const bucket = Slab.roundup(size + behind);
   const head = bucket === 0 ? 0 : slab.kmalloc(bucket);
   if (head === 0) return -ENOMEM;
   const shift = head + front - skb.data;
   ram.move(keep + shift, keep, skb.tail - keep);
-  charge_copy(skb.kernel, skb.tail - keep, COPY_UNSHARE);
+  charge_copy(skb.kernel, skb.tail - keep, place);
   put_head(skb);
   skb.head = head;
-  skb.end = head + bucket - SIZEOF_SHARED_INFO;
+  skb.end = head + bucket - behind;
   skb.data += shift;
   skb.tail += shift;
   if (skb.mac_header !== 0) skb.mac_header += shift;

@@ -260,6 +260,12 @@ export class sock extends sk_buff_head {
   /** Links of the chain of listeners on a port. */
   portaddr_next: sock | null = null;
   portaddr_prev: sock | null = null;
+  /** The first byte, or packet, that SOF_TIMESTAMPING_OPT_ID counts from. */
+  sk_tskey = 0;
+  /** SO_ZEROCOPY (SOCK_ZEROCOPY), the number of the next send with MSG_ZEROCOPY, and the truesize of its notifications. */
+  sk_zerocopy = false;
+  sk_zckey = 0;
+  sk_omem_alloc = 0;
   /** SO_COOKIE: 0 until somebody asks. */
   sk_cookie = 0;
   /** The hash of the flow that a connected socket receives, for RFS. */

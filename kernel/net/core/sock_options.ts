@@ -7,9 +7,19 @@ import {
   CMSG_TIMESTAMP,
   CMSG_TIMESTAMP_US,
   CMSG_TIMESTAMPING,
+  SOCK_STREAM,
   type sockopt,
 } from '../msg.ts';
 import { SKF_AD_MAX, sk_attach_filter, sk_detach_filter } from './filter.ts';
+import {
+  SOF_TIMESTAMPING_MASK,
+  SOF_TIMESTAMPING_OPT_ID,
+  SOF_TIMESTAMPING_OPT_ID_TCP,
+  SOF_TIMESTAMPING_OPT_STATS,
+  SOF_TIMESTAMPING_OPT_TSONLY,
+  SOF_TIMESTAMPING_RX_SOFTWARE,
+  SOF_TIMESTAMPING_SOFTWARE,
+} from './skb_tstamp.ts';
 import {
   own_opts,
   SCHEDULE_TIMEOUT_MAX,
@@ -20,6 +30,7 @@ import {
   sk_dst_reset,
   type sock,
   sock_error,
+  TCP_CLOSE,
   TCP_LISTEN,
 } from './sock.ts';
 import { reuseport_attach_prog, reuseport_detach_prog, reuseport_update_incoming_cpu } from './sock_reuseport.ts';
@@ -67,16 +78,13 @@ export const SO_INCOMING_CPU = 49;
 export const SO_ATTACH_REUSEPORT_CBPF = 51;
 export const SO_MEMINFO = 55;
 export const SO_COOKIE = 57;
+export const SO_ZEROCOPY = 60;
 export const SO_BINDTOIFINDEX = 62;
 export const SO_DETACH_REUSEPORT_BPF = 68;
 export const SO_RCVMARK = 75;
 export const SO_RCVPRIORITY = 82;
 
-export const SOF_TIMESTAMPING_RX_SOFTWARE = 1 << 3;
-export const SOF_TIMESTAMPING_SOFTWARE = 1 << 4;
-/** All bits up to SOF_TIMESTAMPING_LAST. */
-const SOF_TIMESTAMPING_MASK = 0x7ffff;
-
+const IPPROTO_TCP = 6;
 const U32_MAX = 0xffffffff;
 const SIZEOF_INT = 4;
 const SIZEOF_TIMEVAL = 16;
@@ -118,6 +126,32 @@ function size_of(name: number): number {
 function set_cmsg(sk: sock, bit: number, on: boolean): number {
   sk.cmsg_flags = on ? sk.cmsg_flags | bit : sk.cmsg_flags & ~bit;
   return 0;
+}
+
+/** What TCP's socks know of their stream. */
+interface stream_numbers extends sock {
+  readonly write_seq: number;
+  readonly snd_una: number;
+}
+
+/** sock_set_timestamping. Numbers count from where a stream stands: from what was written last, or acknowledged. */
+function sock_set_timestamping(sk: sock, value: number): number {
+  if ((value & ~SOF_TIMESTAMPING_MASK) !== 0) return -EINVAL;
+  const id = (value & SOF_TIMESTAMPING_OPT_ID) !== 0;
+  const id_tcp = (value & SOF_TIMESTAMPING_OPT_ID_TCP) !== 0;
+  if (id_tcp && !id) return -EINVAL;
+  if (id && (sk.opts.sk_tsflags & SOF_TIMESTAMPING_OPT_ID) === 0) {
+    sk.sk_tskey = 0;
+    if (sk.sk_type === SOCK_STREAM && sk.sk_protocol === IPPROTO_TCP) {
+      if (sk.sk_state === TCP_CLOSE || sk.sk_state === TCP_LISTEN) return -EINVAL;
+      const { write_seq, snd_una } = sk as stream_numbers;
+      sk.sk_tskey = id_tcp ? write_seq : snd_una;
+    }
+  }
+  if ((value & SOF_TIMESTAMPING_OPT_STATS) !== 0 && (value & SOF_TIMESTAMPING_OPT_TSONLY) === 0) return -EINVAL;
+  own_opts(sk).sk_tsflags = value;
+  const wanted = SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
+  return set_cmsg(sk, CMSG_TIMESTAMPING, (value & wanted) === wanted);
 }
 
 /** sk_setsockopt: 0 or a negative errno. */
@@ -175,12 +209,13 @@ export function sk_setsockopt(sk: sock, name: number, opt: sockopt): number {
       set_cmsg(sk, CMSG_TIMESTAMP | CMSG_TIMESTAMP_US, false);
       if (on) set_cmsg(sk, name === SO_TIMESTAMP ? CMSG_TIMESTAMP_US : CMSG_TIMESTAMP, true);
       return 0;
-    case SO_TIMESTAMPING: {
-      if ((value & ~SOF_TIMESTAMPING_MASK) !== 0) return -EINVAL;
-      own_opts(sk).sk_tsflags = value;
-      const wanted = SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
-      return set_cmsg(sk, CMSG_TIMESTAMPING, (value & wanted) === wanted);
-    }
+    case SO_TIMESTAMPING:
+      return sock_set_timestamping(sk, value);
+    case SO_ZEROCOPY:
+      if (sk.sk_type !== SOCK_STREAM || sk.sk_protocol !== IPPROTO_TCP) return -EOPNOTSUPP;
+      if (value < 0 || value > 1) return -EINVAL;
+      sk.sk_zerocopy = on;
+      return 0;
     case SO_PASSCRED:
       // sk_may_scm_recv: for local sockets only.
       return -EOPNOTSUPP;
@@ -344,6 +379,9 @@ function get_option(sk: sock, name: number, opt: sockopt): number {
       return get_cmsg(sk, CMSG_TIMESTAMP, opt);
     case SO_TIMESTAMPING:
       opt.value = sk.opts.sk_tsflags;
+      return 0;
+    case SO_ZEROCOPY:
+      opt.value = Number(sk.sk_zerocopy);
       return 0;
     case SO_RXQ_OVFL:
       return get_cmsg(sk, CMSG_RXQ_OVFL, opt);

@@ -16,6 +16,7 @@ import {
   sock_dequeue_err_skb,
   sock_queue_err_skb,
 } from '../core/errqueue.ts';
+import { SOF_TIMESTAMPING_SOFTWARE } from '../core/skb_tstamp.ts';
 import {
   alloc_skb,
   consume_skb,
@@ -297,7 +298,10 @@ export function ip_recv_error(sk: sock, msg: msghdr, length: number): number {
     return -EFAULT;
   }
   const name = msg.msg_name;
-  if (name !== null) {
+  const origin = ee_origin(skb);
+  // ipv4_datagram_support_addr: a stamp, or the end of a send, has no address.
+  const has_addr = origin === SO_EE_ORIGIN_ICMP || origin === SO_EE_ORIGIN_LOCAL || ee_port(skb) !== 0;
+  if (name !== null && has_addr) {
     name.sa_family = AF_INET;
     if (name.sa_layout === AF_INET) {
       (name as sockaddr_in).sin_addr = get32(skb.ram, ee_addr_at(skb));
@@ -308,16 +312,18 @@ export function ip_recv_error(sk: sock, msg: msghdr, length: number): number {
   if (control === null) {
     msg.msg_flags |= MSG_CTRUNC;
   } else {
-    control.present |= CMSG_RECVERR | (sk.cmsg_flags & TIMESTAMPS);
-    if ((sk.cmsg_flags & TIMESTAMPS) !== 0) sock_recv_cmsgs(skb, control, sk.cmsg_flags & TIMESTAMPS);
+    let stamps = sk.cmsg_flags & TIMESTAMPS & ~CMSG_TIMESTAMPING;
+    if (skb.tstamp !== 0 && (sk.opts.sk_tsflags & SOF_TIMESTAMPING_SOFTWARE) !== 0) stamps |= CMSG_TIMESTAMPING;
+    control.present |= CMSG_RECVERR | stamps;
+    if (stamps !== 0) sock_recv_cmsgs(skb, control, stamps);
     control.ee_errno = ee_errno(skb);
-    control.ee_origin = ee_origin(skb);
+    control.ee_origin = origin;
     control.ee_type = ee_type(skb);
     control.ee_code = ee_code(skb);
     control.ee_info = ee_info(skb);
     control.ee_data = ee_data(skb);
     // SO_EE_OFFENDER: the sender of the ICMP message. The header at network_header is that message's.
-    control.ee_offender = control.ee_origin === SO_EE_ORIGIN_ICMP ? iph_saddr(skb) : 0;
+    control.ee_offender = origin === SO_EE_ORIGIN_ICMP ? iph_saddr(skb) : 0;
   }
   msg.msg_flags |= MSG_ERRQUEUE;
   consume_skb(skb);

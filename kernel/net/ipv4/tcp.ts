@@ -335,7 +335,8 @@ function tcp_reset_numbers(sk: tcp_sock): void {
   sk.max_packets_out = 0;
   sk.window_clamp = 0;
   sk.delivered = 0;
-  sk.app_limited = 0;
+  sk.app_limited = -1;
+  sk.rate_app_limited = 1;
   if (sk.icsk_ca_initialized !== 0 && sk.icsk_ca_ops.release !== null) sk.icsk_ca_ops.release(sk);
   sk.icsk_ca_priv = null;
   sk.icsk_ca_initialized = 0;

@@ -1,6 +1,7 @@
 /** Acknowledgements (net/ipv4/tcp_input.c: tcp_ack): windows, what may be forgotten, and what congestion control makes of it. */
 
 import { SKB_DROP_REASON } from '../core/dropreason.ts';
+import { __skb_tstamp_tx, SCM_TSTAMP_ACK } from '../core/skb_tstamp.ts';
 import type { sk_buff } from '../core/skbuff.ts';
 import { TCP_SYN_SENT } from '../core/sock.ts';
 import { tcp_send_challenge_ack } from './tcp_challenge.ts';
@@ -170,6 +171,13 @@ function tcp_tso_acked(sk: tcp_sock, skb: sk_buff): number {
   return before_segs - skb.gso_segs;
 }
 
+/** tcp_ack_tstamp: the byte that the stamp is of has been acknowledged. */
+function tcp_ack_tstamp(sk: tcp_sock, skb: sk_buff, prior_snd_una: number): void {
+  const { tskey } = skb;
+  if (before(tskey, prior_snd_una) || !before(tskey, sk.snd_una)) return;
+  __skb_tstamp_tx(skb, sk, SCM_TSTAMP_ACK, (tskey - sk.sk_tskey) | 0);
+}
+
 /** tcp_clean_rtx_queue: frees what is acknowledged; RTT samples from it. FLAG_ bits. */
 function tcp_clean_rtx_queue(
   sk: tcp_sock,
@@ -224,6 +232,7 @@ function tcp_clean_rtx_queue(
       sk.retrans_stamp = 0;
     }
     if (!fully_acked) break;
+    if (skb.txstamp_ack !== 0) tcp_ack_tstamp(sk, skb, prior_snd_una);
     const next: sk_buff | null = skb.next;
     if (skb === sk.slow.retransmit_skb_hint) own_slow(sk).retransmit_skb_hint = null;
     tcp_highest_sack_replace(sk, skb, next);

@@ -4,7 +4,14 @@
  */
 import { dst_mtu } from '../core/dst.ts';
 import type { sk_buff } from '../core/skbuff.ts';
-import { SOCK_BINDADDR_LOCK, SOCK_BINDPORT_LOCK, SOCK_RCVBUF_LOCK, TCP_LISTEN, TCP_SYN_RECV } from '../core/sock.ts';
+import {
+  own_opts,
+  SOCK_BINDADDR_LOCK,
+  SOCK_BINDPORT_LOCK,
+  SOCK_RCVBUF_LOCK,
+  TCP_LISTEN,
+  TCP_SYN_RECV,
+} from '../core/sock.ts';
 import {
   inet_csk_reqsk_queue_add,
   inet_csk_reqsk_queue_drop,
@@ -241,6 +248,8 @@ function tcp_create_openreq_child(sk: tcp_sock, req: tcp_request_sock, skb: sk_b
   child.sk_reuse = sk.sk_reuse;
   child.sk_reuseport = sk.sk_reuseport;
   child.sk_mark = req.ir_mark;
+  child.sk_zerocopy = sk.sk_zerocopy;
+  own_opts(child).sk_tsflags = sk.opts.sk_tsflags;
   child.sk_bound_dev_if = req.sk_bound_dev_if;
   child.sk_filter = sk.sk_filter;
   child.cmsg_flags = sk.cmsg_flags;

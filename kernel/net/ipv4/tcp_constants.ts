@@ -4,8 +4,8 @@ import { HZ } from '../../time/timer.ts';
 // ---- constants ------------------------------------------------------------------------------------------------------
 
 export const TCP_HLEN = 20;
-/** Room in front of a segment's payload for every header (MAX_TCP_HEADER). */
-export const MAX_TCP_HEADER = 320;
+/** Room in front of a segment's payload for every header, in a kernel without wireless and tunnel devices. */
+export const MAX_TCP_HEADER = 192;
 export const MAX_TCP_OPTION_SPACE = 40;
 export const TCP_MIN_SND_MSS = 48;
 export const TCP_MIN_GSO_SIZE = TCP_MIN_SND_MSS - MAX_TCP_OPTION_SPACE;

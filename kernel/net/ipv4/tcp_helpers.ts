@@ -2,9 +2,10 @@
  * What all parts of TCP ask of a sock and of a segment (include/net/tcp.h): its header, the time, queues, windows and
  * counts, modes of acknowledging.
  */
+import { COPY_TCP_COLLAPSE } from '../../copies.ts';
 import type { Kernel } from '../../kernel.ts';
 import { HZ } from '../../time/timer.ts';
-import { alloc_skb, type sk_buff, skb_reserve } from '../core/skbuff.ts';
+import { __alloc_skb, __pskb_expand_head, type sk_buff, skb_reserve, skb_tailroom } from '../core/skbuff.ts';
 import { get16 } from './ip_header.ts';
 import {
   ICSK_ACK_SCHED,
@@ -86,8 +87,8 @@ export function jiffies_to_usecs(jiffies: number): number {
 
 // ---- packets --------------------------------------------------------------------------------------------------------
 
-/** Truesize of a segment of our own without payload: an sk_buff, its headers and its shared info, as on Linux. */
-export const TCP_SKB_TRUESIZE = 256 + MAX_TCP_HEADER + 320;
+/** Truesize of a segment of our own without payload: sk_buff, a head out of skb_small_head_cache and its shared info. */
+const TCP_SKB_TRUESIZE = 256 + 256 + 320;
 
 /**
  * tcp_stream_alloc_skb: an skb for the write queue with MAX_TCP_HEADER reserved and room for `size` bytes of payload;
@@ -95,12 +96,24 @@ export const TCP_SKB_TRUESIZE = 256 + MAX_TCP_HEADER + 320;
  * adds bytes adds them to truesize, too. The caller owns it.
  */
 export function tcp_stream_alloc_skb(tp: tcp_sock, size: number): sk_buff | null {
-  const skb = alloc_skb(tp.kernel, MAX_TCP_HEADER + size);
+  const skb = __alloc_skb(tp.kernel, MAX_TCP_HEADER + size, 0);
   if (skb === null) return null;
   skb_reserve(skb, MAX_TCP_HEADER);
   skb.truesize = TCP_SKB_TRUESIZE;
   tcp_skb_cb_init(skb);
   return skb;
+}
+
+/**
+ * Room for `n` more bytes at the end of a packet of the write queue, which will be `most` long at most: where Linux adds
+ * a page fragment, what lies in one piece here moves to a larger one. It doubles, so that many small writes copy each byte
+ * about once. 0 or -ENOMEM.
+ */
+export function tcp_skb_extend(skb: sk_buff, n: number, most: number): number {
+  if (skb_tailroom(skb) >= n) return 0;
+  const size = Math.max(skb.len + n, Math.min(2 * skb.len, most));
+  const extra = size - (skb.end - skb.data);
+  return __pskb_expand_head(skb, MAX_TCP_HEADER, extra, 0, COPY_TCP_COLLAPSE);
 }
 
 /** A control block as new. */
@@ -119,6 +132,9 @@ export function tcp_skb_cb_init(skb: sk_buff): void {
   skb.tx_is_app_limited = 0;
   skb.tsorted_prev = null;
   skb.tsorted_next = null;
+  skb.txstamp_ack = 0;
+  skb.ubuf = null;
+  skb.nr_frags = 0;
 }
 
 /** tcp_skb_pcount: segments that a packet of the write queue stands for; 0 before tcp_init_tso_segs. */

@@ -71,6 +71,8 @@ export function tcp_sk_alloc(net: net, family: number): tcp_sock {
   sk.rtt_min_t1 = now;
   sk.rtt_min_t2 = now;
   if (ipv4.tcp_reordering !== sk.slow.reordering) own_slow(sk).reordering = ipv4.tcp_reordering;
+  // Until the first delivery.
+  sk.app_limited = -1;
   sk.rate_app_limited = 1;
   sk.sk_write_space = sk_stream_write_space;
   sk.sk_sndbuf = ipv4.tcp_wmem[1] as number;

@@ -529,7 +529,8 @@ function syn_recv_to_established(sk: tcp_sock, skb: sk_buff): void {
   // The SYN/ACK counts as delivered; no ACK has counted it.
   sk.delivered++;
   const { fastopen_rsk: req } = sk;
-  if (req !== null && sk.srtt_us === 0) tcp_synack_rtt_meas(sk, req.snt_synack, req.num_retrans !== 0);
+  // A child of a SYN cookie, or of a simultaneous open: its timestamps are the first sample.
+  if (sk.srtt_us === 0) tcp_synack_rtt_meas(sk, req?.snt_synack ?? 0, req !== null && req.num_retrans !== 0);
   // Before the buffers are sized, which is done in segments as they will come.
   if (sk.rx_opt.tstamp_ok !== 0) sk.advmss -= TCPOLEN_TSTAMP_ALIGNED;
   if (req !== null) {

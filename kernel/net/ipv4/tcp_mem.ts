@@ -2,6 +2,7 @@
  * The memory of TCP's queues (net/core/sock.c: __sk_mem_schedule; include/net/sock.h). Each sock is granted whole pages
  * out of net.ipv4.tcp_mem and uses them up by truesize (sk_forward_alloc); past the limits buffers shrink, then fail.
  */
+import { net_zcopy_put } from '../core/msg_zerocopy.ts';
 import { consume_skb, type sk_buff } from '../core/skbuff.ts';
 import { SOCK_MIN_SNDBUF, SOCK_SNDBUF_LOCK, sk_free_wmem } from '../core/sock.ts';
 import { TSQ_THROTTLED, type tcp_sock } from './tcp_sock.ts';
@@ -127,7 +128,10 @@ export function tcp_wmem_free_skb(sk: tcp_sock, skb: sk_buff): void {
   sk_mem_uncharge(sk, skb.truesize);
   skb.tsorted_prev = null;
   skb.tsorted_next = null;
+  const { ubuf } = skb;
+  skb.ubuf = null;
   consume_skb(skb);
+  if (ubuf !== null) net_zcopy_put(ubuf);
 }
 
 /** tcp_wfree: the destructor of a clone on its way out. A sender that held back for it goes on (TCP small queues). */

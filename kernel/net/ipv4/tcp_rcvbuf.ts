@@ -22,6 +22,7 @@ import {
   inet_csk_exit_pingpong_mode,
   inet_csk_in_pingpong_mode,
   inet_csk_schedule_ack,
+  MAX_TCP_HEADER,
   own_slow,
   TCP_ATO_MIN,
   TCP_CHRONO_SNDBUF_LIMITED,
@@ -55,8 +56,6 @@ import {
 } from './tcp_sock.ts';
 
 const HALF_SECOND = 500;
-/** What MAX_TCP_HEADER is in a kernel without wireless and tunnel devices: less than the room that is kept here. */
-const SNDBUF_HEADERS = 192;
 const INET_ECN_CE = 3;
 const INET_ECN_MASK = 3;
 
@@ -64,7 +63,7 @@ const INET_ECN_MASK = 3;
 
 /** tcp_sndbuf_expand: room for twice the congestion window. */
 export function tcp_sndbuf_expand(sk: tcp_sock): void {
-  const bytes = Math.max(sk.rx_opt.mss_clamp, sk.mss_cache) + SNDBUF_HEADERS + 320;
+  const bytes = Math.max(sk.rx_opt.mss_clamp, sk.mss_cache) + MAX_TCP_HEADER + 320;
   const per_mss = 2 ** Math.ceil(Math.log2(bytes)) + 256;
   const segs = Math.max(TCP_INIT_CWND, sk.snd_cwnd, sk.slow.reordering + 1);
   const sndmem = 2 * segs * per_mss;

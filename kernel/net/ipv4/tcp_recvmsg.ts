@@ -21,6 +21,8 @@ import {
   MSG_TRUNC,
   MSG_WAITALL,
   msg_access_ok,
+  msg_piece,
+  msg_range_ok,
   type msghdr,
 } from '../msg.ts';
 import { TCP_URG_READ, TCP_URG_VALID } from './tcp.ts';
@@ -107,10 +109,13 @@ function tcp_recv_urg(sk: tcp_sock, msg: msghdr, length: number): number {
 /** The bytes [offset, offset + used) of a segment's payload to the user. 0 or -EFAULT. */
 function copy_to_user(skb: sk_buff, offset: number, msg: msghdr, at: number, used: number): number {
   const { kernel } = skb;
-  const task = msg.msg_task;
   const to = msg.msg_base + at;
-  if (task !== null && !task.mm.access_ok(to, used)) return -EFAULT;
+  if (!msg_range_ok(msg, at, used)) return -EFAULT;
   charge_copy(kernel, used, COPY_TO_USER);
+  if (msg.msg_iov !== null) {
+    copy_to_pieces(skb, offset, msg, at, used);
+    return 0;
+  }
   if (skb.data_len === 0) skb.ram.move(to, skb.data + offset, used);
   else skb_copy_bits(skb, offset, to, used);
   const tp = kernel.trace.skb_copy_datagram;
@@ -118,6 +123,20 @@ function copy_to_user(skb: sk_buff, offset: number, msg: msghdr, at: number, use
   const { observer } = kernel;
   if (observer !== null) observer.copy_to_user(to, used);
   return 0;
+}
+
+/** The same into several buffers. */
+function copy_to_pieces(skb: sk_buff, offset: number, msg: msghdr, at: number, used: number): void {
+  const { kernel } = skb;
+  const { observer } = kernel;
+  const tp = kernel.trace.skb_copy_datagram;
+  if (tp !== null) tp(skb, used);
+  for (let done = 0; done < used; ) {
+    const n = msg_piece(msg, at + done, used - done);
+    skb_copy_bits(skb, offset + done, msg.msg_at, n);
+    if (observer !== null) observer.copy_to_user(msg.msg_at, n);
+    done += n;
+  }
 }
 
 /**

@@ -1,65 +1,74 @@
 /** Bytes from the program to the write queue (net/ipv4/tcp.c: tcp_sendmsg_locked and what it calls). */
 import { COPY_FROM_USER } from '../../copies.ts';
 import { charge_copy } from '../../costs.ts';
-import { EAGAIN, EFAULT, EINPROGRESS, EPIPE } from '../../errno.ts';
-import { ERESTARTSYS } from '../../sched/task.ts';
+import { EAGAIN, EFAULT, EINPROGRESS, ENOBUFS, EPIPE } from '../../errno.ts';
+import { ERESTARTSYS, type task_struct } from '../../sched/task.ts';
 import {
-  kfree_skb_reason,
-  SIZEOF_SHARED_INFO,
-  SKB_DROP_REASON,
-  type sk_buff,
-  skb_put,
-  skb_tailroom,
-} from '../core/skbuff.ts';
+  MAX_SKB_FRAGS,
+  msg_zerocopy_realloc,
+  net_zcopy_put,
+  net_zcopy_put_abort,
+  type ubuf_info_msgzc,
+} from '../core/msg_zerocopy.ts';
+import { SOF_TIMESTAMPING_TX_ACK, SOF_TIMESTAMPING_TX_RECORD_MASK, sock_tx_timestamp } from '../core/skb_tstamp.ts';
+import { kfree_skb_reason, SKB_DROP_REASON, type sk_buff, skb_put } from '../core/skbuff.ts';
 import { SEND_SHUTDOWN, type sock, sock_sndtimeo, TCP_CLOSE_WAIT, TCP_ESTABLISHED } from '../core/sock.ts';
 import { sk_stream_error, sk_stream_wait_connect, sk_stream_wait_memory } from '../core/stream.ts';
-import { MSG_DONTWAIT, MSG_EOR, MSG_FASTOPEN, MSG_MORE, MSG_OOB, type msghdr } from '../msg.ts';
+import {
+  MSG_DONTWAIT,
+  MSG_EOR,
+  MSG_FASTOPEN,
+  MSG_MORE,
+  MSG_OOB,
+  MSG_ZEROCOPY,
+  memcpy_from_msg,
+  msg_piece,
+  msg_range_ok,
+  type msghdr,
+} from '../msg.ts';
 import { sk_stream_memory_free } from './tcp.ts';
 import { tcp_chrono_start, tcp_slow_start_after_idle_check } from './tcp_cwnd.ts';
 import { tcp_passive_fastopen, tcp_sendmsg_fastopen } from './tcp_fastopen.ts';
-import { sk_mem_charge, sk_mem_uncharge, sk_wmem_queued_add, sk_wmem_schedule } from './tcp_mem.ts';
+import {
+  sk_forced_mem_schedule,
+  sk_mem_charge,
+  sk_mem_uncharge,
+  sk_wmem_queued_add,
+  sk_wmem_schedule,
+} from './tcp_mem.ts';
 import { tcp_current_mss } from './tcp_output.ts';
 import { tcp_rate_check_app_limited } from './tcp_rate.ts';
 import {
   after,
-  MAX_TCP_HEADER,
   TCP_CHRONO_BUSY,
+  TCP_MSS_DEFAULT,
   TCP_NAGLE_CORK,
   TCP_NAGLE_PUSH,
   TCPHDR_ACK,
   TCPHDR_PSH,
   TSQ_THROTTLED,
+  tcp_rtx_and_write_queues_empty,
   tcp_rtx_queue_empty,
   tcp_send_head,
+  tcp_skb_extend,
   type tcp_sock,
   tcp_stream_alloc_skb,
   tcp_write_queue_tail,
 } from './tcp_sock.ts';
 import { __tcp_push_pending_frames, tcp_push_one } from './tcp_write_queue.ts';
 
-/** Payload that lies in one piece behind MAX_TCP_HEADER, for 64 KiB in all with what alloc_skb adds. */
-const LARGEST_LINEAR = 65536 - MAX_TCP_HEADER - SIZEOF_SHARED_INFO;
-
-/**
- * Bytes that still go into a packet of the write queue: up to the goal, and, as it is in one piece and cannot grow, no
- * further than whole segments fill it, so that no short one stands between others.
- */
-function room_left(skb: sk_buff, size_goal: number, mss_now: number): number {
-  const capacity = skb.len + skb_tailroom(skb);
-  const goal = size_goal <= capacity ? size_goal : capacity >= mss_now ? capacity - (capacity % mss_now) : capacity;
-  return goal - skb.len;
-}
-
-/** Payload of the largest packet that one skb of the write queue may become: whole segments, up to half of the peer's window. */
-function tcp_size_goal(sk: tcp_sock, mss_now: number, large_allowed: boolean): number {
+/** tcp_xmit_size_goal: payload that one skb of the write queue may take: whole segments, up to half of the peer's window. */
+function tcp_xmit_size_goal(sk: tcp_sock, mss_now: number, large_allowed: boolean): number {
   if (!large_allowed || !sk.sk_can_gso) return mss_now;
-  // tcp_xmit_size_goal, tcp_bound_to_half_wnd
-  const most = Math.min(sk.sk_gso_max_size, LARGEST_LINEAR);
-  const half = sk.max_window >> 1;
-  const size = sk.max_window > 536 && most > half ? Math.max(half, 68 - sk.tcp_header_len) : most;
+  // tcp_bound_to_half_wnd
+  const cutoff = sk.max_window > TCP_MSS_DEFAULT ? sk.max_window >>> 1 : sk.max_window;
+  const most = sk.sk_gso_max_size;
+  const size = cutoff !== 0 && most > cutoff ? Math.max(cutoff, 68 - sk.tcp_header_len) : most;
   const segs = Math.min(Math.max(Math.floor(size / mss_now), 1), sk.sk_gso_max_segs);
   return Math.max(segs * mss_now, mss_now);
 }
+
+const PAGE_SIZE = 4096;
 
 /** forced_push: half of the largest window the other side has had is waiting. */
 function forced_push(sk: tcp_sock): boolean {
@@ -77,15 +86,14 @@ function tcp_mark_push(sk: tcp_sock, skb: sk_buff): void {
  * the program's pointer is a bad one.
  */
 export function tcp_skb_add_data(skb: sk_buff, msg: msghdr, offset: number, length: number): boolean {
+  if (!msg_range_ok(msg, offset, length)) return false;
   const { kernel } = skb;
-  const task = msg.msg_task;
-  const from = msg.msg_base + offset;
-  if (task !== null && !task.mm.access_ok(from, length)) return false;
   const to = skb_put(skb, length);
   charge_copy(kernel, length, COPY_FROM_USER);
-  skb.ram.move(to, from, length);
+  if (msg.msg_iov === null) skb.ram.move(to, msg.msg_base + offset, length);
+  else memcpy_from_msg(skb.ram, to, msg, offset, length);
   const tp = kernel.trace.skb_copy_from;
-  if (tp !== null) tp(skb, from, length);
+  if (tp !== null) tp(skb, msg.msg_base + offset, length);
   skb.truesize += length;
   return true;
 }
@@ -101,6 +109,24 @@ function tcp_skb_entail(sk: tcp_sock, skb: sk_buff): void {
   sk.nonagle &= ~TCP_NAGLE_PUSH;
   if (sk.sk_write_queue.first === skb) tcp_chrono_start(sk, TCP_CHRONO_BUSY);
   tcp_slow_start_after_idle_check(sk);
+}
+
+/** tcp_stream_alloc_skb's second half: memory for the packet itself. The first of all gets it in any case. False: it is freed. */
+function tcp_skb_schedule(sk: tcp_sock, skb: sk_buff): boolean {
+  if (tcp_rtx_and_write_queues_empty(sk)) sk_forced_mem_schedule(sk, skb.truesize);
+  else if (!sk_wmem_schedule(sk, skb.truesize)) {
+    kfree_skb_reason(skb, SKB_DROP_REASON.NOMEM);
+    return false;
+  }
+  return true;
+}
+
+/** tcp_wmem_schedule: how many of `copy` bytes there is memory for; tcp_wmem's least is everybody's. */
+function tcp_wmem_schedule(sk: tcp_sock, copy: number): number {
+  if (sk_wmem_schedule(sk, copy)) return copy;
+  const left = (sk.sk_net.ipv4.tcp_wmem[0] as number) - sk.sk_wmem_queued;
+  if (left > 0) sk_forced_mem_schedule(sk, Math.min(left, copy));
+  return Math.min(copy, sk.sk_forward_alloc);
 }
 
 /** tcp_remove_empty_skb: a packet for which there was no byte. */
@@ -142,12 +168,80 @@ export function tcp_push(sk: tcp_sock, flags: number, mss_now: number, nonagle: 
   __tcp_push_pending_frames(sk, mss_now, (flags & MSG_MORE) !== 0 ? TCP_NAGLE_CORK : nonagle);
 }
 
+/** tcp_tx_timestamp: the last byte of the call is what its stamps are of. */
+function tcp_tx_timestamp(sk: tcp_sock): void {
+  const { sk_tsflags: tsflags } = sk.opts;
+  const skb = tcp_write_queue_tail(sk);
+  if (skb === null) return;
+  skb.tx_flags |= sock_tx_timestamp(tsflags);
+  if ((tsflags & SOF_TIMESTAMPING_TX_ACK) !== 0) skb.txstamp_ack = 1;
+  if ((tsflags & SOF_TIMESTAMPING_TX_RECORD_MASK) !== 0) skb.tskey = (skb.seq + skb.len - 1) | 0;
+}
+
+/** tcp_sendmsg's `out`: stamps and push for what was taken. */
+function push_taken(sk: tcp_sock, flags: number, mss_now: number, size_goal: number): void {
+  if (sk.opts.sk_tsflags !== 0) tcp_tx_timestamp(sk);
+  tcp_push(sk, flags, mss_now, sk.nonagle, size_goal);
+}
+
+/** How much the write queue's last packet still takes, 0 for nothing. */
+function tail_room(sk: tcp_sock, size_goal: number, uarg: ubuf_info_msgzc | null): number {
+  const skb = tcp_write_queue_tail(sk);
+  // tcp_skb_can_collapse_to
+  if (skb === null || skb.len >= size_goal || skb.eor !== 0) return 0;
+  // No place for one more page fragment, or it holds another send's (skb_zerocopy_iter_stream: -EMSGSIZE, -EEXIST).
+  if (skb.nr_frags >= MAX_SKB_FRAGS || (uarg !== null && skb.ubuf !== null && skb.ubuf !== uarg)) {
+    tcp_mark_push(sk, skb);
+    return 0;
+  }
+  return size_goal - skb.len;
+}
+
+/** What of `copy` bytes lies in one piece of the program's memory (msg.msg_at), in no more pages than the packet has place for. */
+function zerocopy_piece(skb: sk_buff, msg: msghdr, offset: number, copy: number): number {
+  const n = msg_piece(msg, offset, copy);
+  return Math.min(n, (MAX_SKB_FRAGS - skb.nr_frags) * PAGE_SIZE - (msg.msg_at & (PAGE_SIZE - 1)));
+}
+
+/** skb_zcopy_set: the packet holds `copy` bytes of that send, which count by pages. */
+function skb_zcopy_set(sk: tcp_sock, skb: sk_buff, uarg: ubuf_info_msgzc, at: number, copy: number): void {
+  const pages = Math.ceil(((at & (PAGE_SIZE - 1)) + copy) / PAGE_SIZE);
+  const beyond = pages * PAGE_SIZE - copy;
+  skb.nr_frags += pages;
+  skb.truesize += beyond;
+  sk_wmem_queued_add(sk, beyond);
+  sk_mem_charge(sk, beyond);
+  if (skb.ubuf !== null) return;
+  skb.ubuf = uarg;
+  uarg.refcnt++;
+}
+
+/** The number under which the program hears of this send's end (SO_ZEROCOPY); null: it does not; -ENOBUFS: too many of them. */
+function zerocopy_begin(sk: tcp_sock, msg: msghdr, length: number): ubuf_info_msgzc | null | number {
+  if (!sk.sk_zerocopy || length === 0) return null;
+  const { msg_task: task } = msg;
+  if (task !== null && task.call.held !== null) return task.call.held as ubuf_info_msgzc;
+  return msg_zerocopy_realloc(sk, length, tcp_write_queue_tail(sk)?.ubuf ?? null) ?? -ENOBUFS;
+}
+
 /**
  * tcp_sendmsg: bytes taken, which may be fewer than `length` when it shall not wait; or -EPIPE, -EAGAIN, -EFAULT, the
- * socket's error, or -ERESTARTSYS with the task asleep, `call.progress` bytes taken so far.
+ * socket's error, -ENOBUFS (MSG_ZEROCOPY), or -ERESTARTSYS with the task asleep, `call.progress` bytes taken so far.
  */
 export function tcp_sendmsg(sk_: sock, msg: msghdr, length: number): number {
   const sk = sk_ as tcp_sock;
+  if ((msg.flags & MSG_ZEROCOPY) === 0) return tcp_sendmsg_locked(sk, msg, length, null);
+  const uarg = zerocopy_begin(sk, msg, length);
+  if (typeof uarg === 'number') return uarg;
+  const result = tcp_sendmsg_locked(sk, msg, length, uarg);
+  if (uarg === null) return result;
+  if (result === -ERESTARTSYS) (msg.msg_task as task_struct).call.held = uarg;
+  else if (result < 0) net_zcopy_put_abort(uarg);
+  else net_zcopy_put(uarg);
+  return result;
+}
+
+function tcp_sendmsg_locked(sk: tcp_sock, msg: msghdr, length: number, uarg: ubuf_info_msgzc | null): number {
   const { kernel } = sk;
   const { flags, msg_task: task } = msg;
   const timeo = sock_sndtimeo(sk, (flags & MSG_DONTWAIT) !== 0);
@@ -174,28 +268,32 @@ export function tcp_sendmsg(sk_: sock, msg: msghdr, length: number): number {
   const tp = kernel.trace.tcp_sendmsg;
   if (tp !== null) tp(sk, length);
   let mss_now = tcp_current_mss(sk);
-  let size_goal = tcp_size_goal(sk, mss_now, (flags & MSG_OOB) === 0);
+  let size_goal = tcp_xmit_size_goal(sk, mss_now, (flags & MSG_OOB) === 0);
   if (sk.sk_err !== 0 || (sk.sk_shutdown & SEND_SHUTDOWN) !== 0) return send_error(sk, copied, -EPIPE);
 
   while (copied < length) {
     let skb = tcp_write_queue_tail(sk);
-    let copy = 0;
-    if (skb !== null && skb.eor === 0) copy = room_left(skb, size_goal, mss_now);
+    let copy = tail_room(sk, size_goal, uarg);
     let room = true;
-    if (skb === null || copy <= 0) {
+    if (copy === 0) {
       room = sk_stream_memory_free(sk);
       if (room) {
         // Whole segments in one piece, and room for what the program may still add to a short one.
         skb = tcp_stream_alloc_skb(sk, Math.min(size_goal, Math.max(mss_now, length - copied)));
-        if (skb === null) room = false;
-        else {
+        if (skb === null || !tcp_skb_schedule(sk, skb)) {
+          room = false;
+        } else {
           tcp_skb_entail(sk, skb);
-          copy = room_left(skb, size_goal, mss_now);
+          copy = size_goal;
         }
       }
     }
     if (copy > length - copied) copy = length - copied;
-    if (room && !sk_wmem_schedule(sk, copy)) room = false;
+    if (room) {
+      if (uarg !== null) copy = zerocopy_piece(skb as sk_buff, msg, copied, copy);
+      copy = tcp_wmem_schedule(sk, copy);
+      room = copy > 0 && tcp_skb_extend(skb as sk_buff, copy, size_goal) === 0;
+    }
     if (!room) {
       tcp_remove_empty_skb(sk);
       if (copied !== 0) tcp_push(sk, flags & ~MSG_MORE, mss_now, TCP_NAGLE_PUSH, size_goal);
@@ -203,13 +301,14 @@ export function tcp_sendmsg(sk_: sock, msg: msghdr, length: number): number {
       const err = sk_stream_wait_memory(sk, task, timeo);
       if (err !== 0) return err === -ERESTARTSYS ? err : finish(sk, flags, mss_now, size_goal, copied, err);
       mss_now = tcp_current_mss(sk);
-      size_goal = tcp_size_goal(sk, mss_now, (flags & MSG_OOB) === 0);
+      size_goal = tcp_xmit_size_goal(sk, mss_now, (flags & MSG_OOB) === 0);
       continue;
     }
     const packet = skb as sk_buff;
     if (!tcp_skb_add_data(packet, msg, copied, copy)) return finish(sk, flags, mss_now, size_goal, copied, -EFAULT);
     sk_wmem_queued_add(sk, copy);
     sk_mem_charge(sk, copy);
+    if (uarg !== null) skb_zcopy_set(sk, packet, uarg, msg.msg_at, copy);
     if (copied === 0) packet.tcp_flags &= ~TCPHDR_PSH;
     sk.write_seq = (sk.write_seq + copy) | 0;
     packet.end_seq = (packet.end_seq + copy) | 0;
@@ -219,7 +318,7 @@ export function tcp_sendmsg(sk_: sock, msg: msghdr, length: number): number {
       if ((flags & MSG_EOR) !== 0) packet.eor = 1;
       break;
     }
-    if (room_left(packet, size_goal, mss_now) > 0 || (flags & MSG_OOB) !== 0) continue;
+    if (packet.len < size_goal || (flags & MSG_OOB) !== 0) continue;
     if (forced_push(sk)) {
       tcp_mark_push(sk, packet);
       __tcp_push_pending_frames(sk, mss_now, TCP_NAGLE_PUSH);
@@ -227,7 +326,7 @@ export function tcp_sendmsg(sk_: sock, msg: msghdr, length: number): number {
       tcp_push_one(sk, mss_now);
     }
   }
-  if (copied !== 0) tcp_push(sk, flags, mss_now, sk.nonagle, size_goal);
+  if (copied !== 0) push_taken(sk, flags, mss_now, size_goal);
   return copied;
 }
 
@@ -235,7 +334,7 @@ export function tcp_sendmsg(sk_: sock, msg: msghdr, length: number): number {
 function finish(sk: tcp_sock, flags: number, mss_now: number, size_goal: number, copied: number, err: number): number {
   tcp_remove_empty_skb(sk);
   if (copied !== 0) {
-    tcp_push(sk, flags, mss_now, sk.nonagle, size_goal);
+    push_taken(sk, flags, mss_now, size_goal);
     return copied;
   }
   return send_error(sk, 0, err);

@@ -3,7 +3,8 @@
 import { COPY_TCP_COLLAPSE, COPY_TCP_SPLIT } from '../../copies.ts';
 import { charge_copy } from '../../costs.ts';
 import { EAGAIN, EBUSY, EHOSTUNREACH, EINVAL, ENOMEM } from '../../errno.ts';
-import { type sk_buff, skb_cloned, skb_pull, skb_put, skb_tailroom, skb_trim } from '../core/skbuff.ts';
+import { has_tx_tstamp } from '../core/skb_tstamp.ts';
+import { type sk_buff, skb_cloned, skb_pull, skb_put, skb_trim } from '../core/skbuff.ts';
 import { TCP_CLOSE } from '../core/sock.ts';
 import { tcp_chrono_start, tcp_chrono_stop, tcp_cwnd_validate } from './tcp_cwnd.ts';
 import { tcp_grow_skb } from './tcp_grow_skb.ts';
@@ -66,6 +67,7 @@ import {
   tcp_rtx_queue_head,
   tcp_rtx_queue_tail,
   tcp_send_head,
+  tcp_skb_extend,
   type tcp_sock,
   tcp_stream_alloc_skb,
   tcp_wnd_end,
@@ -140,6 +142,12 @@ export function tcp_fragment(sk: tcp_sock, rtx: boolean, skb: sk_buff, len: numb
   buff.tx_delivered = skb.tx_delivered;
   buff.tx_is_app_limited = skb.tx_is_app_limited;
   split(skb, buff, len, rest, keep_tail);
+  if (skb.ubuf !== null) {
+    buff.ubuf = skb.ubuf;
+    buff.nr_frags = Math.ceil((skb.nr_frags * rest) / (len + rest));
+    skb.ubuf.refcnt++;
+  }
+  if (has_tx_tstamp(skb)) tcp_fragment_tstamp(skb, buff);
 
   const old_factor = skb.gso_segs;
   tcp_set_skb_tso_segs(skb, mss);
@@ -164,6 +172,21 @@ export function tcp_fragment(sk: tcp_sock, rtx: boolean, skb: sk_buff, len: numb
     sk.sk_write_queue.insert_after(skb, buff);
   }
   return 0;
+}
+
+/** tcp_fragment_tstamp: the stamp goes with the byte it is of. */
+function tcp_fragment_tstamp(skb: sk_buff, buff: sk_buff): void {
+  if (before(skb.tskey, buff.seq)) return;
+  tcp_skb_collapse_tstamp(buff, skb);
+  skb.tx_flags = 0;
+  skb.txstamp_ack = 0;
+}
+
+/** tcp_skb_collapse_tstamp: `skb` takes the stamps that `next` owes. */
+function tcp_skb_collapse_tstamp(skb: sk_buff, next: sk_buff): void {
+  skb.tx_flags |= next.tx_flags;
+  skb.tskey = next.tskey;
+  skb.txstamp_ack |= next.txstamp_ack;
 }
 
 /** skb_split for linear packets: the part that is copied is the shorter one, where that may be. */
@@ -339,9 +362,8 @@ export function tcp_write_xmit(sk: tcp_sock, mss: number, nonagle: number, push_
       quota = 1;
     }
     quota = Math.min(quota, max_segs);
-    // The last segment is filled up, where there is more.
-    const part = skb.len % mss;
-    if (part !== 0 && skb.next !== null && skb.len < quota * mss) skb = tcp_grow_skb(sk, skb, mss - part);
+    const missing_bytes = quota * mss - skb.len;
+    if (missing_bytes > 0) tcp_grow_skb(sk, skb, missing_bytes);
     const tso_segs = tcp_set_skb_tso_segs(skb, mss);
     if (!tcp_snd_wnd_test(sk, skb, mss)) {
       is_rwnd_limited = true;
@@ -450,9 +472,9 @@ function tcp_retrans_try_collapse(sk: tcp_sock, to: sk_buff, space: number): voi
   space -= to.len;
   for (let skb = to.next; skb !== null; skb = to.next) {
     if (skb.gso_segs > 1 || to.gso_segs > 1 || skb_cloned(skb) || (skb.sacked & TCPCB_SACKED_ACKED) !== 0) return;
-    if (to.eor !== 0) return;
+    if (to.eor !== 0 || to.ubuf !== null || skb.ubuf !== null) return;
     space -= skb.len;
-    if (space < 0 || skb_tailroom(to) < skb.len || after(skb.end_seq, tcp_wnd_end(sk))) return;
+    if (space < 0 || after(skb.end_seq, tcp_wnd_end(sk)) || tcp_skb_extend(to, skb.len, to.len + skb.len) !== 0) return;
     tcp_collapse_retrans(sk, to, skb);
   }
 }
@@ -469,6 +491,7 @@ function tcp_collapse_retrans(sk: tcp_sock, to: sk_buff, skb: sk_buff): void {
     sk_mem_charge(sk, len);
   }
   tcp_highest_sack_replace(sk, skb, to);
+  if (has_tx_tstamp(skb)) tcp_skb_collapse_tstamp(to, skb);
   to.end_seq = skb.end_seq;
   to.tcp_flags |= skb.tcp_flags;
   to.sacked |= skb.sacked & TCPCB_EVER_RETRANS;
