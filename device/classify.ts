@@ -1,6 +1,7 @@
 import { fold, Summer } from './checksum.ts';
 import { type Clock, NOW } from './clock.ts';
 import { Headers, isTagged, TCP, tagOf, UDP } from './headers.ts';
+import type { PageRing } from './packet-memory.ts';
 import { RXD } from './regs/desc.ts';
 import { NIC } from './regs/nic.ts';
 import { Steering } from './rss.ts';
@@ -45,8 +46,10 @@ export class Classifier {
   /** Sums over the array that the last frame came in: nearly always the same one. */
   private summer: Summer;
   private summed: Uint8Array;
+  private readonly memory: Uint8Array;
+  private readonly quick: PageRing['sum'];
 
-  constructor(memory: Uint8Array, clock: Clock, stats: Stats) {
+  constructor(ring: PageRing, clock: Clock, stats: Stats) {
     this.steering = new Steering();
     this.strip = false;
     this.checks = 0;
@@ -57,8 +60,10 @@ export class Classifier {
     this.headers = new Headers();
     this.clock = clock;
     this.stats = stats;
-    this.summer = new Summer(memory);
-    this.summed = memory;
+    this.memory = ring.bytes;
+    this.quick = ring.sum;
+    this.summer = new Summer(ring.bytes, ring.sum);
+    this.summed = ring.bytes;
     this.active = false;
   }
 
@@ -109,7 +114,7 @@ export class Classifier {
     const { headers, checks } = this;
     if (this.summed !== bytes) {
       this.summed = bytes;
-      this.summer = new Summer(bytes);
+      this.summer = new Summer(bytes, bytes === this.memory ? this.quick : null);
     }
     let status = 0;
     if (headers.version === 4 && (checks & CHECK_IP) !== 0) {

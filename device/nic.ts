@@ -209,7 +209,7 @@ export class Nic implements Station, FrameSink, Timed, LinkListener, PciTarget {
     this.ring = new PageRing(options.memory);
     const bus = new BusMaster(options.dma, this.ring);
     this.filter = new AddressFilter();
-    this.classifier = new Classifier(this.ring.bytes, this.clock, this.stats);
+    this.classifier = new Classifier(this.ring, this.clock, this.stats);
     this.rxQueues = Array.from({ length: QUEUES }, () => new RxQueue(this.reporter));
     this.rxEngine = new RxEngine(
       this.rxQueues,

@@ -33,6 +33,8 @@ export class PageRing {
   readonly bytes: Uint8Array;
   /** Copies within `bytes`. */
   readonly move: (into: number, from: number, length: number) => void;
+  /** Sums over `bytes` (PacketMemory.sum), null where the embedder has nothing to offer. */
+  readonly sum: ((at: number, length: number) => number) | null;
   /** Index in `bytes` of the first page. */
   readonly base: number;
   /** Number of the first page and of the page after the last one. */
@@ -71,6 +73,7 @@ export class PageRing {
     const { bytes } = memory;
     this.bytes = bytes;
     this.move = memory.move ?? ((into, from, length) => bytes.copyWithin(into, from, from + length));
+    this.sum = memory.sum ?? null;
     this.base = memory.base;
     this.firstPage = firstPage;
     this.endPage = firstPage + pages;

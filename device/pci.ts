@@ -81,6 +81,10 @@ export class ConfigSpace {
   private readonly view: DataView;
   private readonly writable: Uint8Array;
   private readonly bases: Float64Array;
+  /** Of each BAR: its bytes while the command register lets it answer, else 0. Memory, then ports. */
+  private readonly memory: Float64Array;
+  private readonly ports: Float64Array;
+  private readonly count: number;
   /** Offsets of the capabilities, 0 for none. */
   private pm: number;
   private msix: number;
@@ -93,6 +97,9 @@ export class ConfigSpace {
     this.view = new DataView(this.bytes.buffer);
     this.writable = new Uint8Array(BYTES);
     this.bases = new Float64Array(BARS);
+    this.memory = new Float64Array(BARS);
+    this.ports = new Float64Array(BARS);
+    this.count = identity.bars.length;
     this.command = 0;
     this.pm = 0;
     this.msix = 0;
@@ -189,12 +196,12 @@ export class ConfigSpace {
 
   /** The BAR that answers to an address, or -1. */
   decode(kind: 'memory' | 'io', address: number): number {
-    if ((this.command & (kind === 'memory' ? PCI_COMMAND_MEMORY : PCI_COMMAND_IO)) === 0) return -1;
-    const { bars } = this.identity;
-    for (let bar = 0; bar < bars.length; bar++) {
-      const spec = bars[bar] as BarSpec;
-      const offset = address - (this.bases[bar] as number);
-      if (offset >= 0 && offset < spec.size && spec.kind === kind) return bar;
+    // Every register access comes by here: no look into the identity, whose frozen lists are slow.
+    const { bases, count } = this;
+    const sizes = kind === 'memory' ? this.memory : this.ports;
+    for (let bar = 0; bar < count; bar++) {
+      const offset = address - (bases[bar] as number);
+      if (offset >= 0 && offset < (sizes[bar] as number)) return bar;
     }
     return -1;
   }
@@ -239,6 +246,10 @@ export class ConfigSpace {
     }
     const command = view.getUint16(PCI_COMMAND, true);
     this.command = this.asleep ? command & ~(PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER) : command;
+    identity.bars.forEach(({ kind, size }, bar) => {
+      this.memory[bar] = kind === 'memory' && (this.command & PCI_COMMAND_MEMORY) !== 0 ? size : 0;
+      this.ports[bar] = kind === 'io' && (this.command & PCI_COMMAND_IO) !== 0 ? size : 0;
+    });
   }
 
   private tellMessages(): void {

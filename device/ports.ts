@@ -87,6 +87,11 @@ export interface PacketMemory {
   readonly size: number;
   /** For speed, where the embedder has something better than `copyWithin`: `length` bytes from `from` to `into` of `bytes`. */
   readonly move?: ((into: number, from: number, length: number) => void) | undefined;
+  /**
+   * For speed, too: the sum of the little-endian 16-bit words of `bytes[at .. at+length)`, an odd last byte the low half of
+   * one, below 2^31 for `length` up to 64 KiB. It must not be the code that the host's kernel checks the sums with.
+   */
+  readonly sum?: ((at: number, length: number) => number) | undefined;
 }
 
 /** The serial EEPROM: 64 words of 16 bits. Words 0–2 hold the station address, low byte first. */

@@ -197,7 +197,7 @@ export class Transmitter {
     this.dmaNsPerByte = dmaNsPerByte;
     this.instant = setupNs === 0 && dmaNsPerByte === 0;
     this.wireNsPerByte = wireNsPerByte;
-    this.summer = new Summer(ring.bytes);
+    this.summer = new Summer(ring.bytes, ring.sum);
     this.times = new Float64Array(2);
     this.on = false;
     this.programmed = false;

@@ -27,6 +27,7 @@ import { writel } from '../lib/io.ts';
 import { COPYBREAK, type q_vector, RX_BUFFER_WRITE, type ring, type ringside_adapter } from './ringside.ts';
 
 const { bytes: RXD_SIZE } = RXD;
+const { RDT } = NIC;
 const STATUS = RXD.STATUS.offset;
 const LEN = RXD.LEN.offset;
 const DD = RXD.STATUS.DD.mask;
@@ -59,7 +60,7 @@ export function alloc_rx_buffers(q: q_vector, rx: ring): boolean {
     rx.next_to_use = (i + 1) & (rx.count - 1);
   }
   // The descriptors are written before the doorbell: coherent stores and posted writes keep their order.
-  if (rx.next_to_use !== start) writel(adapter.io, NIC.RDT, rx.next_to_use, q.index);
+  if (rx.next_to_use !== start) writel(adapter.io, RDT, rx.next_to_use, q.index);
   return complete;
 }
 

@@ -42,10 +42,10 @@ import { writel } from '../lib/io.ts';
 import { netdev_priv, type q_vector, type ring, TX_MAX_PIECES, TX_STOP_THRESHOLD } from './ringside.ts';
 
 const { bytes: TXD_SIZE } = TXD;
+// A constant of the module: NIC is a large frozen object, and slow to look into for every packet.
+const { TDT } = NIC;
 const STATUS = TXD.STATUS.offset;
 const LEN = TXD.LEN.offset;
-const ADDR = TXD.ADDR.offset;
-const ADDR_HI = TXD.ADDR_HI.offset;
 const SEND = TXD.STATUS.EOP.mask | TXD.STATUS.RS.mask;
 const VLE = TXD.STATUS.VLE.mask;
 const DD = TXD.STATUS.DD.mask;
@@ -114,7 +114,7 @@ export function xmit_frame(skb: sk_buff, netdev: net_device): netdev_tx_t {
     netdev.stats.tx_dropped++;
     kfree_skb_reason(skb, SKB_DROP_REASON.NOMEM);
     // The doorbell may be owed to those before it.
-    if (!netdev_xmit_more(netdev)) writel(adapter.io, NIC.TDT, first, q.index);
+    if (!netdev_xmit_more(netdev)) writel(adapter.io, TDT, first, q.index);
     return NETDEV_TX_OK;
   }
   if (tx.unused() < TX_STOP_THRESHOLD) netif_stop_subqueue(netdev, q.index);
@@ -122,7 +122,7 @@ export function xmit_frame(skb: sk_buff, netdev: net_device): netdev_tx_t {
   // BQL; and the doorbell only for the last of a row.
   const txq = netdev._tx[q.index] as netdev_queue;
   if (netdev_tx_sent_queue(txq, skb.len, netdev_xmit_more(netdev))) {
-    writel(adapter.io, NIC.TDT, tx.next_to_use, q.index);
+    writel(adapter.io, TDT, tx.next_to_use, q.index);
   }
   return NETDEV_TX_OK;
 }
@@ -139,10 +139,8 @@ function put_frame(q: q_vector, tx: ring, skb: sk_buff): boolean {
   const at = i * TXD_SIZE;
   const { region } = tx;
   const tagged = skb.vlan_present !== 0;
-  region.st32(at + ADDR, iova);
-  region.st32(at + ADDR_HI, 0);
-  region.st32(at + LEN, tagged ? skb.len | (skb.vlan_tci << 16) : skb.len);
-  region.st32(at + STATUS, tagged ? SEND | VLE : SEND);
+  const length = tagged ? skb.len | (skb.vlan_tci << 16) : skb.len;
+  region.st128(at, iova, 0, length, tagged ? SEND | VLE : SEND);
   tx.next_to_use = (i + 1) & (tx.count - 1);
   return true;
 }
@@ -187,10 +185,7 @@ function put_context(q: q_vector, tx: ring, skb: sk_buff): void {
   } else {
     q.tx_csum++;
   }
-  region.st32(at + TXC.OFFSETS.offset, offsets);
-  region.st32(at + TXC.SEGMENT.offset, mss << MSS.lsb);
-  region.st32(at + TXC.LEN.offset, 0);
-  region.st32(at + TXC.STATUS.offset, orders);
+  region.st128(at, offsets, mss << MSS.lsb, 0, orders);
   tx.dma[i] = 0;
   tx.length[i] = 0;
   tx.next_to_use = (i + 1) & (tx.count - 1);
@@ -212,12 +207,7 @@ function put_piece(q: q_vector, tx: ring, address: number, length: number): bool
   if (dma_mapping_error(iova)) return false;
   tx.dma[i] = iova;
   tx.length[i] = length;
-  const at = i * TXD_SIZE;
-  const { region } = tx;
-  region.st32(at + ADDR, iova);
-  region.st32(at + ADDR_HI, 0);
-  region.st32(at + LEN, length);
-  region.st32(at + STATUS, 0);
+  tx.region.st128(i * TXD_SIZE, iova, 0, length, 0);
   tx.next_to_use = (i + 1) & (tx.count - 1);
   return true;
 }

@@ -89,7 +89,7 @@ export class CardBench implements IrqLine, ViolationSink, Wire {
       : null;
     this.slot = slot;
     this.nic = new Nic({
-      memory: { bytes: arena.u8, base, size: MEMORY, move: arena.move },
+      memory: { bytes: arena.u8, base, size: MEMORY, move: arena.move, sum: arena.cardSum },
       dma: slot === null ? new BareDma(arena.u8) : slot.dma,
       irq: slot ?? this,
       wire: this,

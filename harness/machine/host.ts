@@ -117,7 +117,7 @@ export class Host {
     const size = config.memory ?? (ne2000 ? NE2000_MEMORY : 4096);
     const rate = config.rate ?? DEFAULT_RATE;
     const options = {
-      memory: { bytes: arena.u8, base: arena.alloc(size), size, move: arena.move },
+      memory: { bytes: arena.u8, base: arena.alloc(size), size, move: arena.move, sum: arena.cardSum },
       irq: slot,
       wire: { transmit: (bytes, at, length, fcs, id) => slot.wire?.transmit(bytes, at, length, fcs, id) },
       eeprom: new MacEeprom(config.mac),

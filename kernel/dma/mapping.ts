@@ -55,6 +55,31 @@ export class dma_region {
     ram.i32[(this.cpu_addr + offset) >> 2] = value;
   }
 
+  /** Four 32-bit stores in a row: a descriptor. */
+  st128(offset: number, w0: number, w1: number, w2: number, w3: number): void {
+    const { clock, cost, ram, trace } = this.kernel;
+    // Where nobody can see a moment between them they are one.
+    const at = (this.cpu_addr + offset) >> 2;
+    if (
+      cost.descriptor === 0 &&
+      clock.now === clock.time &&
+      trace.dma_coherent_store === null &&
+      offset >= 0 &&
+      offset + 16 <= this.size
+    ) {
+      const { i32 } = ram;
+      i32[at] = w0;
+      i32[at + 1] = w1;
+      i32[at + 2] = w2;
+      i32[at + 3] = w3;
+      return;
+    }
+    this.st32(offset, w0);
+    this.st32(offset + 4, w1);
+    this.st32(offset + 8, w2);
+    this.st32(offset + 12, w3);
+  }
+
   private stray(offset: number): number {
     this.kernel.arch.report(
       'dma',

@@ -21,7 +21,7 @@ const LVL_DEPTH = 9;
 /** Where the timers lie that the running turn has collected: behind all levels. */
 const EXPIRED = LVL_SIZE * LVL_DEPTH;
 
-const granularity = (level: number): number => 2 ** (LVL_CLK_SHIFT * level);
+const granularity = (level: number): number => 1 << (LVL_CLK_SHIFT * level);
 /** The distance, in jiffies, at which a level begins (LVL_START). */
 const level_start = (level: number): number => LVL_MASK * granularity(level - 1);
 /** Timers further ahead than this are put at the wheel's capacity (WHEEL_TIMEOUT_CUTOFF, WHEEL_TIMEOUT_MAX). */
@@ -95,12 +95,15 @@ export class timer_base {
   }
 
   mod(timer: timer_list, expires: number): boolean {
-    const was = this.remove(timer);
+    // What stays where it is is left alone (__mod_timer): TCP moves its timers with every segment.
+    if (timer.bucket >= 0 && timer.expires === expires) return true;
     // forward_timer_base: the level is picked from the present, not from when the wheel last turned.
     const now = this.jiffies();
     if (now > this.clk) this.clk = Math.min(now, this.next_due());
-    timer.expires = expires;
     const bucket = this.calc_wheel_index(expires);
+    timer.expires = expires;
+    if (timer.bucket === bucket) return true;
+    const was = this.remove(timer);
     this.insert(timer, bucket);
     this.pending++;
     // What has been due already fires with the next tick.

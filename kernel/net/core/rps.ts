@@ -6,6 +6,7 @@
 import { EINVAL } from '../../errno.ts';
 import type { Kernel } from '../../kernel.ts';
 import { hash_32, reciprocal_scale } from '../../lib/hash.ts';
+import { roundup_pow_of_two } from '../../lib/log2.ts';
 import { smp_call_function_single_async } from '../../smp.ts';
 import { NET_RX_SOFTIRQ, raise_softirq } from '../../softirq.ts';
 import { __netif_receive_skb, NET_RX_DROP, NET_RX_SUCCESS, type softnet_data } from './dev.ts';
@@ -76,10 +77,6 @@ export class sd_flow_limit {
     this.count++;
     return true;
   }
-}
-
-function roundup_pow_of_two(n: number): number {
-  return n <= 1 ? 1 : 2 ** (32 - Math.clz32(n - 1));
 }
 
 // ---- configuration ----------------------------------------------------------------------------------------------

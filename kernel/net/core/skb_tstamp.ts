@@ -41,7 +41,8 @@ export function sock_tx_timestamp(tsflags: number): number {
 
 /** __skb_tstamp_tx: the present goes to the error queue of `sk`, with the packet or (OPT_TSONLY) without. `id`: ee_data with OPT_ID. */
 export function __skb_tstamp_tx(orig: sk_buff, sk: sock, tstype: number, id: number): void {
-  const { sk_tsflags: tsflags, kernel } = sk.opts;
+  const { kernel } = sk;
+  const { sk_tsflags: tsflags } = sk.opts;
   const tsonly = (tsflags & SOF_TIMESTAMPING_OPT_TSONLY) !== 0;
   // skb_may_tx_timestamp
   if (!tsonly && sk.sk_net.sysctl.tstamp_allow_data === 0) return;

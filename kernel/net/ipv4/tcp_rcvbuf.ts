@@ -4,6 +4,7 @@
  */
 
 import { EINVAL } from '../../errno.ts';
+import { roundup_pow_of_two } from '../../lib/log2.ts';
 import { hrtimer } from '../../time/hrtimer.ts';
 import type { sk_buff } from '../core/skbuff.ts';
 import { SOCK_MIN_RCVBUF, SOCK_RCVBUF_LOCK, SOCK_SNDBUF_LOCK, TCP_CLOSE } from '../core/sock.ts';
@@ -64,7 +65,7 @@ const INET_ECN_MASK = 3;
 /** tcp_sndbuf_expand: room for twice the congestion window. */
 export function tcp_sndbuf_expand(sk: tcp_sock): void {
   const bytes = Math.max(sk.rx_opt.mss_clamp, sk.mss_cache) + MAX_TCP_HEADER + 320;
-  const per_mss = 2 ** Math.ceil(Math.log2(bytes)) + 256;
+  const per_mss = roundup_pow_of_two(bytes) + 256;
   const segs = Math.max(TCP_INIT_CWND, sk.snd_cwnd, sk.slow.reordering + 1);
   const sndmem = 2 * segs * per_mss;
   if (sk.sk_sndbuf < sndmem) sk.sk_sndbuf = Math.min(sndmem, sk.sk_net.ipv4.tcp_wmem[2] as number);

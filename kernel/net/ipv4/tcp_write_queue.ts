@@ -258,7 +258,7 @@ function tcp_nagle_test(tp: tcp_sock, skb: sk_buff, mss: number, nonagle: number
 function tcp_tso_segs(sk: tcp_sock, mss: number): number {
   if (!sk.sk_can_gso) return 1;
   const { ipv4 } = sk.sk_net;
-  let bytes = Math.floor(sk.sk_pacing_rate / 2 ** sk.opts.sk_pacing_shift);
+  let bytes = Math.floor(sk.sk_pacing_rate / (1 << sk.opts.sk_pacing_shift));
   const r = tcp_min_rtt(sk) >>> ipv4.tcp_tso_rtt_log;
   if (r < 32) bytes += sk.sk_gso_max_size >>> r;
   bytes = Math.min(bytes, sk.sk_gso_max_size);
@@ -314,7 +314,7 @@ function tcp_tso_should_defer(sk: tcp_sock, skb: sk_buff, max_segs: number): num
 
 /** tcp_small_queue_check: is there enough of this sock below already? Then a freed clone goes on with it. */
 function tcp_small_queue_check(sk: tcp_sock, skb: sk_buff, factor: number): boolean {
-  let limit = Math.max(2 * skb.truesize, Math.floor(sk.sk_pacing_rate / 2 ** sk.opts.sk_pacing_shift));
+  let limit = Math.max(2 * skb.truesize, Math.floor(sk.sk_pacing_rate / (1 << sk.opts.sk_pacing_shift)));
   limit = Math.min(limit, sk.sk_net.ipv4.tcp_limit_output_bytes) << factor;
   if (sk.sk_wmem_alloc <= limit) return false;
   const { first } = sk.tcp_rtx_queue;
