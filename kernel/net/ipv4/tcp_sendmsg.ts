@@ -167,6 +167,8 @@ export function tcp_sendmsg(sk_: sock, msg: msghdr, length: number): number {
     if (copy > length - copied) copy = length - copied;
     if (room && !sk_wmem_schedule(sk, copy)) room = false;
     if (!room) {
+      // Before the push, which shows by it that the buffer is what holds the sender up.
+      sk.sk_nospace = true;
       tcp_remove_empty_skb(sk);
       if (copied !== 0) tcp_push(sk, flags & ~MSG_MORE, mss_now, TCP_NAGLE_PUSH, size_goal);
       if (task !== null) task.call.progress = copied;
