@@ -96,6 +96,9 @@ export interface proto {
   /** SO_KEEPALIVE and SO_RCVLOWAT, where they do something at once. */
   readonly keepalive: ((sk: sock, on: boolean) => void) | null;
   readonly set_rcvlowat: ((sk: sock, value: number) => void) | null;
+  /** SO_MAX_PACING_RATE: bytes a second, 0xffffffff for no limit. Null: nobody paces. */
+  readonly set_max_pacing_rate: ((sk: sock, rate: number) => void) | null;
+  readonly max_pacing_rate: ((sk: sock) => number) | null;
 }
 
 const no_op = (): void => {};
@@ -123,6 +126,8 @@ export function make_proto(name: string, p: Partial<proto>): proto {
     set_peek_off: p.set_peek_off ?? false,
     keepalive: p.keepalive ?? null,
     set_rcvlowat: p.set_rcvlowat ?? null,
+    set_max_pacing_rate: p.set_max_pacing_rate ?? null,
+    max_pacing_rate: p.max_pacing_rate ?? null,
   };
 }
 

@@ -17,6 +17,7 @@ import {
   GSO_MAX_SEGS,
   GSO_MAX_SIZE,
   SK_PACING_NONE,
+  SK_PACING_UNLIMITED,
   TCP_CA_Open,
   TCP_CHRONO_UNSPEC,
   TCP_DELACK_MAX,
@@ -283,8 +284,8 @@ export class tcp_sock extends sock {
   sk_ack_backlog = 0;
   sk_max_ack_backlog = 0;
   /** Bytes a second, 0xffffffff for no limit. */
-  sk_pacing_rate = 0xffffffff;
-  sk_max_pacing_rate = 0xffffffff;
+  sk_pacing_rate = SK_PACING_UNLIMITED;
+  sk_max_pacing_rate = SK_PACING_UNLIMITED;
   sk_pacing_status = SK_PACING_NONE;
   sk_pacing_shift = 10;
   sk_gso_max_size = GSO_MAX_SIZE;
