@@ -3,7 +3,14 @@
  * getsockopt, to and from the kernel's option object.
  */
 import { EINVAL } from '../../kernel/errno.ts';
-import { SO_BINDTODEVICE, SO_LINGER, SO_RCVTIMEO, SO_SNDTIMEO, SOL_SOCKET } from '../../kernel/net/core/sock.ts';
+import {
+  SO_BINDTODEVICE,
+  SO_LINGER,
+  SO_MAX_PACING_RATE,
+  SO_RCVTIMEO,
+  SO_SNDTIMEO,
+  SOL_SOCKET,
+} from '../../kernel/net/core/sock.ts';
 import { SOL_IP } from '../../kernel/net/ipv4/ip_sockglue.ts';
 import { SOL_TCP, TCP_CONGESTION, TCP_FASTOPEN_KEY, TCP_INFO } from '../../kernel/net/ipv4/tcp_sockopt.ts';
 import type { sockopt } from '../../kernel/net/msg.ts';
@@ -14,13 +21,14 @@ const TCP_CA_NAME_MAX = 16;
 const SO_RCVTIMEO_NEW = 66;
 const SO_SNDTIMEO_NEW = 67;
 
-type Layout = 'int' | 'byte' | 'linger' | 'timeval' | 'device' | 'word' | 'bytes';
+type Layout = 'int' | 'rate' | 'byte' | 'linger' | 'timeval' | 'device' | 'word' | 'bytes';
 
 function layoutOf(level: number, name: number): Layout {
   if (level === SOL_SOCKET) {
     if (name === SO_LINGER) return 'linger';
     if (name === SO_RCVTIMEO || name === SO_SNDTIMEO) return 'timeval';
     if (name === SO_BINDTODEVICE) return 'device';
+    if (name === SO_MAX_PACING_RATE) return 'rate';
   }
   if (level === SOL_TCP && name === TCP_CONGESTION) return 'word';
   if (level === SOL_TCP && (name === TCP_INFO || name === TCP_FASTOPEN_KEY)) return 'bytes';
@@ -54,6 +62,12 @@ export function decodeOption(level: number, name: number, bytes: Uint8Array, opt
       if (bytes.length < 16) return -EINVAL;
       opt.sec = Number(view.getBigInt64(0, true));
       opt.usec = Number(view.getBigInt64(8, true));
+      return 0;
+    case 'rate':
+      // An unsigned long, or an unsigned int.
+      if (bytes.length < 4) return -EINVAL;
+      opt.value = bytes.length < 8 ? view.getInt32(0, true) : Number(view.getBigUint64(0, true));
+      if (bytes.length < 8 && opt.value < -1) opt.value += 2 ** 32;
       return 0;
     case 'device':
       opt.text = textOf(bytes, IFNAMSIZ - 1);
@@ -93,6 +107,13 @@ export function encodeOption(level: number, name: number, opt: sockopt, length: 
       viewOf(bytes).setBigInt64(0, BigInt(opt.sec), true);
       viewOf(bytes).setBigInt64(8, BigInt(opt.usec), true);
       return bytes.subarray(0, length);
+    }
+    case 'rate': {
+      const limited = opt.value !== 0xffffffff;
+      if (length < 8) return ints(Math.min(opt.value, 0xffffffff)).subarray(0, length);
+      const bytes = new Uint8Array(8);
+      viewOf(bytes).setBigUint64(0, limited ? BigInt(opt.value) : 2n ** 64n - 1n, true);
+      return bytes;
     }
     case 'device': {
       if (opt.text === '') return new Uint8Array(0);

@@ -1,6 +1,6 @@
 /** Windows that close, smaller MTUs, and how the congestion window grows. For tcp-recovery.ts. */
 import type { Script } from './tcp-recovery.ts';
-import { range, STAMPED } from './tcp-recovery-notation.ts';
+import { A, range, STAMPED } from './tcp-recovery-notation.ts';
 
 export const WINDOWS: readonly Script[] = [
   {
@@ -256,6 +256,27 @@ export const WINDOWS: readonly Script[] = [
       '+0 w 5000',
       '+100 < . 1:1(0) ack 2001 win 257 <sack 3001:4001,nop,nop>',
       '+40 i',
+    ],
+  },
+  {
+    name: 'SO_MAX_PACING_RATE',
+    rtt: 100,
+    win: 1000,
+    steps: [
+      '+0 opt 1 47 50000',
+      '+5 w 20000',
+      `+50 < ${A(10001)}`,
+      '+0 i',
+      `+100 < ${A(15001)}`,
+      '+0 i',
+      `+150 < ${A(16001, '17001:18001')}`,
+      `+2 < ${A(16001, '17001:19001')}`,
+      `+2 < ${A(16001, '17001:20001')}`,
+      '+100 i',
+      `+50 < ${A(20001)}`,
+      '+10 opt 1 47 20000',
+      '+0 w 5000',
+      '+400 i',
     ],
   },
 ];

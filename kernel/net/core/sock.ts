@@ -98,6 +98,9 @@ export interface proto {
   readonly set_rcvlowat: ((sk: sock, value: number) => void) | null;
   /** IP options make the headers of its packets longer by `change` bytes (icsk_ext_hdr_len, icsk_sync_mss). */
   readonly ext_hdr_change: ((sk: sock, change: number) => void) | null;
+  /** SO_MAX_PACING_RATE: bytes a second, 0xffffffff for no limit. Null: nobody paces. */
+  readonly set_max_pacing_rate: ((sk: sock, rate: number) => void) | null;
+  readonly max_pacing_rate: ((sk: sock) => number) | null;
 }
 
 const no_op = (): void => {};
@@ -126,6 +129,8 @@ export function make_proto(name: string, p: Partial<proto>): proto {
     keepalive: p.keepalive ?? null,
     set_rcvlowat: p.set_rcvlowat ?? null,
     ext_hdr_change: p.ext_hdr_change ?? null,
+    set_max_pacing_rate: p.set_max_pacing_rate ?? null,
+    max_pacing_rate: p.max_pacing_rate ?? null,
   };
 }
 

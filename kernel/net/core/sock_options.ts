@@ -73,6 +73,7 @@ export const SO_RXQ_OVFL = 40;
 export const SO_PEEK_OFF = 42;
 export const SO_LOCK_FILTER = 44;
 export const SO_SELECT_ERR_QUEUE = 45;
+export const SO_MAX_PACING_RATE = 47;
 export const SO_BPF_EXTENSIONS = 48;
 export const SO_INCOMING_CPU = 49;
 export const SO_ATTACH_REUSEPORT_CBPF = 51;
@@ -272,6 +273,11 @@ export function sk_setsockopt(sk: sock, name: number, opt: sockopt): number {
       if (sk.opts.sk_filter_locked && !on) return -EPERM;
       own_opts(sk).sk_filter_locked = on;
       return 0;
+    case SO_MAX_PACING_RATE:
+      // As an int, -1 means no limit; as 64 bits all ones do.
+      if (sk.sk_prot.set_max_pacing_rate === null) return -ENOPROTOOPT;
+      sk.sk_prot.set_max_pacing_rate(sk, value < 0 || value >= Number.MAX_SAFE_INTEGER ? U32_MAX : value);
+      return 0;
     case SO_BINDTOIFINDEX:
       if (value < 0) return -EINVAL;
       if (value !== 0 && sk.sk_net.dev_get_by_index(value) === null) return -ENODEV;
@@ -339,6 +345,10 @@ function get_option(sk: sock, name: number, opt: sockopt): number {
       return 0;
     case SO_KEEPALIVE:
       opt.value = Number(sk.opts.sk_keepopen);
+      return 0;
+    case SO_MAX_PACING_RATE:
+      if (sk.sk_prot.max_pacing_rate === null) return -ENOPROTOOPT;
+      opt.value = sk.sk_prot.max_pacing_rate(sk);
       return 0;
     case SO_LINGER:
       opt.value = Number(sk.opts.sk_linger);

@@ -43,6 +43,7 @@ import {
 } from './tcp_flags.ts';
 import { tcp_mtup_probe_success } from './tcp_mtu_probe.ts';
 import { tcp_current_mss, tcp_sync_mss } from './tcp_output.ts';
+import { tcp_limit_pacing_rate, tcp_pacing_delay } from './tcp_pacing.ts';
 import { tcp_rate_gen, tcp_rate_skb_delivered } from './tcp_rate.ts';
 import { tcp_ecn_accept_cwr } from './tcp_rcvbuf.ts';
 import { tcp_rack_advance, tcp_rack_update_reo_wnd } from './tcp_recovery.ts';
@@ -159,7 +160,8 @@ function tcp_ack_probe(sk: tcp_sock): void {
     inet_csk_clear_xmit_timer(sk);
     return;
   }
-  inet_csk_reset_xmit_timer(sk, ICSK_TIME_PROBE0, tcp_clamp_probe0_to_user_timeout(sk, tcp_probe0_when(sk)));
+  const when = tcp_clamp_probe0_to_user_timeout(sk, tcp_probe0_when(sk));
+  inet_csk_reset_xmit_timer(sk, ICSK_TIME_PROBE0, when + tcp_pacing_delay(sk));
 }
 
 // ---- forgetting -----------------------------------------------------------------------------------------------------
@@ -314,7 +316,7 @@ export function tcp_update_pacing_rate(sk: tcp_sock): void {
   const ratio = sk.snd_cwnd < sk.snd_ssthresh / 2 ? ipv4.tcp_pacing_ss_ratio : ipv4.tcp_pacing_ca_ratio;
   let rate = sk.mss_cache * 80000 * ratio * Math.max(sk.snd_cwnd, sk.packets_out);
   if (sk.srtt_us !== 0) rate = Math.floor(rate / sk.srtt_us);
-  sk.sk_pacing_rate = Math.min(rate, sk.opts.sk_max_pacing_rate);
+  tcp_limit_pacing_rate(sk, rate);
 }
 
 /** tcp_cong_control */

@@ -144,6 +144,8 @@ export const TCP_CHRONO_SNDBUF_LIMITED = 3;
 export const SK_PACING_NONE = 0;
 export const SK_PACING_NEEDED = 1;
 export const SK_PACING_FQ = 2;
+/** A rate without a limit (~0UL). */
+export const SK_PACING_UNLIMITED = 0xffffffff;
 
 /** Bits for sets of states: 1 << state. */
 export const TCPF_ESTABLISHED = 1 << 1;

@@ -17,7 +17,6 @@ import {
   TCP_INIT_CWND,
   TCPF_CLOSE_WAIT,
   TCPF_ESTABLISHED,
-  tcp_clock_us,
   tcp_in_cwnd_reduction,
   tcp_in_slow_start,
   tcp_jiffies,
@@ -112,8 +111,9 @@ export function tcp_cwnd_validate(sk: tcp_sock, is_cwnd_limited: boolean): void 
 
 // ---- what the sender waits for (tcp_info) ---------------------------------------------------------------------------
 
+/** tcp_chrono_set: jiffies, as Linux counts them. */
 function tcp_chrono_set(sk: tcp_sock, type: number): void {
-  const now = tcp_clock_us(sk.kernel);
+  const now = tcp_jiffies(sk.kernel);
   const old = sk.chrono_type;
   const passed = now - sk.chrono_start;
   if (old === TCP_CHRONO_BUSY) sk.chrono_stat_busy += passed;

@@ -39,6 +39,7 @@ import {
   tcp_options_write,
   tcp_out_options,
 } from './tcp_options.ts';
+import { tcp_pace_after_send } from './tcp_pacing.ts';
 import { tcp_rate_skb_sent } from './tcp_rate.ts';
 import { tcp_initialize_rcv_mss } from './tcp_rcvbuf.ts';
 import {
@@ -53,6 +54,8 @@ import {
   MAX_TCP_HEADER,
   MAX_TCP_WINDOW,
   own_slow,
+  SK_PACING_FQ,
+  SK_PACING_NONE,
   TCP_ATO_MIN,
   TCP_DELACK_MAX,
   TCP_ECN_DEMAND_CWR,
@@ -443,7 +446,15 @@ export function tcp_transmit_skb(sk: tcp_sock, skb: sk_buff, clone_it: boolean):
     const later = after(tsorted_last.end_seq, end_seq) && tsorted_last !== oskb ? 1 : 0;
     oskb.skb_mstamp = tsorted_last.skb_mstamp + later;
   }
-  sk.tcp_wstamp_ns = kernel.clock.now;
+  const prior_wstamp = sk.tcp_wstamp_ns;
+  let wstamp = kernel.clock.now;
+  if (sk.opts.sk_pacing_status !== SK_PACING_NONE) {
+    wstamp = Math.max(wstamp, prior_wstamp);
+    oskb.skb_mstamp = Math.max(oskb.skb_mstamp, Math.floor(wstamp / 1000));
+    // The earliest time at which fq lets it go.
+    if (sk.opts.sk_pacing_status === SK_PACING_FQ) out.tstamp = wstamp;
+  }
+  sk.tcp_wstamp_ns = wstamp;
   let err = sk.icsk_af_ops.queue_xmit(sk, out);
   if (err > 0 || err === -ENOBUFS) {
     // Congestion on this very host: dropped, or (NET_XMIT_CN) taken for the last time.
@@ -451,14 +462,15 @@ export function tcp_transmit_skb(sk: tcp_sock, skb: sk_buff, clone_it: boolean):
     err = err === NET_XMIT_CN ? 0 : 1;
   }
   if (err === 0 && clone_it) {
-    tcp_update_skb_after_send(sk, oskb);
+    tcp_update_skb_after_send(sk, oskb, prior_wstamp);
     tcp_rate_skb_sent(sk, oskb);
   }
   return err;
 }
 
 /** tcp_update_skb_after_send: the packet becomes the last one in the order of sending. */
-function tcp_update_skb_after_send(sk: tcp_sock, skb: sk_buff): void {
+function tcp_update_skb_after_send(sk: tcp_sock, skb: sk_buff, prior_wstamp: number): void {
+  if (sk.opts.sk_pacing_status !== SK_PACING_NONE) tcp_pace_after_send(sk, skb.len, prior_wstamp);
   tcp_tsorted_unlink(sk, skb);
   const last = sk.tsorted_last;
   skb.tsorted_prev = last;

@@ -3,6 +3,7 @@
 import { dst_metric, dst_metric_locked } from '../core/dst.ts';
 import { RTAX_RTO_MIN } from './fib.ts';
 import { FLAG_ACK_MAYBE_DELAYED, FLAG_ACKED, FLAG_SYN_ACKED } from './tcp_flags.ts';
+import { tcp_pacing_delay } from './tcp_pacing.ts';
 import { USEC_PER_SEC } from './tcp_rate.ts';
 import {
   after,
@@ -189,5 +190,5 @@ export function tcp_rearm_rto(sk: tcp_sock): void {
     // Those timers came in place of the RTO: what has passed since then counts.
     rto = usecs_to_jiffies(Math.max(tcp_rto_delta_us(sk), 1));
   }
-  inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, rto);
+  inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, rto + tcp_pacing_delay(sk));
 }

@@ -295,6 +295,8 @@ function tcp_sendmsg_locked(sk: tcp_sock, msg: msghdr, length: number, uarg: ubu
       room = copy > 0 && tcp_skb_extend(skb as sk_buff, copy, size_goal) === 0;
     }
     if (!room) {
+      // Before the push, which shows by it that the buffer is what holds the sender up.
+      sk.sk_nospace = true;
       tcp_remove_empty_skb(sk);
       if (copied !== 0) tcp_push(sk, flags & ~MSG_MORE, mss_now, TCP_NAGLE_PUSH, size_goal);
       if (task !== null) task.call.progress = copied;

@@ -16,6 +16,7 @@ import type { fastopen_queue, request_sock_queue } from './request_sock.ts';
 import {
   GSO_MAX_SEGS,
   GSO_MAX_SIZE,
+  SK_PACING_UNLIMITED,
   TCP_CA_Open,
   TCP_CHRONO_UNSPEC,
   TCP_HLEN,
@@ -294,7 +295,7 @@ export class tcp_sock extends sock {
   sk_ack_backlog = 0;
   sk_max_ack_backlog = 0;
   /** Bytes a second, 0xffffffff for no limit. */
-  sk_pacing_rate = 0xffffffff;
+  sk_pacing_rate = SK_PACING_UNLIMITED;
   sk_gso_max_size = GSO_MAX_SIZE;
   sk_gso_max_segs = GSO_MAX_SEGS;
   /** May a packet stand for several segments (sk_can_gso)? Set with the route (sk_setup_caps). */

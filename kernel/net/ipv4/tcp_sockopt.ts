@@ -27,6 +27,7 @@ import {
   keepalive_time_elapsed,
   keepalive_time_when,
   MAX_TCP_WINDOW,
+  SK_PACING_UNLIMITED,
   TCP_CHRONO_BUSY,
   TCP_CHRONO_RWND_LIMITED,
   TCP_CHRONO_SNDBUF_LIMITED,
@@ -479,7 +480,7 @@ export function tcp_info_bytes(info: tcp_info): Uint8Array {
 
 /** A rate: no limit is all ones, in 64 bits. */
 function rate64(rate: number): number {
-  return rate === 0xffffffff ? 2 ** 64 - 2048 : rate;
+  return rate === SK_PACING_UNLIMITED ? 2 ** 64 - 2048 : rate;
 }
 
 /** tcp_compute_delivery_rate: bytes a second. */

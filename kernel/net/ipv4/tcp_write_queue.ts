@@ -17,6 +17,7 @@ import {
   tcp_transmit_skb,
   tcp_tsorted_unlink,
 } from './tcp_output.ts';
+import { tcp_pacing_check, tcp_pacing_delay } from './tcp_pacing.ts';
 import { tcp_check_space } from './tcp_rcvbuf.ts';
 import { tcp_rearm_rto, tcp_rto_delta_us } from './tcp_rtt.ts';
 import { tcp_highest_sack_replace } from './tcp_sack.ts';
@@ -356,6 +357,7 @@ export function tcp_write_xmit(sk: tcp_sock, mss: number, nonagle: number, push_
   }
   const max_segs = tcp_tso_segs(sk, mss);
   for (let skb = tcp_send_head(sk); skb !== null; skb = tcp_send_head(sk)) {
+    if (tcp_pacing_check(sk)) break;
     let quota = tcp_cwnd_test(sk);
     if (quota === 0) {
       if (push_one !== 2) break;
@@ -422,7 +424,7 @@ export function tcp_push_pending_frames(sk: tcp_sock): void {
 /** tcp_check_probe_timer */
 function tcp_check_probe_timer(sk: tcp_sock): void {
   if (sk.packets_out === 0 && sk.icsk_pending === 0) {
-    inet_csk_reset_xmit_timer(sk, ICSK_TIME_PROBE0, tcp_probe0_base(sk));
+    inet_csk_reset_xmit_timer(sk, ICSK_TIME_PROBE0, tcp_probe0_base(sk) + tcp_pacing_delay(sk));
   }
 }
 
@@ -581,6 +583,7 @@ export function tcp_xmit_retransmit_queue(sk: tcp_sock): void {
   let rearm = false;
   const max_segs = tcp_tso_segs(sk, tcp_current_mss(sk));
   for (let skb = sk.slow.retransmit_skb_hint ?? head; skb !== null; skb = skb.next) {
+    if (tcp_pacing_check(sk)) break;
     if (hole === null) own_slow(sk).retransmit_skb_hint = skb;
     const segs = Math.min(sk.snd_cwnd - tcp_packets_in_flight(sk), max_segs);
     if (segs <= 0 || sk.retrans_out >= sk.lost_out) break;
@@ -597,7 +600,7 @@ export function tcp_xmit_retransmit_queue(sk: tcp_sock): void {
     if (tcp_in_cwnd_reduction(sk)) own_slow(sk).prr_out += skb.gso_segs;
     if (skb === head && sk.icsk_pending !== ICSK_TIME_REO_TIMEOUT) rearm = true;
   }
-  if (rearm) inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, sk.icsk_rto);
+  if (rearm) inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, sk.icsk_rto + tcp_pacing_delay(sk));
 }
 
 // ---- loss probe (RFC 8985 7) ----------------------------------------------------------------------------------------
@@ -617,7 +620,7 @@ export function tcp_schedule_loss_probe(sk: tcp_sock, advancing_rto: boolean): b
   }
   const rto_delta_us = advancing_rto ? jiffies_to_usecs(sk.icsk_rto) : tcp_rto_delta_us(sk);
   if (rto_delta_us > 0) timeout = Math.min(timeout, usecs_to_jiffies(rto_delta_us));
-  inet_csk_reset_xmit_timer(sk, ICSK_TIME_LOSS_PROBE, timeout);
+  inet_csk_reset_xmit_timer(sk, ICSK_TIME_LOSS_PROBE, timeout + tcp_pacing_delay(sk));
   return true;
 }
 
@@ -714,5 +717,6 @@ export function tcp_send_probe0(sk: tcp_sock): void {
     if (sk.icsk_backoff < sk.sk_net.ipv4.tcp_retries2) sk.icsk_backoff++;
     timeout = tcp_probe0_when(sk);
   }
-  inet_csk_reset_xmit_timer(sk, ICSK_TIME_PROBE0, tcp_clamp_probe0_to_user_timeout(sk, timeout));
+  timeout = tcp_clamp_probe0_to_user_timeout(sk, timeout) + tcp_pacing_delay(sk);
+  inet_csk_reset_xmit_timer(sk, ICSK_TIME_PROBE0, timeout);
 }

@@ -282,6 +282,20 @@ describe('options', () => {
       expect(good(host.getsockopt(fd, 6, 11, 8)).length).toBe(8);
     }));
 
+  test('SO_MAX_PACING_RATE: 32 or 64 bits, all ones for no limit', () =>
+    drill(host => {
+      const { fd } = accepted(host);
+      const rate = (length: number): number[] => [...good(host.getsockopt(fd, 1, 47, length))];
+      expect([rate(4), rate(8)]).toEqual([Array(4).fill(0xff), Array(8).fill(0xff)]);
+      good(host.setsockopt(fd, 1, 47, Uint8Array.of(0, 0x28, 0x6b, 0xee)));
+      expect(rate(8)).toEqual([0, 0x28, 0x6b, 0xee, 0, 0, 0, 0]);
+      expect(parseTcpInfo(good(host.getsockopt(fd, 6, 11))).tcpi_max_pacing_rate).toBe(4_000_000_000);
+      good(host.setsockopt(fd, 1, 47, Uint8Array.of(0, 0xe4, 0x0b, 0x54, 2, 0, 0, 0)));
+      expect([rate(4), rate(8)]).toEqual([Array(4).fill(0xff), [0, 0xe4, 0x0b, 0x54, 2, 0, 0, 0]]);
+      good(host.setsockopt(fd, 1, 47, int(-1)));
+      expect(rate(8)).toEqual(Array(8).fill(0xff));
+    }));
+
   test('too short, unknown: EINVAL and ENOPROTOOPT', () =>
     drill(host => {
       const { fd } = accepted(host);

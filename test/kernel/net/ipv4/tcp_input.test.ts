@@ -22,6 +22,17 @@ describe('out of order', () => {
     f.finish();
   });
 
+  test('RFC 2883 4: one segment covers two islands and the hole between: the D-SACK names the first alone', () => {
+    const f = new TcpFlow({ rtt: 0.1 });
+    f.inject('. 1501:2001(500) ack 1 win 257');
+    f.inject('. 3001:3701(700) ack 1 win 257');
+    f.segments();
+    f.inject('. 1:3401(3400) ack 1 win 257');
+    expect(f.segments().at(-1)?.text).toMatch(/^\. 1:1\(0\) ack 3701 win \d+ <nop,nop,sack 1501:2001>$/);
+    expect(f.read()).toBe(3700);
+    f.finish();
+  });
+
   test('RFC 5681 4.2: the gap is filled: an ACK at once; everything is read, once and in order', () => {
     const f = new TcpFlow({ rtt: 0.1 });
     f.inject('. 1001:2001(1000) ack 1 win 257');

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { EAGAIN } from '../../../../kernel/errno.ts';
 import { SO_SNDBUF, SOL_SOCKET } from '../../../../kernel/net/core/sock.ts';
-import { SOL_TCP, TCP_CORK, TCP_NODELAY } from '../../../../kernel/net/ipv4/tcp_sockopt.ts';
+import { SOL_TCP, TCP_CORK, TCP_NODELAY, tcp_get_info } from '../../../../kernel/net/ipv4/tcp_sockopt.ts';
 import { MSG_MORE } from '../../../../kernel/net/msg.ts';
 import { TcpFlow } from './tcp_flow.ts';
 
@@ -31,6 +31,32 @@ describe('windows', () => {
     expect(f.ranges()).toEqual(['1:1001(1000)', '1001:2001(1000)', '2001:3001(1000)']);
     f.inject('. 1:1(0) ack 1 win 40');
     expect(f.ranges()).toEqual(['3001:4001(1000)', '4001:5001(1000)']);
+  });
+
+  test('tcp_info tells how long the window or the buffer held the sender up', () => {
+    const f = new TcpFlow({ rtt: 0.1, win: 0 });
+    const told = (): number[] => {
+      const info = tcp_get_info(f.sk);
+      return [info.tcpi_busy_time, info.tcpi_rwnd_limited, info.tcpi_sndbuf_limited];
+    };
+    f.wait(0.05);
+    expect(told()).toEqual([0, 0, 0]);
+    f.write(1000);
+    f.wait(0.07);
+    expect(told()).toEqual([70_000, 70_000, 0]);
+    f.inject('. 1:1(0) ack 1 win 257');
+    f.wait(0.03);
+    expect(told()).toEqual([100_000, 70_000, 0]);
+    f.inject('. 1:1(0) ack 1001 win 0');
+    f.wait(0.5);
+    expect(told()).toEqual([100_000, 70_000, 0]);
+    // A full buffer, all of it out, and the congestion window is not: the buffer is too small.
+    f.set(SOL_SOCKET, SO_SNDBUF, 2500);
+    expect(f.write(50_000)).toBeLessThan(6000);
+    f.wait(0.01);
+    f.inject('. 1:1(0) ack 1001 win 257');
+    f.wait(0.02);
+    expect(told()).toEqual([130_000, 80_000, 20_000]);
   });
 
   test('RFC 2861: idle for longer than the RTO: the window starts over, ssthresh remembers', () => {
