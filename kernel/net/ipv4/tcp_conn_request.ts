@@ -249,7 +249,6 @@ function tcp_create_openreq_child(sk: tcp_sock, req: tcp_request_sock, skb: sk_b
   child.sk_reuseport = sk.sk_reuseport;
   child.sk_mark = req.ir_mark;
   child.sk_zerocopy = sk.sk_zerocopy;
-  own_opts(child).sk_tsflags = sk.opts.sk_tsflags;
   child.sk_bound_dev_if = req.sk_bound_dev_if;
   child.sk_filter = sk.sk_filter;
   child.cmsg_flags = sk.cmsg_flags;
