@@ -5,7 +5,6 @@
 import { dst_mtu } from '../core/dst.ts';
 import type { sk_buff } from '../core/skbuff.ts';
 import {
-  own_opts,
   SOCK_BINDADDR_LOCK,
   SOCK_BINDPORT_LOCK,
   SOCK_RCVBUF_LOCK,
