@@ -7,6 +7,7 @@ import {
   CMSG_TIMESTAMP,
   CMSG_TIMESTAMP_US,
   CMSG_TIMESTAMPING,
+  SOCK_STREAM,
   type sockopt,
 } from '../msg.ts';
 import { SKF_AD_MAX, sk_attach_filter, sk_detach_filter } from './filter.ts';
@@ -19,6 +20,7 @@ import {
   sk_dst_reset,
   type sock,
   sock_error,
+  TCP_CLOSE,
   TCP_LISTEN,
 } from './sock.ts';
 import { reuseport_attach_prog, reuseport_detach_prog, reuseport_update_incoming_cpu } from './sock_reuseport.ts';
@@ -73,6 +75,9 @@ export const SO_RCVPRIORITY = 82;
 
 export const SOF_TIMESTAMPING_RX_SOFTWARE = 1 << 3;
 export const SOF_TIMESTAMPING_SOFTWARE = 1 << 4;
+const SOF_TIMESTAMPING_OPT_ID = 1 << 7;
+const SOF_TIMESTAMPING_BIND_PHC = 1 << 15;
+const SOF_TIMESTAMPING_OPT_ID_TCP = 1 << 16;
 /** All bits up to SOF_TIMESTAMPING_LAST. */
 const SOF_TIMESTAMPING_MASK = 0x7ffff;
 
@@ -174,12 +179,8 @@ export function sk_setsockopt(sk: sock, name: number, opt: sockopt): number {
       set_cmsg(sk, CMSG_TIMESTAMP | CMSG_TIMESTAMP_US, false);
       if (on) set_cmsg(sk, name === SO_TIMESTAMP ? CMSG_TIMESTAMP_US : CMSG_TIMESTAMP, true);
       return 0;
-    case SO_TIMESTAMPING: {
-      if ((value & ~SOF_TIMESTAMPING_MASK) !== 0) return -EINVAL;
-      sk.sk_tsflags = value;
-      const wanted = SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
-      return set_cmsg(sk, CMSG_TIMESTAMPING, (value & wanted) === wanted);
-    }
+    case SO_TIMESTAMPING:
+      return sock_set_timestamping(sk, value);
     case SO_PASSCRED:
       // sk_may_scm_recv: for local sockets only.
       return -EOPNOTSUPP;
@@ -237,12 +238,25 @@ export function sk_setsockopt(sk: sock, name: number, opt: sockopt): number {
       sk.sk_filter_locked = on;
       return 0;
     case SO_BINDTOIFINDEX:
+      // Whether there is such a device, nobody asks.
       if (value < 0) return -EINVAL;
-      if (value !== 0 && sk.sk_net.dev_get_by_index(value) === null) return -ENODEV;
       return sock_bindtoindex(sk, value);
     default:
       return -ENOPROTOOPT;
   }
+}
+
+function sock_set_timestamping(sk: sock, value: number): number {
+  if ((value & ~SOF_TIMESTAMPING_MASK) !== 0) return -EINVAL;
+  if ((value & SOF_TIMESTAMPING_OPT_ID_TCP) !== 0 && (value & SOF_TIMESTAMPING_OPT_ID) === 0) return -EINVAL;
+  // A stream's identifiers count bytes from its beginning: it must have begun.
+  const unconnected = sk.sk_type === SOCK_STREAM && (sk.sk_state === TCP_CLOSE || sk.sk_state === TCP_LISTEN);
+  if ((value & ~sk.sk_tsflags & SOF_TIMESTAMPING_OPT_ID) !== 0 && unconnected) return -EINVAL;
+  // sock_timestamping_bind_phc: a clock of the bound device; ours have none that could be named.
+  if ((value & SOF_TIMESTAMPING_BIND_PHC) !== 0) return sk.sk_bound_dev_if === 0 ? -EOPNOTSUPP : -EINVAL;
+  sk.sk_tsflags = value;
+  const wanted = SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
+  return set_cmsg(sk, CMSG_TIMESTAMPING, (value & wanted) === wanted);
 }
 
 /** sock_setbindtodevice: by name; none frees the socket. */
