@@ -9,7 +9,7 @@ import { readFileSync } from 'node:fs';
 import { basename, relative } from 'node:path';
 import { inspect } from 'node:util';
 import { Command, type CommanderError } from 'commander';
-import { JudgedFailure, UsageError } from './errors.ts';
+import { describeSystemError, JudgedFailure, UsageError } from './errors.ts';
 
 /** Adds one subcommand to the program. */
 export type RegisterCommand = (program: Command) => void;
@@ -113,6 +113,14 @@ function isBrokenPipe(error: unknown): boolean {
   return (error as NodeJS.ErrnoException | null)?.code === 'EPIPE';
 }
 
+/** Standard output goes to a full disk, say: nothing else of ours writes without giving such an error a file's name. */
+function isFailedWrite(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException | null)?.syscall === 'write';
+}
+
+const describeFailedWrite = (error: unknown): string =>
+  `standard output: cannot be written: ${describeSystemError(error)}`;
+
 /**
  * Runs one command line and gives its exit status. Never throws.
  *
@@ -158,6 +166,10 @@ export async function main(
       return EXIT_FAILED;
     }
     if (isBrokenPipe(error)) return EXIT_OK;
+    if (isFailedWrite(error)) {
+      fail(progress.command, describeFailedWrite(error), false);
+      return EXIT_USAGE;
+    }
     reportBug(error, progress.command, args, output);
     return EXIT_FAILED;
   }
@@ -179,6 +191,10 @@ export async function runProcess(commands: readonly RegisterCommand[]): Promise<
   }
   const progress: Progress = { command: new Command('ringside') };
   process.on('uncaughtException', error => {
+    if (isFailedWrite(error)) {
+      output.err(`${commandPath(progress.command)}: ${describeFailedWrite(error)}\n`);
+      process.exit(EXIT_USAGE);
+    }
     reportBug(error, progress.command, args, output);
     process.exit(EXIT_FAILED);
   });

@@ -1,6 +1,6 @@
 /** `ringside attach`: one of our hosts at the other end of a wire to the real Linux, live or from a recording. */
 
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { JudgedFailure, UsageError } from '../cli/errors.ts';
 import { onInterrupt } from '../cli/interrupt.ts';
 import type { RegisterCommand } from '../cli/main.ts';
@@ -62,6 +62,9 @@ function parseInterface(text: string): HostAddress {
     throw new InvalidArgumentError(`${why}; an address is IP/PREFIX, for example 10.9.0.2/24.`);
   }
 }
+
+const addressOption = (flags: string, description: string, address: string): Option =>
+  new Option(flags, description).argParser(parseInterface).default(parseInterface(address), address);
 
 function parseOurMac(text: string): string {
   try {
@@ -274,12 +277,16 @@ export const registerAttach: RegisterCommand = (program: Command) => {
     .description('a host of ours on a TAP device, with a UDP echo server')
     .option('--netns <name>', 'network namespace for the TAP; made if missing, and then removed at the end')
     .option('--dev <name>', 'name of the TAP device', 'tap0')
-    .option('--linux <ip/prefix>', "Linux's address on it", parseInterface, parseInterface('10.9.0.1/24'))
-    .option('--host <ip/prefix>', "our host's address", parseInterface, parseInterface('10.9.0.2/24'))
+    .addOption(addressOption('--linux <ip/prefix>', "Linux's address on it", '10.9.0.1/24'))
+    .addOption(addressOption('--host <ip/prefix>', "our host's address", '10.9.0.2/24'))
     .option('--mac <mac>', "our host's MAC address", parseOurMac, DEFAULT_MAC)
     .option('--seconds <n>', 'end after so long (else at ^C)', countBetween(1, SECONDS_MAX))
     .option('--seed <n>', 'seed of all chance', parseSeed, 1)
-    .option('--rate <rate>', 'link rate in bit/s (10M, 1000M, 2.5G) or instant', parseRate, 1_000_000_000)
+    .addOption(
+      new Option('--rate <rate>', 'link rate in bit/s (10M, 1000M, 2.5G) or instant')
+        .argParser(parseRate)
+        .default(1_000_000_000, '1000M'),
+    )
     .option('--memory <kib>', 'packet memory of the card, 4 or 16', parseMemory, 4)
     .option('--record <file>', 'save what came in, for `ringside attach replay`')
     .option('--pcap <file>', 'write all frames as pcapng at the end')

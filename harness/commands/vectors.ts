@@ -1,5 +1,5 @@
 /** `ringside vectors`: replays files of register scenarios against our card. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { UsageError } from '../cli/errors.ts';
 import { readInput } from '../cli/input.ts';
 import type { RegisterCommand } from '../cli/main.ts';
@@ -54,7 +54,11 @@ export const registerVectors: RegisterCommand = (program: Command) => {
     .command('vectors')
     .description('replay files of register scenarios against our NE2000 and name the first difference of each')
     .argument('<file...>', 'vector files')
-    .option('--only <name>', 'run only this scenario, or this topic; may be repeated', collect, [])
+    .addOption(
+      new Option('--only <name>', 'run only this scenario, or this topic; may be repeated')
+        .argParser(collect)
+        .default([], 'all'),
+    )
     .option('--list', 'print the names of the scenarios and run none')
     .option('--json', 'print JSON lines instead of text')
     .addHelpText('after', HELP)

@@ -212,9 +212,9 @@ export const steering: Experiment<SteeringPoint> = {
   defaultMs: 6,
   help: `
 ${OFFERED} datagrams of 64 bytes a second arrive, their flows in turn, each for a program of its own, the programs
-on the CPUs in turn. none: one queue, whose
-CPU does everything below the socket. rss: a queue and a vector for each CPU, chosen by the card's Toeplitz hash. rps: one
-queue, whose CPU hands each packet to the CPU that its flow's hash says. rfs: to the CPU whose program reads the flow.`,
+on the CPUs in turn. none: one queue, whose CPU does everything below the socket. rss: a queue and a vector for each CPU,
+chosen by the card's Toeplitz hash. rps: one queue, whose CPU hands each packet to the CPU that its flow's hash says. rfs:
+to the CPU whose program reads the flow.`,
   run({ ms, seed }, progress) {
     const points: SteeringPoint[] = [];
     for (const [mode, cpus] of steeringModes) {

@@ -37,12 +37,14 @@ import {
   answered,
   device,
   IpError,
+  invalid,
   number,
   prefix,
   refused,
   showPrefix,
   tableId,
   tableName,
+  verbOf,
   type Words,
   within,
   wrong,
@@ -110,16 +112,22 @@ const CHANGES: Readonly<Record<string, number>> = {
 };
 
 export function route(net: net, words: Words): string {
-  const verb = words.more ? words.next() : 'show';
-  const flags = CHANGES[verb];
+  const word = words.more ? words.next() : 'show';
+  const verb = verbOf(word, ROUTE_VERBS);
+  const flags = CHANGES[verb ?? ''];
   if (flags !== undefined) {
-    const err = fib.ip_route_change(net, routeConfig(net, words), flags);
-    if (err === -ENETUNREACH) refused('Nexthop has invalid gateway.');
+    const config = routeConfig(net, words);
+    const err = fib.ip_route_change(net, config, flags);
+    if (err === -ENETUNREACH || (err === -EINVAL && isBroadcast(net, config.gateway))) {
+      refused('Nexthop has invalid gateway.');
+    }
+    if (err === -EINVAL && config.prefsrc !== undefined && fib.inet_addr_type(net, config.prefsrc) !== fib.RTN_LOCAL) {
+      refused('Invalid prefsrc address.');
+    }
     if (err !== 0) answered(err);
     return '';
   }
   switch (verb) {
-    case 'del':
     case 'delete': {
       const config = routeConfig(net, words);
       const err = fib.ip_route_del(net, config);
@@ -136,8 +144,28 @@ export function route(net: net, words: Words): string {
     case 'flush':
       return flush(net, words);
     default:
-      throw new IpError(`Command "${verb}" is unknown, try "ip route help".`, 1);
+      throw new IpError(`Command "${word}" is unknown, try "ip route help".`, 255);
   }
+}
+
+/** In iproute2's order: the first that a word begins is meant. */
+const ROUTE_VERBS: readonly string[] = [
+  'list',
+  'show',
+  'lst',
+  'ls',
+  'get',
+  'add',
+  'change',
+  'replace',
+  'prepend',
+  'append',
+  'delete',
+  'flush',
+];
+
+function isBroadcast(net: net, gateway: number | undefined): boolean {
+  return gateway !== undefined && fib.inet_addr_type(net, gateway) === fib.RTN_BROADCAST;
 }
 
 /** NODE_SPEC and INFO_SPEC of ip-route(8). */
@@ -158,7 +186,7 @@ function routeConfig(net: net, words: Words): fib.fib_config {
     } else if (type !== undefined) config.type = type[0];
     else if (word === 'via') {
       words.take('inet');
-      config.gateway = address(words.next());
+      config.gateway = address(words.next(), 'inet');
     } else if (word === 'dev' || word === 'oif') config.dev = device(net, words.next());
     else if (word === 'metric' || word === 'priority' || word === 'preference') {
       config.metric = number(words.next(), '"metric" value is invalid');
@@ -167,13 +195,12 @@ function routeConfig(net: net, words: Words): fib.fib_config {
     else if (word === 'table') config.table = tableId(words.next());
     else if (word === 'proto' || word === 'protocol') {
       config.protocol = valueIn(PROTOCOLS, words.next(), '"protocol" value is invalid');
-    } else if (word === 'scope') config.scope = valueIn(SCOPES, words.next(), '"scope" value is invalid');
+    } else if (word === 'scope') config.scope = valueIn(SCOPES, words.next(), 'invalid "scope" value');
     else if (word === 'onlink') config.onlink = true;
     else if (word === 'nexthop') nexthops.push(nexthop(net, words));
     else {
-      if (word === 'to') words.next();
       if (destination) wrong(`either "to" is duplicate, or "${word}" is a garbage.`);
-      const { addr, len } = prefix(word);
+      const { addr, len } = prefix(word === 'to' ? words.next() : word);
       if ((addr & ~inet_make_mask(len)) !== 0) refused('Invalid prefix for given prefix length.');
       config.dst = addr;
       config.prefix_len = len;
@@ -215,6 +242,7 @@ interface Filter {
   proto: number | null;
   type: number | null;
   scope: number | null;
+  metric: number | null;
   exact: { addr: number; len: number } | null;
   root: { addr: number; len: number } | null;
   match: { addr: number; len: number } | null;
@@ -231,6 +259,7 @@ function filter(net: net, words: Words): Filter {
     proto: null,
     type: null,
     scope: null,
+    metric: null,
     exact: null,
     root: null,
     match: null,
@@ -257,8 +286,10 @@ function filter(net: net, words: Words): Filter {
     else if (word === 'dev') found.dev = device(net, words.next());
     else if (word === 'via') found.via = address(words.next());
     else if (word === 'proto') found.proto = valueIn(PROTOCOLS, words.next(), '"protocol" value is invalid');
-    else if (word === 'scope') found.scope = valueIn(SCOPES, words.next(), '"scope" value is invalid');
-    else if (word === 'type') found.type = valueIn(TYPES, words.next(), '"type" value is invalid');
+    else if (word === 'scope') found.scope = valueIn(SCOPES, words.next(), 'invalid "scope" value');
+    else if (word === 'metric' || word === 'priority' || word === 'preference') {
+      found.metric = number(words.next(), '"metric" value is invalid');
+    } else if (word === 'type') found.type = valueIn(TYPES, words.next(), '"type" value is invalid');
     else if (type !== undefined) found.type = type[0];
     else if (word === 'root') found.root = prefix(words.next());
     else if (word === 'match') found.match = prefix(words.next());
@@ -270,9 +301,12 @@ function filter(net: net, words: Words): Filter {
 
 function matches(found: Filter, { dst, prefix_len, type, fi }: fib_alias): boolean {
   const own = { addr: dst, len: prefix_len };
+  // A route of several hops has no attribute of its own to compare with.
+  const single = fi.nhs.length === 1 ? fi.nhs[0] : undefined;
   return (
-    (found.dev === null || fi.nhs.some(nh => nh.nh_dev === found.dev)) &&
-    (found.via === null || fi.nhs.some(nh => nh.nh_gw4 === found.via)) &&
+    (found.dev === null || single?.nh_dev === found.dev) &&
+    (found.via === null || single?.nh_gw4 === found.via) &&
+    (found.metric === null || fi.fib_priority >>> 0 === found.metric) &&
     (found.proto === null || fi.fib_protocol === found.proto) &&
     (found.type === null || type === found.type) &&
     (found.scope === null || fi.fib_scope === found.scope) &&
@@ -330,20 +364,21 @@ function flagsText(flags: number): string {
   return text;
 }
 
-/** print_route */
+/** print_route: what was asked for is not repeated. */
 function routeLine({ dst, prefix_len, tos, type, table, fi }: fib_alias, found: Filter): string {
   let line = type === fib.RTN_UNICAST ? '' : `${nameIn(TYPES, type)} `;
   line += `${showPrefix(dst, prefix_len)} `;
   if (tos !== 0) line += `tos ${tosText(tos)} `;
   const [hop] = fi.nhs;
   const single = fi.nhs.length === 1 && hop !== undefined ? hop : null;
-  if (single !== null && single.nh_gw4 !== 0) line += `via ${inet_ntoa(single.nh_gw4)} `;
-  if (single !== null) line += `dev ${single.nh_dev?.name} `;
+  if (single !== null && single.nh_gw4 !== 0 && found.via === null) line += `via ${inet_ntoa(single.nh_gw4)} `;
+  if (single !== null && found.dev === null) line += `dev ${single.nh_dev?.name} `;
   if (found.all && table !== fib.RT_TABLE_MAIN) line += `table ${tableName(table)} `;
-  if (fi.fib_protocol !== fib.RTPROT_BOOT) line += `proto ${nameIn(PROTOCOLS, fi.fib_protocol)} `;
-  if (fi.fib_scope !== fib.RT_SCOPE_UNIVERSE) line += `scope ${nameIn(SCOPES, fi.fib_scope)} `;
+  if (fi.fib_protocol !== fib.RTPROT_BOOT && found.proto === null)
+    line += `proto ${nameIn(PROTOCOLS, fi.fib_protocol)} `;
+  if (fi.fib_scope !== fib.RT_SCOPE_UNIVERSE && found.scope === null) line += `scope ${nameIn(SCOPES, fi.fib_scope)} `;
   if (fi.fib_prefsrc !== 0) line += `src ${inet_ntoa(fi.fib_prefsrc)} `;
-  if (fi.fib_priority !== 0) line += `metric ${fi.fib_priority >>> 0} `;
+  if (fi.fib_priority !== 0 && found.metric === null) line += `metric ${fi.fib_priority >>> 0} `;
   if (single !== null) line += flagsText(single.nh_flags);
   line += metricsText(fi.fib_metrics);
   if (fi.nhs.length > 1) {
@@ -390,7 +425,7 @@ function get(net: net, words: Words): string {
     else if (word === 'iif') iif = device(net, words.next());
     else if (word === 'oif' || word === 'dev') fl4.oif = device(net, words.next()).ifindex;
     else if (word === 'tos' || word === 'dsfield') fl4.tos = number(words.next(), '"tos" value is invalid', 255);
-    else if (word === 'mark') fl4.mark = number(words.next(), '"mark" value is invalid') | 0;
+    else if (word === 'mark') fl4.mark = number(words.next(), 'invalid mark value', 0xffffffff, false) | 0;
     else if (word === 'ipproto') fl4.proto = protocol(words.next());
     else if (word === 'sport') fl4.sport = number(words.next(), '"sport" value is invalid', 65535);
     else if (word === 'dport') fl4.dport = number(words.next(), '"dport" value is invalid', 65535);
@@ -398,7 +433,7 @@ function get(net: net, words: Words): string {
     else if (word !== 'to') dst = prefix(word).addr;
   }
   if (dst === null) throw new IpError('need at least a destination address', 1);
-  const asked = { mark: fl4.mark, tos: fl4.tos };
+  const { mark } = fl4;
   fl4.daddr = dst;
   fl4.saddr = from;
   const rt = iif === null ? ip_route_output_key(net, fl4) : asReceived(net, fl4, iif);
@@ -409,7 +444,7 @@ function get(net: net, words: Words): string {
     const alias = { dst: res.prefix, prefix_len: res.prefixlen, tos: res.tos, type: res.type, table: res.table };
     return routeLine({ ...alias, fi: res.fi as fib.fib_info }, filter(net, words));
   }
-  return getLine(net, rt, dst, from, iif, fl4.saddr, asked);
+  return getLine(net, rt, dst, from, iif, fl4.saddr, mark);
 }
 
 /** A packet as it would come by the device, and its route; or the errno. */
@@ -441,19 +476,18 @@ function getLine(
   from: number,
   iif: net_device | null,
   saddr: number,
-  { mark, tos }: { mark: number; tos: number },
+  mark: number,
 ): string {
   let line = rt.rt_type === fib.RTN_UNICAST ? '' : `${nameIn(TYPES, rt.rt_type)} `;
   line += `${inet_ntoa(dst)} `;
   if (from !== 0) line += `from ${inet_ntoa(from)} `;
-  if (tos !== 0) line += `tos ${tosText(tos)} `;
   if (rt.rt_uses_gateway) line += `via ${inet_ntoa(rt.rt_gw4)} `;
   line += `dev ${rt.dev.name} `;
   const { res } = net.ipv4.rt;
   const named = res.fi !== null && res.table !== fib.RT_TABLE_MAIN && res.table !== fib.RT_TABLE_LOCAL;
   if (named) line += `table ${tableName(res.table)} `;
   if (from === 0 && saddr !== 0 && iif === null) line += `src ${inet_ntoa(saddr)} `;
-  if (mark !== 0) line += `mark 0x${(mark >>> 0).toString(16)} `;
+  if (mark !== 0) line += `mark ${mark >>> 0 < 16 ? mark : `0x${(mark >>> 0).toString(16)}`} `;
   line += 'uid 0 ';
   const flags: string[] = [];
   if ((rt.rt_flags & RTCF_LOCAL) !== 0) flags.push('local');
@@ -479,7 +513,7 @@ const PROTO_NAMES: readonly (readonly [number, string])[] = [
 ];
 
 function protocol(text: string): number {
-  return valueIn(PROTO_NAMES, text, '"ipproto" value is invalid');
+  return valueIn(PROTO_NAMES, text, 'Invalid "ipproto" value');
 }
 
 export function rule(net: net, words: Words): string {
@@ -492,6 +526,7 @@ export function rule(net: net, words: Words): string {
     }
     case 'del':
     case 'delete': {
+      if (!words.more) throw new IpError('"ip rule del" requires arguments.', 1);
       const err = fib4_rule_del(net, ruleConfig(words, false));
       if (err !== 0) answered(err);
       return '';
@@ -507,7 +542,7 @@ export function rule(net: net, words: Words): string {
     case 'lst':
       return net.ipv4.fib.rules.rules.map(each => ruleLine(each as fib4_rule)).join('');
     default:
-      throw new IpError(`Command "${verb}" is unknown, try "ip rule help".`, 1);
+      throw new IpError(`Command "${verb}" is unknown, try "ip rule help".`, 255);
   }
 }
 
@@ -532,7 +567,7 @@ function ruleConfig(words: Words, add: boolean): fib4_rule_config {
       config.mark = number(mark, 'fwmark value is invalid') | 0;
       config.mark_mask = mask === undefined ? -1 : number(mask, 'fwmask value is invalid') | 0;
     } else if (word === 'table' || word === 'lookup') {
-      config.table = tableId(words.next());
+      config.table = tableId(words.next(), 'invalid table ID');
       table = true;
     } else if (word === 'iif' || word === 'dev') config.iif = words.next();
     else if (word === 'oif') config.oif = words.next();
@@ -543,12 +578,12 @@ function ruleConfig(words: Words, add: boolean): fib4_rule_config {
       config.suppress_prefixlen = number(words.next(), 'suppress_prefixlength value is invalid', 32);
     } else if (word === 'goto') {
       config.action = FR_ACT_GOTO;
-      config.target = number(words.next(), 'target value is invalid');
+      config.target = number(words.next(), 'invalid target');
     } else if (word === 'nop') config.action = FR_ACT_NOP;
     else if (word === 'blackhole') config.action = FR_ACT_BLACKHOLE;
     else if (word === 'unreachable') config.action = FR_ACT_UNREACHABLE;
     else if (word === 'prohibit') config.action = FR_ACT_PROHIBIT;
-    else if (word !== 'type' && word !== 'unicast') wrong(`argument "${word}" is wrong: Failed to parse rule type`);
+    else if (word !== 'type' && word !== 'unicast') invalid(word, 'Failed to parse rule type', false);
   }
   if (add && !table && config.action === undefined) config.table = fib.RT_TABLE_MAIN;
   return config;

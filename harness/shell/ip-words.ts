@@ -53,6 +53,16 @@ export function refused(message: string): never {
   throw new IpError(`Error: ${message}`, 2);
 }
 
+/** @throws IpError as invarg() of iproute2; most of its callers end what they say with a line break of their own */
+export function invalid(text: string, what: string, blank = true): never {
+  throw new IpError(`Error: argument "${text}" is wrong: ${what}${blank ? '\n' : ''}`, 255);
+}
+
+/** The one of `verbs` that a word stands for: iproute2 takes any beginning, of the first that fits. */
+export function verbOf(word: string, verbs: readonly string[]): string | undefined {
+  return verbs.find(verb => verb.startsWith(word));
+}
+
 /** @throws IpError as iproute2 words its own complaints */
 export function wrong(message: string): never {
   throw new IpError(`Error: ${message}`, 1);
@@ -90,15 +100,15 @@ export class Words {
   }
 }
 
-export function number(text: string, what: string, most = 0xffffffff): number {
+export function number(text: string, what: string, most = 0xffffffff, blank = true): number {
   const value = /^0x[0-9a-f]+$/i.test(text) || /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (!(value <= most)) wrong(`argument "${text}" is wrong: ${what}`);
+  if (!(value <= most)) invalid(text, what, blank);
   return value;
 }
 
-export function address(text: string): number {
+export function address(text: string, kind = 'any valid'): number {
   const value = in_aton(text);
-  if (Number.isNaN(value)) wrong(`any valid address is expected rather than "${text}".`);
+  if (Number.isNaN(value)) wrong(`${kind} address is expected rather than "${text}".`);
   return value;
 }
 
@@ -140,7 +150,7 @@ export function tableName(id: number): string {
   return TABLES.find(([each]) => each === id)?.[1] ?? String(id);
 }
 
-export function tableId(text: string): number {
+export function tableId(text: string, what = '"table" value is invalid'): number {
   const named = TABLES.find(([, name]) => name === text);
-  return named === undefined ? number(text, 'table id value is invalid') : named[0];
+  return named === undefined ? number(text, what) : named[0];
 }

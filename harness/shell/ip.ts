@@ -1,11 +1,19 @@
 /**
  * `ip`, as iproute2's, for a host of ours: `ip route`, `rule`, `neigh`, `addr`, `link`. Every word, output line and
- * message is meant to be what `ip -4` prints on Linux; what the kernel refuses ends with status 2, a wrong use with 1.
+ * message is meant to be what `ip -4` prints on Linux; what the kernel refuses ends with status 2, a wrong use with 1 or 255.
  */
-import { EADDRNOTAVAIL, EEXIST } from '../../kernel/errno.ts';
+import { EADDRNOTAVAIL, EEXIST, ENOENT } from '../../kernel/errno.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { inet_ntoa } from '../../kernel/lib/inet.ts';
-import { dev_close, dev_open, dev_set_mac_address, dev_set_mtu } from '../../kernel/net/core/dev.ts';
+import {
+  dev_change_tx_queue_len,
+  dev_close,
+  dev_get_stats,
+  dev_open,
+  dev_set_mac_address,
+  dev_set_mtu,
+  dev_set_promiscuity,
+} from '../../kernel/net/core/dev.ts';
 import { pneigh_add, pneigh_delete } from '../../kernel/net/core/neigh_proxy.ts';
 import {
   NEIGH_ADD_CREATE,
@@ -37,7 +45,7 @@ import {
   IFF_UP,
   type net_device,
 } from '../../kernel/net/core/netdevice.ts';
-import { IFA_F_SECONDARY, inet_addr_add, inet_addr_del } from '../../kernel/net/ipv4/devinet.ts';
+import { IFA_F_SECONDARY, type in_ifaddr, inet_addr_add, inet_addr_del } from '../../kernel/net/ipv4/devinet.ts';
 import { RT_SCOPE_HOST, RT_SCOPE_LINK } from '../../kernel/net/ipv4/fib.ts';
 import { formatMac, parseMac } from '../packet/address.ts';
 import { route, rule } from './ip-route.ts';
@@ -50,9 +58,9 @@ import {
   number,
   prefix,
   refused,
+  verbOf,
   Words,
   within,
-  wrong,
 } from './ip-words.ts';
 
 export type { CommandResult } from './ip-words.ts';
@@ -68,17 +76,31 @@ const OBJECTS: readonly (readonly [name: string, run: (net: net, words: Words, o
 
 interface Options {
   brief: boolean;
+  statistics: boolean;
+  oneline: boolean;
+  /** -4 */
+  inet: boolean;
 }
+
+const SHOW = ['show', 'lst', 'list', 'ls'];
+const isShow = (verb: string | undefined): boolean => verb !== undefined && SHOW.includes(verb);
+
+/** -oneline: what belongs to one thing is on one line, breaks as backslashes. */
+const joined = (text: string, { oneline }: Options): string =>
+  oneline ? `${text.trimEnd().replaceAll('\n', '\\')}\n` : text;
 
 /** Runs `ip` with these arguments on a host. */
 export function ip(kernel: Kernel, args: readonly string[]): CommandResult {
-  const options: Options = { brief: false };
+  const options: Options = { brief: false, statistics: false, oneline: false, inet: false };
   let at = 0;
   try {
     for (; args[at]?.startsWith('-'); at++) {
       const option = args[at] as string;
       if (option === '-br' || option === '-brief') options.brief = true;
-      else if (option !== '-4' && option !== '-s' && option !== '-d') {
+      else if (/^-s(?:$|ta)/.test(option)) options.statistics = true;
+      else if (/^-o/.test(option)) options.oneline = true;
+      else if (option === '-4') options.inet = true;
+      else if (option !== '-d') {
         throw new IpError(`Option "${option}" is unknown, try "ip -help".`, 255);
       }
     }
@@ -117,7 +139,7 @@ function operstate(dev: net_device): string {
 
 /** print_linkinfo */
 function linkLines(dev: net_device, mode: string): string {
-  const qdisc = dev._tx[0]?.qdisc.ops.id ?? 'noop';
+  const qdisc = dev.qdisc?.ops.id ?? 'noop';
   const master = dev.master === null ? '' : `master ${dev.master.name} `;
   const type = dev.type === ARPHRD_LOOPBACK ? 'loopback' : 'ether';
   return (
@@ -127,15 +149,37 @@ function linkLines(dev: net_device, mode: string): string {
   );
 }
 
+/** print_stats64: both lines have the same columns, no narrower than these. */
+const STATISTICS_WIDTHS: readonly number[] = [10, 7, 6, 7, 7, 7];
+
+function statisticsLines(dev: net_device): string {
+  const s = dev_get_stats(dev);
+  const rx = [s.rx_bytes, s.rx_packets, s.rx_errors, s.rx_dropped, s.rx_missed_errors, s.multicast];
+  const tx = [s.tx_bytes, s.tx_packets, s.tx_errors, s.tx_dropped, s.tx_carrier_errors, s.collisions];
+  const widths = STATISTICS_WIDTHS.map((least, i) => Math.max(least, String(rx[i]).length, String(tx[i]).length));
+  const cells = (list: readonly (number | string)[]): string =>
+    list.map((cell, i) => String(cell).padStart(widths[i] as number)).join(' ');
+  const block = (way: string, last: readonly string[], values: readonly number[]): string => {
+    const heads = cells(['bytes', 'packets', 'errors', 'dropped', ...last]);
+    // The way stands in the first column.
+    return `    ${way}:${heads.slice(3)}           \n    ${cells(values)} \n`;
+  };
+  return block('RX', ['missed', 'mcast'], rx) + block('TX', ['carrier', 'collsns'], tx);
+}
+
 function link(net: net, words: Words, options: Options): string {
-  const verb = words.more ? words.next() : 'show';
+  const word = words.more ? words.next() : 'show';
+  const verb = verbOf(word, ['set', ...SHOW]);
   if (verb === 'set') return linkSet(net, words);
-  if (verb !== 'show' && verb !== 'list' && verb !== 'ls') {
-    throw new IpError(`Command "${verb}" is unknown, try "ip link help".`, 1);
-  }
+  if (!isShow(verb)) throw new IpError(`Command "${word}" is unknown, try "ip link help".`, 255);
   words.take('dev');
-  const devices = words.more ? [device(net, words.next())] : net.devices;
-  if (!options.brief) return devices.map(dev => linkLines(dev, 'mode DEFAULT ')).join('');
+  const devices = words.more ? [shown(net, words.next())] : net.devices;
+  if (!options.brief) {
+    return devices
+      .map(dev => linkLines(dev, 'mode DEFAULT ') + (options.statistics ? statisticsLines(dev) : ''))
+      .map(text => joined(text, options))
+      .join('');
+  }
   return devices
     .map(
       dev =>
@@ -144,27 +188,92 @@ function link(net: net, words: Words, options: Options): string {
     .join('');
 }
 
+function onOff(words: Words, what: string): boolean {
+  const text = words.next();
+  if (text !== 'on' && text !== 'off') {
+    throw new IpError(`Error: argument of "${what}" must be "on" or "off", not "${text}"`, 1);
+  }
+  return text === 'on';
+}
+
+/** One thing that `ip link set` is to do to a device; 0 or a negative errno. */
+type LinkChange = (dev: net_device) => number;
+
+const flagChange =
+  (flag: number, on: boolean): LinkChange =>
+  dev => {
+    dev.flags = on ? dev.flags | flag : dev.flags & ~flag;
+    return 0;
+  };
+
+function setMtu(mtu: number): LinkChange {
+  return dev => {
+    if (mtu > dev.max_mtu) refused('mtu greater than device maximum.');
+    if (mtu < dev.min_mtu) refused('mtu less than device minimum.');
+    return dev_set_mtu(dev, mtu);
+  };
+}
+
+/** The device's own wish for everything, beside those of packet sockets and a bridge. */
+function setPromiscuous(on: boolean): LinkChange {
+  return dev => {
+    if (on === ((dev.gflags & IFF_PROMISC) !== 0)) return 0;
+    dev.gflags ^= IFF_PROMISC;
+    dev_set_promiscuity(dev, on ? 1 : -1);
+    return 0;
+  };
+}
+
+function linkChange(word: string, words: Words): LinkChange {
+  switch (word) {
+    case 'mtu':
+      return setMtu(number(words.next(), 'Invalid "mtu" value'));
+    case 'address': {
+      const address = mac(words.next());
+      return dev => dev_set_mac_address(dev, address);
+    }
+    case 'txqueuelen':
+    case 'txqlen':
+    case 'qlen': {
+      const length = number(words.next(), 'Invalid "txqueuelen" value');
+      return dev => dev_change_tx_queue_len(dev, length);
+    }
+    case 'arp':
+      return flagChange(IFF_NOARP, !onOff(words, word));
+    case 'multicast':
+      return flagChange(IFF_MULTICAST, onOff(words, word));
+    case 'promisc':
+      return setPromiscuous(onOff(words, word));
+    default:
+      throw new IpError(`Error: either "dev" is duplicate, or "${word}" is a garbage.`, 255);
+  }
+}
+
+/** All words first: a wrong one changes nothing. Up and down come last, as they do in the kernel. */
 function linkSet(net: net, words: Words): string {
   words.take('dev');
   const dev = device(net, words.next());
+  const changes: LinkChange[] = [];
+  let up: boolean | null = null;
   while (words.more) {
     const word = words.next();
-    let err = 0;
-    if (word === 'up') err = dev_open(dev);
-    else if (word === 'down') dev_close(dev);
-    else if (word === 'mtu') {
-      const mtu = number(words.next(), '"mtu" value is invalid');
-      if (mtu > dev.max_mtu) refused('mtu greater than device maximum.');
-      if (mtu < dev.min_mtu) refused('mtu less than device minimum.');
-      err = dev_set_mtu(dev, mtu);
-    } else if (word === 'address') err = dev_set_mac_address(dev, mac(words.next()));
-    else if (word === 'arp') {
-      if (words.next() === 'off') dev.flags |= IFF_NOARP;
-      else dev.flags &= ~IFF_NOARP;
-    } else wrong(`either "dev" is duplicate, or "${word}" is a garbage.`);
+    if (word === 'up' || word === 'down') up = word === 'up';
+    else changes.push(linkChange(word, words));
+  }
+  if (up === true) changes.push(dev_open);
+  for (const change of changes) {
+    const err = change(dev);
     if (err !== 0) answered(err);
   }
+  if (up === false) dev_close(dev);
   return '';
+}
+
+/** @throws IpError when there is none, in the words of those who only look */
+function shown(net: net, name: string): net_device {
+  const dev = net.dev_get_by_name(name);
+  if (dev === null) throw new IpError(`Device "${name}" does not exist.`, 1);
+  return dev;
 }
 
 function mac(text: string): Uint8Array {
@@ -179,18 +288,19 @@ const scopeName = (scope: number): string =>
   scope === RT_SCOPE_HOST ? 'host' : scope === RT_SCOPE_LINK ? 'link' : 'global';
 
 function addr(net: net, words: Words, options: Options): string {
-  const verb = words.more ? words.next() : 'show';
+  const word = words.more ? words.next() : 'show';
+  const verb = verbOf(word, ['add', 'delete', ...SHOW, 'flush']);
   switch (verb) {
     case 'add':
-    case 'del':
     case 'delete':
       addrChange(net, words, verb === 'add');
       return '';
     case 'show':
+    case 'lst':
     case 'list':
     case 'ls': {
       words.take('dev');
-      const devices = words.more ? [device(net, words.next())] : net.devices;
+      const devices = words.more ? [shown(net, words.next())] : net.devices;
       if (options.brief) {
         return devices
           .map(dev => {
@@ -199,31 +309,74 @@ function addr(net: net, words: Words, options: Options): string {
           })
           .join('');
       }
-      return devices.map(dev => linkLines(dev, '') + addrLines(dev)).join('');
+      if (options.oneline) {
+        return devices
+          .flatMap(dev =>
+            dev.ip_ptr?.ifa_list.map(ifa => `${dev.ifindex}: ${dev.name}${joined(addrLine(dev, ifa), options)}`),
+          )
+          .join('');
+      }
+      // The addresses of one family alone come without the link's.
+      const head = (dev: net_device): string =>
+        options.inet ? linkLines(dev, '').replace(/\n.*\n$/, '\n') : linkLines(dev, '');
+      return devices.map(dev => head(dev) + addrLines(dev)).join('');
     }
-    case 'flush': {
-      words.take('dev');
-      const dev = device(net, words.next());
-      for (const ifa of [...(dev.ip_ptr?.ifa_list ?? [])]) inet_addr_del(dev, ifa.ifa_local, ifa.ifa_prefixlen);
+    case 'flush':
+      addrFlush(net, words);
       return '';
-    }
     default:
-      throw new IpError(`Command "${verb}" is unknown, try "ip address help".`, 1);
+      throw new IpError(`Command "${word}" is unknown, try "ip address help".`, 255);
   }
 }
 
-function addrLines(dev: net_device): string {
-  return (dev.ip_ptr?.ifa_list ?? [])
-    .map(ifa => {
-      const brd = ifa.ifa_broadcast !== 0 ? `brd ${inet_ntoa(ifa.ifa_broadcast)} ` : '';
-      const secondary = (ifa.ifa_flags & IFA_F_SECONDARY) !== 0 ? 'secondary ' : '';
-      return (
-        `    inet ${inet_ntoa(ifa.ifa_local)}/${ifa.ifa_prefixlen} ${brd}scope ${scopeName(ifa.ifa_scope)} ${secondary}${dev.name}\n` +
-        '       valid_lft forever preferred_lft forever\n'
-      );
-    })
-    .join('');
+/** Those of one device that fit everything that was said. */
+function addrFlush(net: net, words: Words): void {
+  let dev: net_device | null = null;
+  let scope: number | null = null;
+  let to: { addr: number; len: number } | null = null;
+  if (!words.more) throw new IpError('Flush requires arguments.', 1);
+  while (words.more) {
+    const word = words.next();
+    if (word === 'scope') scope = scopeOf(words.next());
+    else if (word === 'to') to = prefix(words.next());
+    else dev = shown(net, word === 'dev' ? words.next() : word);
+  }
+  for (const each of dev === null ? net.devices : [dev]) {
+    for (const ifa of [...(each.ip_ptr?.ifa_list ?? [])]) {
+      if (scope !== null && ifa.ifa_scope !== scope) continue;
+      if (to !== null && !within({ addr: ifa.ifa_local, len: 32 }, to)) continue;
+      inet_addr_del(each, ifa.ifa_local, ifa.ifa_prefixlen);
+    }
+  }
 }
+
+function scopeOf(text: string): number {
+  if (text === 'host') return RT_SCOPE_HOST;
+  if (text === 'link') return RT_SCOPE_LINK;
+  return text === 'global' ? 0 : number(text, 'invalid scope value.', 255, false);
+}
+
+function addrLine(dev: net_device, ifa: in_ifaddr): string {
+  const brd = ifa.ifa_broadcast !== 0 ? `brd ${inet_ntoa(ifa.ifa_broadcast)} ` : '';
+  const secondary = (ifa.ifa_flags & IFA_F_SECONDARY) !== 0 ? 'secondary ' : '';
+  return (
+    `    inet ${inet_ntoa(ifa.ifa_local)}/${ifa.ifa_prefixlen} ${brd}scope ${scopeName(ifa.ifa_scope)} ${secondary}${dev.name}\n` +
+    '       valid_lft forever preferred_lft forever\n'
+  );
+}
+
+const addrLines = (dev: net_device): string => (dev.ip_ptr?.ifa_list ?? []).map(ifa => addrLine(dev, ifa)).join('');
+
+/** What Linux takes here and our addresses do not have. */
+const ADDR_LACKING: readonly string[] = [
+  'peer',
+  'label',
+  'anycast',
+  'metric',
+  'valid_lft',
+  'preferred_lft',
+  'noprefixroute',
+];
 
 function addrChange(net: net, words: Words, add: boolean): void {
   let local: { addr: number; len: number } | null = null;
@@ -231,6 +384,7 @@ function addrChange(net: net, words: Words, add: boolean): void {
   // Without `brd` Linux sets none; `+` stands for the subnet's.
   let broadcast: number | undefined = 0;
   let scope: number | undefined;
+  let bare = false;
   while (words.more) {
     const word = words.next();
     if (word === 'dev') dev = device(net, words.next());
@@ -238,12 +392,20 @@ function addrChange(net: net, words: Words, add: boolean): void {
       const text = words.next();
       broadcast = text === '+' ? undefined : address(text);
     } else if (word === 'scope') {
-      const text = words.next();
-      scope = text === 'host' ? RT_SCOPE_HOST : text === 'link' ? RT_SCOPE_LINK : 0;
-    } else local = prefix(word === 'local' ? words.next() : word);
+      scope = scopeOf(words.next());
+    } else if (ADDR_LACKING.includes(word)) {
+      throw new IpError(`ringside: "${word}" of an address is not supported`, 1);
+    } else {
+      const text = word === 'local' ? words.next() : word;
+      local = prefix(text);
+      bare = !text.includes('/');
+    }
   }
-  if (dev === null) throw new IpError('Not enough information: "dev" argument is required.', 255);
+  if (dev === null) throw new IpError('Not enough information: "dev" argument is required.', 1);
   if (local === null) answered(-EADDRNOTAVAIL);
+  // To delete, an address without a length stands for whichever it has.
+  const own = add || !bare ? undefined : dev.ip_ptr?.ifa_list.find(ifa => ifa.ifa_local === local?.addr);
+  if (own !== undefined) local.len = own.ifa_prefixlen;
   const err = add
     ? inet_addr_add(dev, local.addr, local.len, broadcast, scope)
     : inet_addr_del(dev, local.addr, local.len);
@@ -268,7 +430,7 @@ const STATES: readonly (readonly [string, number])[] = [
 
 function nud(text: string): number {
   const found = STATES.find(([name]) => name === text);
-  return found === undefined ? number(text, 'nud state is bad', 255) : found[1];
+  return found === undefined ? number(text, 'nud state is bad', 255, false) : found[1];
 }
 
 const NEIGH_FLAGS: Readonly<Record<string, number>> = {
@@ -278,16 +440,16 @@ const NEIGH_FLAGS: Readonly<Record<string, number>> = {
 };
 
 function neigh(net: net, words: Words): string {
-  const verb = words.more ? words.next() : 'show';
+  const first = words.more ? words.next() : 'show';
+  const verb = verbOf(first, ['add', 'change', 'chg', 'replace', 'delete', 'get', ...SHOW, 'flush']);
   const { arp } = net.ipv4;
-  const flags = NEIGH_FLAGS[verb];
-  if (flags !== undefined || verb === 'del' || verb === 'delete') {
+  const flags = NEIGH_FLAGS[verb ?? ''];
+  if (flags !== undefined || verb === 'delete') {
     neighChange(net, words, flags);
     return '';
   }
-  if (verb !== 'show' && verb !== 'list' && verb !== 'ls' && verb !== 'flush') {
-    throw new IpError(`Command "${verb}" is unknown, try "ip neigh help".`, 1);
-  }
+  if (verb === 'get') return neighGet(net, words);
+  if (!isShow(verb) && verb !== 'flush') throw new IpError(`Command "${first}" is unknown, try "ip neigh help".`, 255);
   if (verb === 'flush' && !words.more) throw new IpError('Flush requires arguments.', 1);
   let dev: net_device | null = null;
   let to: { addr: number; len: number } | null = null;
@@ -300,7 +462,7 @@ function neigh(net: net, words: Words): string {
       const text = words.next();
       states = (states ?? 0) | (text === 'all' ? 0xff : nud(text));
     } else if (word === 'proxy') proxy = true;
-    else if (word !== 'all' || verb === 'show') to = prefix(word === 'to' ? words.next() : word);
+    else if (word !== 'all' || isShow(verb)) to = prefix(word === 'to' ? words.next() : word);
   }
   if (proxy) {
     return [...arp.phash_buckets]
@@ -320,15 +482,30 @@ function neigh(net: net, words: Words): string {
     }
     return '';
   }
-  return chosen
-    .map(entry => {
-      const lladdr = (entry.state & NUD_VALID) !== 0 ? `lladdr ${formatMac(entry.lladdr)} ` : '';
-      return `${inet_ntoa(entry.key)} dev ${entry.dev} ${lladdr}${nud_state_name(entry.state)} \n`;
-    })
-    .join('');
+  return chosen.map(entry => neighLine(entry, dev === null)).join('');
 }
 
-function neighChange(net: net, words: Words, flags: number | undefined): void {
+function neighLine(entry: ReturnType<typeof neigh_dump>[number], named: boolean): string {
+  const lladdr = (entry.state & NUD_VALID) !== 0 ? `lladdr ${formatMac(entry.lladdr)} ` : '';
+  return `${inet_ntoa(entry.key)} ${named ? `dev ${entry.dev} ` : ''}${lladdr}${nud_state_name(entry.state)} \n`;
+}
+
+function neighGet(net: net, words: Words): string {
+  const { key, dev } = neighWords(net, words);
+  const entry = neigh_dump(net.ipv4.arp).find(each => each.key === key && each.dev === dev?.name);
+  if (entry === undefined) answered(-ENOENT);
+  return neighLine(entry, true);
+}
+
+interface NeighWords {
+  readonly key: number;
+  readonly dev: net_device | null;
+  readonly lladdr: Uint8Array | null;
+  readonly state: number;
+  readonly proxy: boolean;
+}
+
+function neighWords(net: net, words: Words): NeighWords {
   let dev: net_device | null = null;
   let key: number | null = null;
   let lladdr: Uint8Array | null = null;
@@ -344,14 +521,24 @@ function neighChange(net: net, words: Words, flags: number | undefined): void {
       proxy = true;
     } else key = address(word === 'to' ? words.next() : word);
   }
-  if (key === null) throw new IpError('Device and destination are required arguments.', 1);
+  if (key === null || (dev === null && !proxy)) {
+    throw new IpError('Device and destination are required arguments.', 255);
+  }
+  return { key, dev, lladdr, state, proxy };
+}
+
+function neighChange(net: net, words: Words, flags: number | undefined): void {
+  const { key, dev, lladdr, state, proxy } = neighWords(net, words);
   const { arp } = net.ipv4;
   let err = 0;
   if (proxy) {
     if (flags === undefined) err = pneigh_delete(arp, key, dev);
     else pneigh_add(arp, key, dev);
-  } else if (dev === null) throw new IpError('Device and destination are required arguments.', 1);
-  else if (flags === undefined) err = neigh_delete(arp, key, dev) ? 0 : -2;
-  else err = neigh_add(arp, key, dev, lladdr, state, flags);
+  } else if (flags === undefined) err = neigh_delete(arp, key, dev as net_device) ? 0 : -ENOENT;
+  else {
+    const fresh = (state & NUD_VALID) !== 0 && lladdr === null && (flags & NEIGH_ADD_CREATE) !== 0;
+    if (fresh) refused('No link layer address given.');
+    err = neigh_add(arp, key, dev as net_device, lladdr, state, flags);
+  }
   if (err !== 0) answered(err);
 }

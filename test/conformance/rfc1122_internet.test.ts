@@ -340,12 +340,20 @@ test('RFC 1122 3.2.2: class E (240.0.0.0/4) as source: an ordinary address to Li
   segment.finish();
 });
 
-test('RFC 1122 3.2.1.3: a source that cannot be (0/8, a group, all, all of the network, somebody else): refused', () => {
+test('RFC 1122 3.2.1.3: {0, host} (0.0.0.0/8 but 0.0.0.0): ordinary addresses to Linux, answered', () => {
   const segment = known();
-  for (const src of ['0.0.0.9', '224.0.0.5', '255.255.255.255']) {
+  segment.exec(() => ip_route_add(segment.net, { dst: 0, prefix_len: 0, gateway: A }));
+  segment.receive(ipFrame(echo, { src: in_aton('0.1.2.3') }));
+  expect(packets(segment).map(({ icmp: what, destination }) => [what, destination])).toEqual([['0/0', '0.1.2.3']]);
+  segment.finish();
+});
+
+test('RFC 1122 3.2.1.3: a source that cannot be (a group, all, all of the network, somebody else): refused', () => {
+  const segment = known();
+  for (const src of ['224.0.0.5', '255.255.255.255']) {
     expect([src, routeTo(segment, A, in_aton(src))]).toEqual([src, -EINVAL]);
   }
-  for (const src of ['10.1.0.255', '10.1.0.9', '240.0.0.1']) {
+  for (const src of ['0.0.0.9', '10.1.0.255', '10.1.0.9', '240.0.0.1']) {
     expect([src, routeTo(segment, A, in_aton(src))]).toEqual([src, -ENETUNREACH]);
   }
   segment.finish();

@@ -224,10 +224,10 @@ test('RFC 1812 5.3.5.1, 5.3.5.2: broadcasts of this link and all of them: taken 
   router.finish();
 });
 
-test('RFC 1812 5.3.7: by default: what comes from or goes to 127.0.0.0/8 or 0.0.0.0/8 is not forwarded', () => {
+test('RFC 1812 5.3.7: by default: what comes from or goes to 127.0.0.0/8 or 0.0.0.0 is not forwarded', () => {
   const router = new Router();
-  for (const src of ['127.0.0.9', '0.1.2.3']) router.receive(through({ src: in_aton(src) }));
-  for (const dst of ['127.0.0.9', '0.1.2.3']) router.receive(through({ dst: in_aton(dst) }));
+  for (const src of ['127.0.0.9', '0.0.0.0']) router.receive(through({ src: in_aton(src) }));
+  for (const dst of ['127.0.0.9', '0.0.0.0']) router.receive(through({ dst: in_aton(dst) }));
   expect(packets(router)).toEqual([]);
   expect(router.drops.length).toBe(4);
   router.finish();

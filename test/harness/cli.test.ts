@@ -15,12 +15,13 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { UsageError } from '../../harness/cli/errors.ts';
 import { main } from '../../harness/cli/main.ts';
 import { countBetween, parseCount, parseDuration, parseHost, parseSeed } from '../../harness/cli/options.ts';
 import { checkOutput, writeOutput } from '../../harness/cli/output.ts';
+import { registerCommands } from '../../harness/commands/index.ts';
 import { fixtureCommands } from './cli-fixture.ts';
 
 const bin = fileURLToPath(new URL('../../harness/ringside.mjs', import.meta.url));
@@ -155,6 +156,15 @@ describe('as a process', () => {
     expect({ stdout, stderr }).toEqual({ stdout: 'line\nstatus 0\n', stderr: '' });
   });
 
+  test.skipIf(!existsSync('/dev/full'))('the disk is full: one line, no stack, status 2', () => {
+    const { stderr } = spawnSync(
+      'bash',
+      ['-c', '"$0" --import "$1" "$2" print >/dev/full; echo "status $?" >&2', process.execPath, tsx, fixture],
+      { encoding: 'utf8', timeout: 15_000 },
+    );
+    expect(stderr).toBe('ringside print: standard output: cannot be written: no space is left on the disk\nstatus 2\n');
+  });
+
   test.each([
     ['SIGINT', 130],
     ['SIGTERM', 143],
@@ -168,6 +178,22 @@ describe('as a process', () => {
     const [code] = await once(child, 'close');
     expect({ code, out }).toEqual({ code: status, out: 'ready\nundone\n' });
   });
+});
+
+describe('help', () => {
+  const group = new Command('ringside');
+  for (const register of registerCommands) register(group);
+  const all = (command: Command): Command[] => [command, ...command.commands.flatMap(all)];
+
+  test.each(all(group).map(command => [command.name(), command] as const))(
+    '%s: options and defaults as a user would write them',
+    (_, command) => {
+      const text = command.helpInformation().replaceAll(/\s+/g, ' ');
+      // Commander prints a default that nobody described as JSON.
+      expect(text.match(/\(default: (?:[[{][^)]*|\d{6,})\)/g) ?? []).toEqual([]);
+      for (const option of command.options) expect(option.description, option.flags).not.toBe('');
+    },
+  );
 });
 
 describe('outputs', () => {

@@ -284,7 +284,7 @@ export const RFC1122_INTERNET: readonly Rule[] = [
     'a broadcast address is no source',
     by(
       INTERNET,
-      'RFC 1122 3.2.1.3: a source that cannot be (0/8, a group, all, all of the network, somebody else): refused',
+      'RFC 1122 3.2.1.3: a source that cannot be (a group, all, all of the network, somebody else): refused',
     ),
   ),
   should(

@@ -104,9 +104,9 @@ export const RFC1122_IP: readonly Rule[] = [
   mustNot(
     '3.2.1.3',
     '{0, host} is not sent',
-    by(
-      INTERNET,
-      'RFC 1122 3.2.1.3: a source that cannot be (0/8, a group, all, all of the network, somebody else): refused',
+    asLinux(
+      'Since 5.3 Linux takes all of 0.0.0.0/8 but 0.0.0.0 for ordinary addresses.',
+      by(INTERNET, 'RFC 1122 3.2.1.3: {0, host} (0.0.0.0/8 but 0.0.0.0): ordinary addresses to Linux, answered'),
     ),
   ),
   mustNot(
@@ -114,7 +114,7 @@ export const RFC1122_IP: readonly Rule[] = [
     '{-1,-1}, {network,-1} and multicast are not sent as a source',
     by(
       INTERNET,
-      'RFC 1122 3.2.1.3: a source that cannot be (0/8, a group, all, all of the network, somebody else): refused',
+      'RFC 1122 3.2.1.3: a source that cannot be (a group, all, all of the network, somebody else): refused',
       'RFC 1122 3.2.1.3: a socket that is bound to a group or a broadcast sends from the address of the interface',
     ),
   ),
@@ -133,7 +133,7 @@ export const RFC1122_IP: readonly Rule[] = [
       SENT,
       by(
         INTERNET,
-        'RFC 1122 3.2.1.3: a source that cannot be (0/8, a group, all, all of the network, somebody else): refused',
+        'RFC 1122 3.2.1.3: a source that cannot be (a group, all, all of the network, somebody else): refused',
         'RFC 1122 3.2.1.3: a socket that is bound to a group or a broadcast sends from the address of the interface',
       ),
     ),
@@ -158,7 +158,7 @@ export const RFC1122_IP: readonly Rule[] = [
       IP_INPUT,
       'a group as its source',
       'all as its source',
-      'network 0 as its source',
+      'no address as its source',
       'our own address as its source',
     ),
   ),

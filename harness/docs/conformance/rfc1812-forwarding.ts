@@ -44,7 +44,7 @@ const DIRECTED = by(
 );
 const MARTIANS = by(
   C1812,
-  'RFC 1812 5.3.7: by default: what comes from or goes to 127.0.0.0/8 or 0.0.0.0/8 is not forwarded',
+  'RFC 1812 5.3.7: by default: what comes from or goes to 127.0.0.0/8 or 0.0.0.0 is not forwarded',
 );
 const ALL_TOS = by(
   C1812,

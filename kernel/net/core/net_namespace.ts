@@ -79,11 +79,11 @@ export class net {
     /** The longest queue that listen(2) gives. */
     somaxconn: 4096,
     rmem_default: 212992,
-    rmem_max: 212992,
+    rmem_max: 4 << 20,
     optmem_max: 131072,
     tstamp_allow_data: 1,
     wmem_default: 212992,
-    wmem_max: 212992,
+    wmem_max: 4 << 20,
   };
 
   constructor(kernel: Kernel) {

@@ -232,6 +232,8 @@ export class net_device {
   present = true;
   registered = false;
   promiscuity = 0;
+  /** What the administrator asked for of the flags that are counted. */
+  gflags = 0;
   allmulti = 0;
   /** Multicast addresses listened to, as numbers (48 bits), with reference counts. */
   readonly mc = new Map<number, number>();

@@ -106,6 +106,8 @@ export interface proto {
 const no_op = (): void => {};
 const no_connect = (): number => -EOPNOTSUPP;
 const no_option = (): number => -ENOPROTOOPT;
+/** A level that is not the protocol's ends in do_ip_getsockopt, which says this; its twin for setting says ENOPROTOOPT. */
+const no_level = (): number => -EOPNOTSUPP;
 const no_ioctl = (): number => -ENOTTY;
 
 export function make_proto(name: string, p: Partial<proto>): proto {
@@ -119,7 +121,7 @@ export function make_proto(name: string, p: Partial<proto>): proto {
     sendmsg: p.sendmsg ?? no_connect,
     recvmsg: p.recvmsg ?? no_connect,
     setsockopt: p.setsockopt ?? no_option,
-    getsockopt: p.getsockopt ?? no_option,
+    getsockopt: p.getsockopt ?? no_level,
     unhash: p.unhash ?? no_op,
     rehash: p.rehash ?? no_op,
     update: p.update ?? no_op,

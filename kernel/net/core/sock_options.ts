@@ -12,6 +12,7 @@ import {
 } from '../msg.ts';
 import { SKF_AD_MAX, sk_attach_filter, sk_detach_filter } from './filter.ts';
 import {
+  SOF_TIMESTAMPING_BIND_PHC,
   SOF_TIMESTAMPING_MASK,
   SOF_TIMESTAMPING_OPT_ID,
   SOF_TIMESTAMPING_OPT_ID_TCP,
@@ -150,6 +151,8 @@ function sock_set_timestamping(sk: sock, value: number): number {
     }
   }
   if ((value & SOF_TIMESTAMPING_OPT_STATS) !== 0 && (value & SOF_TIMESTAMPING_OPT_TSONLY) === 0) return -EINVAL;
+  // sock_timestamping_bind_phc: a clock of the bound device; ours have none that could be named.
+  if ((value & SOF_TIMESTAMPING_BIND_PHC) !== 0) return sk.sk_bound_dev_if === 0 ? -EOPNOTSUPP : -EINVAL;
   own_opts(sk).sk_tsflags = value;
   const wanted = SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
   return set_cmsg(sk, CMSG_TIMESTAMPING, (value & wanted) === wanted);
@@ -279,8 +282,8 @@ export function sk_setsockopt(sk: sock, name: number, opt: sockopt): number {
       sk.sk_prot.set_max_pacing_rate(sk, value < 0 || value >= Number.MAX_SAFE_INTEGER ? U32_MAX : value);
       return 0;
     case SO_BINDTOIFINDEX:
+      // Whether there is such a device, nobody asks.
       if (value < 0) return -EINVAL;
-      if (value !== 0 && sk.sk_net.dev_get_by_index(value) === null) return -ENODEV;
       return sock_bindtoindex(sk, value);
     default:
       return -ENOPROTOOPT;

@@ -21,6 +21,7 @@ import {
   sock,
   TCP_CLOSE,
   TCP_ESTABLISHED,
+  TCP_SYN_SENT,
 } from '../core/sock.ts';
 import {
   AF_INET,
@@ -99,7 +100,8 @@ function inet_bind(sock: socket, addr: sockaddr): number {
     return -EADDRNOTAVAIL;
   }
   // ping_check_bind_addr
-  if (sk.sk_prot === ping_prot && (type === RTN_MULTICAST || type === RTN_BROADCAST)) return -EADDRNOTAVAIL;
+  if (sk.sk_prot === ping_prot && address !== 0 && (type === RTN_MULTICAST || type === RTN_BROADCAST))
+    return -EADDRNOTAVAIL;
   if (sk.sk_state !== TCP_CLOSE || sk.inet_num !== 0) return -EINVAL;
   sk.inet_rcv_saddr = address;
   // What is bound to a broadcast or multicast address sends from its device's own.
@@ -130,10 +132,10 @@ function inet_dgram_connect(sock: socket, addr: sockaddr): number {
   return sk.sk_prot.connect(sk, addr);
 }
 
-/** inet_getname: 0, or -ENOTCONN for the peer of an unconnected socket. */
+/** inet_getname: 0, or -ENOTCONN for the peer of a socket that is not connected, or not yet. */
 function inet_getname(sock: socket, addr: sockaddr, peer: boolean): number {
   const sk = sock.sk as sock;
-  if (peer && (sk.inet_dport === 0 || sk.sk_state === TCP_CLOSE)) return -ENOTCONN;
+  if (peer && (sk.inet_dport === 0 || sk.sk_state === TCP_CLOSE || sk.sk_state === TCP_SYN_SENT)) return -ENOTCONN;
   addr.sa_family = AF_INET;
   if (addr.sa_layout !== AF_INET) return 0;
   const sin = addr as sockaddr_in;

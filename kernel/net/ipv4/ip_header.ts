@@ -126,9 +126,9 @@ export function ipv4_is_lbcast(addr: number): boolean {
   return addr === -1;
 }
 
-/** 0.0.0.0/8 */
+/** 0.0.0.0 alone: since 5.3 the rest of 0.0.0.0/8 are addresses like others. */
 export function ipv4_is_zeronet(addr: number): boolean {
-  return addr >>> 24 === 0;
+  return addr === 0;
 }
 
 /** inet_make_mask: the netmask of a prefix length, 0 to 32. */

@@ -105,6 +105,7 @@ export function ip_setsockopt(sk: sock, name: number, opt: sockopt): number {
   const value = int_value(opt);
   const on = value !== 0;
   if (bit !== 0) {
+    if (name === IP_RECVFRAGSIZE && sk.sk_type === SOCK_STREAM) return -EINVAL;
     sk.cmsg_flags = on ? sk.cmsg_flags | bit : sk.cmsg_flags & ~bit;
     return 0;
   }

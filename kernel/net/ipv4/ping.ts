@@ -263,6 +263,7 @@ function ping_push(sk: sock, fl4: flowi4, msg: msghdr, length: number, rt: rtabl
 
 /** ping_recvmsg: an echo reply with its ICMP header. */
 function ping_recvmsg(sk: sock, msg: msghdr, length: number): number {
+  if ((msg.flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
   const skb = skb_recv_datagram(sk, msg);
   if (typeof skb === 'number') return skb;
   let copied = skb.len;

@@ -290,6 +290,8 @@ function raw_sendmsg(sk: sock, msg: msghdr, length: number): number {
   if (err !== 0) return err;
   // Nothing is put into a header that the program wrote.
   if (ipc.opt !== null && hdrincl) return -EINVAL;
+  // raw_probe_proto_opt: an ICMP header's type and code are read for the route.
+  if (!hdrincl && sk.sk_protocol === IPPROTO_ICMP && length < 2) return -EFAULT;
   const rt = datagram_route(sk, msg, ipc, fl4, daddr, false, hdrincl ? IPPROTO_RAW : sk.sk_protocol);
   if (typeof rt === 'number') return rt;
   if (hdrincl) err = raw_send_hdrinc(sk, fl4, msg, length, rt);
@@ -406,7 +408,8 @@ function raw_setsockopt(sk: sock, level: number, name: number, opt: sockopt): nu
 }
 
 function raw_getsockopt(sk: sock, level: number, name: number, opt: sockopt): number {
-  if (level !== SOL_RAW || name !== ICMP_FILTER) return -ENOPROTOOPT;
+  if (level !== SOL_RAW) return -EOPNOTSUPP;
+  if (name !== ICMP_FILTER) return -ENOPROTOOPT;
   if (sk.inet_num !== IPPROTO_ICMP) return -EOPNOTSUPP;
   opt.value = sk.opts.icmp_filter;
   if (opt.optlen >= 0) opt.optlen = Math.min(opt.optlen, SIZEOF_INT);

@@ -4,13 +4,7 @@
  */
 import { dst_mtu } from '../core/dst.ts';
 import type { sk_buff } from '../core/skbuff.ts';
-import {
-  SOCK_BINDADDR_LOCK,
-  SOCK_BINDPORT_LOCK,
-  SOCK_RCVBUF_LOCK,
-  TCP_LISTEN,
-  TCP_SYN_RECV,
-} from '../core/sock.ts';
+import { SOCK_BINDADDR_LOCK, SOCK_BINDPORT_LOCK, SOCK_RCVBUF_LOCK, TCP_LISTEN, TCP_SYN_RECV } from '../core/sock.ts';
 import {
   inet_csk_reqsk_queue_add,
   inet_csk_reqsk_queue_drop,

@@ -1,6 +1,6 @@
 /** UDP over IPv4 (net/ipv4/udp.c, RFC 768). */
 
-import { EFAULT, EINVAL, ENOENT, ENOPROTOOPT, ENOTTY } from '../../errno.ts';
+import { EFAULT, EINVAL, ENOENT, ENOPROTOOPT, ENOTTY, EOPNOTSUPP } from '../../errno.ts';
 import { O_NONBLOCK, SIOCINQ, SIOCOUTQ } from '../../fs/file.ts';
 import { POLLIN, POLLRDNORM } from '../../fs/select.ts';
 import { csum_fold, csum_from_partial, csum_partial, csum_tcpudp_nofold } from '../../lib/checksum.ts';
@@ -373,7 +373,7 @@ function udp_setsockopt(sk: sock, level: number, name: number, opt: sockopt): nu
 
 /** udp_lib_getsockopt */
 function udp_getsockopt(sk: sock, level: number, name: number, opt: sockopt): number {
-  if (level !== SOL_UDP) return -ENOPROTOOPT;
+  if (level !== SOL_UDP) return -EOPNOTSUPP;
   switch (name) {
     case UDP_CORK:
       opt.value = Number(sk.opts.udp_corkflag);

@@ -100,7 +100,7 @@ throw 10.7.0.0/16
     expect(run('route show 10.3.0.0/16')).toBe(both);
     expect(run('route show match 10.3.0.1')).toBe(both);
     expect(run('route prepend 10.3.0.0/16 via 10.1.0.6')).toBe('');
-    expect(run('route show via 10.1.0.6')).toBe('10.3.0.0/16 via 10.1.0.6 dev eth0 \n');
+    expect(run('route show via 10.1.0.6')).toBe('10.3.0.0/16 dev eth0 \n');
     expect(run('route flush root 10.3.0.0/16')).toBe('');
     expect(run('route')).toBe('10.1.0.0/24 dev eth0 proto kernel scope link src 10.1.0.2 \n');
     segment.finish();
@@ -169,4 +169,114 @@ it('ip addr, ip link: as shown', () => {
   expect(run('link show eth0')).toContain('2: eth0: <BROADCAST,MULTICAST> mtu 1500');
   expect(run('bogus')).toBe('Object "bogus" is unknown, try "ip help". => 1');
   segment.finish();
+});
+
+describe('what was asked for', () => {
+  it('ip route show: what was chosen by is not repeated; a route of several hops has no device and no gateway', () => {
+    const { segment, run } = setUp();
+    for (const line of [
+      'route add 10.3.0.0/16 via 10.1.0.1 proto static metric 100',
+      'route add 10.4.0.0/16 nexthop via 10.1.0.1 nexthop via 10.1.0.3',
+      'route add to 10.5.0.0/16 dev eth0 scope link',
+    ])
+      expect([line, run(line)]).toEqual([line, '']);
+    const expected: [string, string][] = [
+      ['proto static', '10.3.0.0/16 via 10.1.0.1 dev eth0 metric 100 \n'],
+      ['via 10.1.0.1', '10.3.0.0/16 dev eth0 proto static metric 100 \n'],
+      ['metric 100', '10.3.0.0/16 via 10.1.0.1 dev eth0 proto static \n'],
+      ['scope link', '10.1.0.0/24 dev eth0 proto kernel src 10.1.0.2 \n10.5.0.0/16 dev eth0 \n'],
+    ];
+    for (const [what, lines] of expected) expect([what, run(`route show ${what}`)]).toEqual([what, lines]);
+    expect(run('route list dev eth0')).toBe(
+      '10.1.0.0/24 proto kernel scope link src 10.1.0.2 \n10.3.0.0/16 via 10.1.0.1 proto static metric 100 \n10.5.0.0/16 scope link \n',
+    );
+    expect(run('r s')).toContain('10.3.0.0/16 via 10.1.0.1 dev eth0 proto static metric 100 \n');
+    expect(run('ro get 10.3.0.1 mark 5 tos 0x10')).toContain('src 10.1.0.2 mark 5 uid 0 \n');
+    segment.finish();
+  });
+
+  it('used wrongly: the words and the status of iproute2', () => {
+    const { segment, run } = setUp();
+    const expected: [string, string][] = [
+      ['route add 10.4.0.0/16 via 10.1.0.255', 'Error: Nexthop has invalid gateway. => 2'],
+      ['route add 10.4.0.0/16 via 10.1.0.1 src 1.1.1.1', 'Error: Invalid prefsrc address. => 2'],
+      ['route add 10.4.0.0/16 via foo', 'Error: inet address is expected rather than "foo". => 1'],
+      [
+        'route add 10.4.0.0/16 via 10.1.0.1 metric foo',
+        'Error: argument "foo" is wrong: "metric" value is invalid => 255',
+      ],
+      ['route foo', 'Command "foo" is unknown, try "ip route help". => 255'],
+      ['rule foo', 'Command "foo" is unknown, try "ip rule help". => 255'],
+      ['rule del', '"ip rule del" requires arguments. => 1'],
+      ['rule add table foo', 'Error: argument "foo" is wrong: invalid table ID => 255'],
+      ['neigh add 10.1.0.9 dev eth0', 'Error: No link layer address given. => 2'],
+      ['neigh add 10.1.0.9', 'Device and destination are required arguments. => 255'],
+      ['neigh get 10.1.0.9 dev eth0', 'RTNETLINK answers: No such file or directory => 2'],
+      ['link show nosuch', 'Device "nosuch" does not exist. => 1'],
+      ['link set nosuch up', 'Cannot find device "nosuch" => 1'],
+      ['link set eth0 mtu foo', 'Error: argument "foo" is wrong: Invalid "mtu" value => 255'],
+      ['link set eth0 arp foo', 'Error: argument of "arp" must be "on" or "off", not "foo" => 1'],
+      ['addr add 10.1.0.9/24', 'Not enough information: "dev" argument is required. => 1'],
+      ['addr flush', 'Flush requires arguments. => 1'],
+    ];
+    for (const [line, answer] of expected) expect([line, run(line)]).toEqual([line, answer]);
+    expect(run('rule')).toBe(
+      '0:\tfrom all lookup local\n32766:\tfrom all lookup main\n32767:\tfrom all lookup default\n',
+    );
+    segment.finish();
+  });
+
+  it('ip link set: a wrong word among good ones changes nothing; flags and queue length as Linux shows them', () => {
+    const { segment, run } = setUp();
+    const before = run('link show eth0');
+    expect(run('link set eth0 mtu 1400 promisc on foo')).toBe(
+      'Error: either "dev" is duplicate, or "foo" is a garbage. => 255',
+    );
+    expect(run('link show eth0')).toBe(before);
+    expect(run('link set eth0 txqueuelen 55 promisc on multicast off arp off')).toBe('');
+    expect(run('link set eth0 promisc on')).toBe('');
+    expect(run('link show eth0')).toMatch(/^\d+: eth0: <BROADCAST,NOARP,PROMISC,UP,LOWER_UP> mtu 1500 .* qlen 55\n/);
+    expect(run('link set eth0 promisc off multicast on arp on txqueuelen 1000')).toBe('');
+    expect(run('link show eth0')).toBe(before);
+    expect(segment.dev.promiscuity).toBe(0);
+    segment.finish();
+  });
+
+  it('ip addr flush: only those that fit; del without a length; one line each', () => {
+    const { segment, run } = setUp();
+    expect(run('addr add 172.19.0.1/24 scope link dev eth0')).toBe('');
+    expect(run('addr add 172.16.0.1/24 dev eth0')).toBe('');
+    expect(run('addr flush dev eth0 scope link')).toBe('');
+    expect(run('-o addr show dev eth0')).toMatch(
+      /^(\d+): eth0 {4}inet 10\.1\.0\.2\/24 scope global eth0\\ {7}valid_lft forever preferred_lft forever\n\1: eth0 {4}inet 172\.16\.0\.1\/24 /,
+    );
+    expect(run('addr del 172.16.0.1 dev eth0')).toBe('');
+    expect(run('-4 a s eth0')).toMatch(
+      /qlen 1000\n {4}inet 10\.1\.0\.2\/24 scope global eth0\n {7}valid_lft forever preferred_lft forever\n$/,
+    );
+    expect(run('addr flush dev eth0 to 10.0.0.0/8')).toBe('');
+    expect(run('addr show eth0')).not.toContain('inet');
+    segment.finish();
+  });
+
+  it('ip -s link: figures below their headings, as wide as the widest', () => {
+    const { segment, run } = setUp();
+    const zeros = '             0       0      0       0       0       0 \n';
+    expect(run('-s link show lo')).toContain(
+      `    RX:  bytes packets errors dropped  missed   mcast           \n${zeros}    TX:  bytes packets errors dropped carrier collsns           \n${zeros}`,
+    );
+    segment.dev.stats.rx_bytes = 123_456_789_012;
+    expect(run('-s link show eth0')).toContain(
+      '    RX:    bytes packets errors dropped  missed   mcast           \n    123456789012 ',
+    );
+    segment.finish();
+  });
+
+  it('ip neigh: one asked for, and those of a device without its name', () => {
+    const { segment, run } = setUp();
+    expect(run('neigh add 10.1.0.9 lladdr 02:00:00:00:00:09 dev eth0 nud permanent')).toBe('');
+    expect(run('neigh get 10.1.0.9 dev eth0')).toBe('10.1.0.9 dev eth0 lladdr 02:00:00:00:00:09 PERMANENT \n');
+    expect(run('neigh show dev eth0')).toBe('10.1.0.9 lladdr 02:00:00:00:00:09 PERMANENT \n');
+    segment.finish();
+  });
 });

@@ -33,10 +33,10 @@ describe('ip_rcv, a packet that cannot be right: dropped with its reason and cou
     ['total length below the header', { length: 19 }, 'IP_INHDR', { IpInReceives: 1, IpInHdrErrors: 1 }],
     ['a group as its source', { src: in_aton('224.0.0.5') }, 'IP_INVALID_SOURCE', { IpInReceives: 1 }],
     ['all as its source', { src: -1 }, 'IP_INVALID_SOURCE', { IpInReceives: 1 }],
-    ['network 0 as its source', { src: in_aton('0.1.2.3') }, 'IP_INVALID_SOURCE', { IpInReceives: 1 }],
+    ['no address as its source', { src: 0 }, 'IP_INVALID_SOURCE', { IpInReceives: 1 }],
     ['127/8 as its source', { src: in_aton('127.0.0.1') }, 'IP_LOCALNET', { IpInReceives: 1 }],
     ['our own address as its source', { src: in_aton('10.1.0.2') }, 'IP_LOCAL_SOURCE', { IpInReceives: 1 }],
-    ['network 0 as its destination', { dst: in_aton('0.1.2.3') }, 'IP_INVALID_DEST', { IpInReceives: 1 }],
+    ['no address as its destination', { dst: 0 }, 'IP_INVALID_DEST', { IpInReceives: 1 }],
     ['127/8 as its destination', { dst: in_aton('127.0.0.1') }, 'IP_LOCALNET', { IpInReceives: 1 }],
     ['a group nobody here listens to', { dst: in_aton('224.1.2.3') }, 'IP_INVALID_DEST', { IpInReceives: 1 }],
     [

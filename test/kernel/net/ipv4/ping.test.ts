@@ -7,9 +7,10 @@ import {
   EFAULT,
   EINVAL,
   EMSGSIZE,
+  EOPNOTSUPP,
 } from '../../../../kernel/errno.ts';
 import { SKB_DROP_REASON } from '../../../../kernel/net/core/skbuff.ts';
-import { AF_INET, MSG_DONTWAIT, SOCK_DGRAM, sockaddr_in, sockaddr_ll } from '../../../../kernel/net/msg.ts';
+import { AF_INET, MSG_DONTWAIT, MSG_OOB, SOCK_DGRAM, sockaddr_in, sockaddr_ll } from '../../../../kernel/net/msg.ts';
 import { pair } from '../../../pair.ts';
 import { LOCALHOST, socketBench } from '../bench.ts';
 
@@ -91,4 +92,20 @@ test('bound to a broadcast or multicast address: there is no such address for a 
   });
   run(1e6);
   expect(results).toEqual([-EADDRNOTAVAIL, -EADDRNOTAVAIL, -EADDRNOTAVAIL, -EADDRNOTAVAIL, 0]);
+});
+
+test('bound to no address of ours in particular: taken, with an identifier', () => {
+  const bench = socketBench();
+  bench.program(function* (sys) {
+    const name = new sockaddr_in();
+    const fd = yield* sys.socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP);
+    expect(yield* sys.bind(fd, new sockaddr_in(0, 5555))).toBe(0);
+    yield* sys.getsockname(fd, name);
+    expect([name.sin_addr, name.sin_port]).toEqual([0, 5555]);
+    expect(yield* sys.bind(fd, new sockaddr_in(0, 5556))).toBe(-EINVAL);
+    const another = yield* sys.socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP);
+    expect(yield* sys.bind(another, new sockaddr_in(-1, 1))).toBe(-EADDRNOTAVAIL);
+    expect(yield* sys.recv(fd, sys.mmap(8), 8, MSG_OOB | MSG_DONTWAIT)).toBe(-EOPNOTSUPP);
+  });
+  expect(bench.finish()).toEqual([]);
 });

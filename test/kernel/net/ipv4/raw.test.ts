@@ -1,5 +1,13 @@
 import { expect, test } from 'vitest';
-import { EADDRNOTAVAIL, EDESTADDRREQ, EINVAL, EMSGSIZE, ENOTCONN, EPROTONOSUPPORT } from '../../../../kernel/errno.ts';
+import {
+  EADDRNOTAVAIL,
+  EDESTADDRREQ,
+  EFAULT,
+  EINVAL,
+  EMSGSIZE,
+  ENOTCONN,
+  EPROTONOSUPPORT,
+} from '../../../../kernel/errno.ts';
 import { FIONREAD } from '../../../../kernel/fs/file.ts';
 import { IP_HDRINCL, IP_PKTINFO, IP_TTL, SOL_IP } from '../../../../kernel/net/ipv4/ip_sockglue.ts';
 import { proc_net_raw } from '../../../../kernel/net/ipv4/proc_socks.ts';
@@ -61,6 +69,12 @@ test('errnos of socket, bind, connect, send: as Linux', () => {
       u8[buffer] = first;
       expect(yield* sys.sendto(own, buffer, length, 0, new sockaddr_in(LOCALHOST))).toBe(-EINVAL);
     }
+    // raw_probe_proto_opt wants an ICMP packet's type and code.
+    const icmp = yield* sys.socket(AF_INET, SOCK_RAW, 1);
+    for (const length of [0, 1]) {
+      expect(yield* sys.sendto(icmp, buffer, length, 0, new sockaddr_in(LOCALHOST))).toBe(-EFAULT);
+    }
+    expect(yield* sys.sendto(icmp, buffer, 2, 0, new sockaddr_in(LOCALHOST))).toBe(2);
   });
   expect(bench.kernel.init_net.ipv4.raw.count).toBe(0);
   expect(bench.finish()).toEqual([]);

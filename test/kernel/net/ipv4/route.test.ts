@@ -241,10 +241,10 @@ describe('ip_route_input', () => {
     const cases: [string, string, string][] = [
       ['224.0.0.5', '10.2.0.2', 'IP_INVALID_SOURCE'],
       ['255.255.255.255', '10.2.0.2', 'IP_INVALID_SOURCE'],
-      ['0.1.2.3', '10.2.0.2', 'IP_INVALID_SOURCE'],
+      ['0.0.0.0', '10.2.0.2', 'IP_INVALID_SOURCE'],
       ['127.0.0.1', '10.2.0.2', 'IP_LOCALNET'],
       ['10.2.0.1', '10.2.0.2', 'IP_LOCAL_SOURCE'],
-      ['10.1.0.1', '0.1.2.3', 'IP_INVALID_DEST'],
+      ['10.1.0.1', '0.0.0.0', 'IP_INVALID_DEST'],
       ['10.1.0.1', '127.0.0.1', 'IP_LOCALNET'],
     ];
     for (const [src, dst] of cases) router.receive(ipFrame(echo, { src: in_aton(src), dst: in_aton(dst) }));

@@ -1,6 +1,6 @@
 /** Ports: who may share one, which one connect and bind choose, and which listener a SYN goes to. */
 import { describe, expect, test } from 'vitest';
-import { EADDRINUSE, EADDRNOTAVAIL, EINPROGRESS, EINVAL, EOPNOTSUPP } from '../../../../kernel/errno.ts';
+import { EADDRINUSE, EADDRNOTAVAIL, EINPROGRESS, EINVAL, ENOTCONN, EOPNOTSUPP } from '../../../../kernel/errno.ts';
 import { SO_BINDTODEVICE, SO_REUSEADDR, SO_REUSEPORT, SOL_SOCKET } from '../../../../kernel/net/core/sock.ts';
 import { inet_addr_add } from '../../../../kernel/net/ipv4/devinet.ts';
 import { AF_INET, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_STREAM, sockaddr_in, sockopt } from '../../../../kernel/net/msg.ts';
@@ -8,6 +8,7 @@ import {
   sys_accept4,
   sys_bind,
   sys_connect,
+  sys_getpeername,
   sys_getsockname,
   sys_listen,
   sys_setsockopt,
@@ -183,6 +184,8 @@ describe('connect', () => {
     const fd = p.socket();
     expect(p.connect(fd, 80)).toBe(-EINPROGRESS);
     expect(p.port(fd)).toBe(40001);
+    // Nothing has come from the peer yet: it is none (seen of Linux).
+    expect(p.peer.call(sys_getpeername, fd, new sockaddr_in())).toBe(-ENOTCONN);
     expect(p.connect(p.socket(), 80)).toBe(-EADDRNOTAVAIL);
     p.peer.finish();
   });
