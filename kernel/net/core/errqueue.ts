@@ -7,7 +7,7 @@
  * use it); its port.
  */
 import { ENOMEM } from '../../errno.ts';
-import { type sk_buff, skb_orphan } from './skbuff.ts';
+import { no_skbs, type sk_buff, sk_buff_head, skb_orphan } from './skbuff.ts';
 import { sk_error_report, type sock, sock_rfree } from './sock.ts';
 
 /** ee_origin: who said so. */
@@ -76,6 +76,7 @@ export function sock_queue_err_skb(sk: sock, skb: sk_buff): number {
   skb.sk = sk;
   skb.destructor = sock_rfree;
   sk.sk_rmem_alloc += skb.truesize;
+  if (sk.sk_error_queue === no_skbs) sk.sk_error_queue = new sk_buff_head();
   sk.sk_error_queue.push(skb);
   if (!sk.sk_dead) sk_error_report(sk);
   return 0;

@@ -1,7 +1,7 @@
 /**
  * sock: the kernel's side of every socket, whatever its family (include/net/sock.h, include/net/inet_sock.h,
  * net/core/sock.c). One class with all fields set in its constructor, so that the hot paths see one shape; what only
- * one protocol needs hangs at a subclass (packet_sock) or at `sk_protinfo`.
+ * one protocol needs hangs at a subclass (packet_sock) or at `opts`.
  *
  * Life: sk_alloc gives one reference, the socket's. Each queued outgoing packet counts in `sk_wmem_alloc`, which
  * starts at 1 for the socket itself; the sock is gone when that reaches 0 (sk_free).
@@ -26,6 +26,7 @@ import type { net } from './net_namespace.ts';
 import {
   alloc_skb,
   nf_reset_ct,
+  no_skbs,
   SKB_DROP_REASON,
   type sk_buff,
   sk_buff_head,
@@ -173,8 +174,14 @@ export class sock_opts {
   bind_address_no_port = false;
   /** IP_LOCAL_PORT_RANGE: lowest port and, 16 bits higher, highest; 0: the system's. */
   local_port_range = 0;
+  /** SO_PEEK_OFF: where the next MSG_PEEK begins; negative: at the front, always. */
+  sk_peek_off = -1;
   /** UDP_CORK. */
   udp_corkflag = false;
+  /** UDP_GRO: several datagrams at once are welcome. */
+  udp_gro = false;
+  /** Payload of each datagram that one send is cut into (UDP_SEGMENT); 0: no cutting. */
+  gso_size = 0;
   /** ICMP_FILTER of a raw socket: types, as bits, that it does not want. */
   icmp_filter = 0;
 
@@ -215,11 +222,7 @@ export class sock extends sk_buff_head {
   sk_dead = false;
   /** A positive errno: what the next call reports. */
   sk_err = 0;
-  /** SO_PEEK_OFF: where the next MSG_PEEK begins; negative: at the front, always. */
-  sk_peek_off = -1;
   sk_state = TCP_CLOSE;
-  /** UDP_GRO: several datagrams at once are welcome. */
-  udp_gro = false;
 
   sk_shutdown = 0;
   sk_drops = 0;
@@ -237,7 +240,8 @@ export class sock extends sk_buff_head {
   inet_sport = 0;
   inet_dport = 0;
 
-  readonly sk_error_queue = new sk_buff_head();
+  /** Made when the first error comes: see sock_queue_err_skb. */
+  sk_error_queue: sk_buff_head = no_skbs;
   sk_wmem_alloc = 1;
   sk_sndbuf: number;
   sk_userlocks = 0;
@@ -254,9 +258,6 @@ export class sock extends sk_buff_head {
   sk_incoming_cpu = -1;
   /** SOCK_DONE: the other side has sent its FIN. */
   sk_done = false;
-  /** Links of the chain of listeners on a port. */
-  portaddr_next: sock | null = null;
-  portaddr_prev: sock | null = null;
   /** SO_COOKIE: 0 until somebody asks. */
   sk_cookie = 0;
   /** The hash of the flow that a connected socket receives, for RFS. */
@@ -265,10 +266,8 @@ export class sock extends sk_buff_head {
   sk_dst_cache: dst_entry | null = null;
   /** The transmit queue that its packets use, -1: none yet. */
   sk_tx_queue_mapping = -1;
-  /** What a protocol keeps beside. */
-  sk_protinfo: unknown = null;
 
-  // Hash chains by protocol or identifier (raw, ping); UDP's tables have a record number.
+  // Hash chains by protocol or identifier (raw, ping) or of listeners on a port; UDP's tables have a record number.
   sk_next: sock | null = null;
   sk_prev: sock | null = null;
   sk_hashed = false;
@@ -285,8 +284,6 @@ export class sock extends sk_buff_head {
   inet_opt: ip_options | null = null;
 
   // udp_sock
-  /** Payload of each datagram that one send is cut into (UDP_SEGMENT); 0: no cutting. */
-  gso_size = 0;
   /** What MSG_MORE or UDP_CORK holds back (struct inet_cork). */
   cork: unknown = null;
 

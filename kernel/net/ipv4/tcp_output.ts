@@ -50,7 +50,9 @@ import {
   inet_csk_schedule_ack,
   MAX_TCP_HEADER,
   MAX_TCP_WINDOW,
+  own_rtx_queue,
   own_slow,
+  own_write_queue,
   TCP_ATO_MIN,
   TCP_DELACK_MAX,
   TCP_ECN_DEMAND_CWR,
@@ -526,7 +528,7 @@ export function tcp_send_active_reset(sk: tcp_sock): void {
 /** tcp_queue_skb: to the tail of the write queue. Takes the skb. */
 export function tcp_queue_skb(sk: tcp_sock, skb: sk_buff): void {
   sk.write_seq = skb.end_seq;
-  sk.sk_write_queue.push(skb);
+  own_write_queue(sk).push(skb);
   sk_wmem_queued_add(sk, skb.truesize);
   sk_mem_charge(sk, skb.truesize);
 }
@@ -614,7 +616,7 @@ export function tcp_connect(sk: tcp_sock): number {
   sk_mem_charge(sk, skb.truesize);
   sk.packets_out += 1;
   tcp_ecn_send_syn(sk, skb);
-  sk.tcp_rtx_queue.push(skb);
+  own_rtx_queue(sk).push(skb);
   const err = tcp_transmit_skb(sk, skb, true);
   sk.snd_nxt = sk.write_seq;
   sk.pushed_seq = sk.write_seq;

@@ -22,6 +22,7 @@ import { tcp_rate_check_app_limited } from './tcp_rate.ts';
 import {
   after,
   MAX_TCP_HEADER,
+  own_write_queue,
   TCP_CHRONO_BUSY,
   TCP_NAGLE_CORK,
   TCP_NAGLE_PUSH,
@@ -76,7 +77,7 @@ function tcp_skb_entail(sk: tcp_sock, skb: sk_buff): void {
   skb.seq = sk.write_seq;
   skb.end_seq = sk.write_seq;
   skb.tcp_flags = TCPHDR_ACK;
-  sk.sk_write_queue.push(skb);
+  own_write_queue(sk).push(skb);
   sk_wmem_queued_add(sk, skb.truesize);
   sk_mem_charge(sk, skb.truesize);
   sk.nonagle &= ~TCP_NAGLE_PUSH;

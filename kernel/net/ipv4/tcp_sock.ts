@@ -8,7 +8,7 @@
 import { timer_list } from '../../time/timer.ts';
 import type { dst_entry } from '../core/dst.ts';
 import type { net } from '../core/net_namespace.ts';
-import { type sk_buff, sk_buff_head } from '../core/skbuff.ts';
+import { no_skbs, type sk_buff, sk_buff_head } from '../core/skbuff.ts';
 import { type proto, sock } from '../core/sock.ts';
 import type { bind_owner, inet_bind_bucket, inet_bind2_bucket } from './inet_hashtables.ts';
 import type { request_sock_queue } from './request_sock.ts';
@@ -22,6 +22,7 @@ import {
   TCP_INIT_CWND,
   TCP_MSS_DEFAULT,
   TCP_NEW_SYN_RECV,
+  TCP_NO_RTT,
   TCP_TIMEOUT_INIT,
 } from './tcp_constants.ts';
 import { tcp_default_opts, tcp_no_slow, type tcp_opts, type tcp_slow } from './tcp_sock_slow.ts';
@@ -262,6 +263,15 @@ export type tcp_ehash_entry = tcp_sock | tcp_request_sock | tcp_timewait_sock;
 
 // ---- the sock -------------------------------------------------------------------------------------------------------
 
+/** icsk_mtup: probing for the path's MTU. Sizes are those of packets, in bytes; the time is in jiffies. */
+export class icsk_mtup {
+  enabled = 0;
+  search_high = 0;
+  search_low = 0;
+  probe_size = 0;
+  probe_timestamp = 0;
+}
+
 /** inet_connection_sock and tcp_sock (struct tcp_sock) in one flat class. */
 export class tcp_sock extends sock {
   declare opts: Readonly<tcp_opts>;
@@ -269,9 +279,12 @@ export class tcp_sock extends sock {
   slow: Readonly<tcp_slow> = tcp_no_slow;
 
   // ---- sock, as far as only TCP has use for it.
-  /** Not yet sent, and sent but not acknowledged, both in the order of their sequence numbers. */
-  readonly sk_write_queue = new sk_buff_head();
-  readonly tcp_rtx_queue = new sk_buff_head();
+  /**
+   * Not yet sent, and sent but not acknowledged, both in the order of their sequence numbers. Nothing may be put into
+   * `no_skbs`: see own_write_queue and own_rtx_queue.
+   */
+  sk_write_queue: sk_buff_head = no_skbs;
+  tcp_rtx_queue: sk_buff_head = no_skbs;
   /** Bytes of truesize in both (sk_wmem_queued), and those this sock has been granted beyond (sk_forward_alloc). */
   sk_wmem_queued = 0;
   sk_forward_alloc = 0;
@@ -300,10 +313,10 @@ export class tcp_sock extends sock {
   icsk_af_ops!: inet_connection_sock_af_ops;
   /** Connections that wait for accept; listeners only. */
   icsk_accept_queue: request_sock_queue | null = null;
-  readonly icsk_retransmit_timer: timer_list;
-  readonly icsk_delack_timer: timer_list;
-  /** Keep-alive, FIN_WAIT2 and SYN/ACK (of fast open) timer (sk_timer). */
-  readonly sk_timer: timer_list;
+  /** Timers are made when they are first armed. sk_timer is that of keep-alive and of FIN_WAIT2. */
+  icsk_retransmit_timer: timer_list | null = null;
+  icsk_delack_timer: timer_list | null = null;
+  sk_timer: timer_list | null = null;
   /** Jiffies. */
   icsk_timeout = 0;
   icsk_rto = TCP_TIMEOUT_INIT;
@@ -328,12 +341,8 @@ export class tcp_sock extends sock {
   icsk_ack_lrcvtime = 0;
   icsk_ack_last_seg_size = 0;
   icsk_ack_rcv_mss = 0;
-  // icsk_mtup
-  icsk_mtup_enabled = 0;
-  icsk_mtup_search_high = 0;
-  icsk_mtup_search_low = 0;
-  icsk_mtup_probe_size = 0;
-  icsk_mtup_probe_timestamp = 0;
+  /** Only where the system probes for the path's MTU (tcp_mtu_probing). */
+  icsk_mtup: icsk_mtup | null = null;
 
   // ---- tcp_sock: options and header.
   readonly rx_opt = new tcp_options_received();
@@ -399,11 +408,11 @@ export class tcp_sock extends sock {
   rtt_seq = 0;
   /** Windowed minimum of the RTT: the three best samples and their times (lib/win_minmax.c). */
   rtt_min_t0 = 0;
-  rtt_min_v0 = 0xffffffff;
+  rtt_min_v0 = TCP_NO_RTT;
   rtt_min_t1 = 0;
-  rtt_min_v1 = 0xffffffff;
+  rtt_min_v1 = TCP_NO_RTT;
   rtt_min_t2 = 0;
-  rtt_min_v2 = 0xffffffff;
+  rtt_min_v2 = TCP_NO_RTT;
   packets_out = 0;
   retrans_out = 0;
   sacked_out = 0;
@@ -438,20 +447,20 @@ export class tcp_sock extends sock {
   chrono_start = 0;
   chrono_stat_busy = 0;
 
-  constructor(
-    net: net,
-    family: number,
-    type: number,
-    protocol: number,
-    prot: proto,
-    retransmit: (timer: timer_list) => void,
-    delack: (timer: timer_list) => void,
-    keepalive: (timer: timer_list) => void,
-  ) {
+  constructor(net: net, family: number, type: number, protocol: number, prot: proto) {
     super(net, family, type, protocol, prot);
     this.opts = tcp_default_opts;
-    this.icsk_retransmit_timer = new timer_list(this.kernel, retransmit, this);
-    this.icsk_delack_timer = new timer_list(this.kernel, delack, this);
-    this.sk_timer = new timer_list(this.kernel, keepalive, this);
   }
+}
+
+/** The queue of what is to be sent, for somebody who puts something into it. */
+export function own_write_queue(sk: tcp_sock): sk_buff_head {
+  if (sk.sk_write_queue === no_skbs) sk.sk_write_queue = new sk_buff_head();
+  return sk.sk_write_queue;
+}
+
+/** The queue of what was sent, for somebody who puts something into it. */
+export function own_rtx_queue(sk: tcp_sock): sk_buff_head {
+  if (sk.tcp_rtx_queue === no_skbs) sk.tcp_rtx_queue = new sk_buff_head();
+  return sk.tcp_rtx_queue;
 }

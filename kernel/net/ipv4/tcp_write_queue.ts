@@ -28,6 +28,7 @@ import {
   ICSK_TIME_REO_TIMEOUT,
   ICSK_TIME_RETRANS,
   jiffies_to_usecs,
+  own_rtx_queue,
   own_slow,
   TCP_CA_CWR,
   TCP_CA_Loss,
@@ -307,7 +308,7 @@ export function tcp_event_new_data_sent(sk: tcp_sock, skb: sk_buff): void {
   const prior = sk.packets_out;
   sk.snd_nxt = skb.end_seq;
   sk.sk_write_queue.unlink(skb);
-  sk.tcp_rtx_queue.push(skb);
+  own_rtx_queue(sk).push(skb);
   if (sk.highest_sack === null) sk.highest_sack = skb;
   sk.packets_out += skb.gso_segs;
   if (prior === 0 || sk.icsk_pending === ICSK_TIME_LOSS_PROBE) tcp_rearm_rto(sk);
@@ -489,7 +490,7 @@ export function tcp_rtx_queue_unlink_and_free(sk: tcp_sock, skb: sk_buff): void 
 export function __tcp_retransmit_skb(sk: tcp_sock, skb: sk_buff, segs: number): number {
   const { mib } = sk.sk_net.ipv4;
   // A probe of the path's MTU that was lost says nothing when other things are lost, too.
-  sk.icsk_mtup_probe_size = 0;
+  if (sk.icsk_mtup !== null) sk.icsk_mtup.probe_size = 0;
   if (skb_still_in_host_queue(sk, skb)) return -EBUSY;
   if (before(skb.seq, sk.snd_una)) {
     if ((skb.tcp_flags & TCPHDR_SYN) !== 0) {
