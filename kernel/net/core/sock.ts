@@ -227,7 +227,6 @@ export class sock extends sk_buff_head {
   sk_shutdown = 0;
   sk_drops = 0;
   readonly sk_family: number;
-  readonly sk_type: number;
   readonly sk_protocol: number;
   /** A positive errno that only a failed call reports. */
   sk_err_soft = 0;
@@ -240,30 +239,35 @@ export class sock extends sk_buff_head {
   inet_sport = 0;
   inet_dport = 0;
 
+  sk_mark = 0;
+  /** SOCK_DONE: the other side has sent its FIN. */
+  sk_done = false;
+  /** The route of a connected socket; sk_dst_check says whether it still holds. */
+  sk_dst_cache: dst_entry | null = null;
+  /** The last IP identification of a connected socket. */
+  inet_id = 0;
+  tos = 0;
   /** Made when the first error comes: see sock_queue_err_skb. */
   sk_error_queue: sk_buff_head = no_skbs;
   sk_wmem_alloc = 1;
   sk_sndbuf: number;
-  sk_userlocks = 0;
   sk_socket: socket | null = null;
+
+  // What is needed less often.
+  readonly sk_type: number;
+  sk_userlocks = 0;
   sk_write_space: (sk: sock) => void = sock_def_write_space;
   sk_error_report: (sk: sock) => void = sock_def_error_report;
   sk_state_change: (sk: sock) => void = sock_def_wakeup;
-
   sk_bound_dev_if = 0;
-  sk_mark = 0;
   sk_reuse = false;
   sk_reuseport = false;
   /** SO_INCOMING_CPU: the CPU it prefers packets of, or, connected, had them from; -1 for none. */
   sk_incoming_cpu = -1;
-  /** SOCK_DONE: the other side has sent its FIN. */
-  sk_done = false;
   /** SO_COOKIE: 0 until somebody asks. */
   sk_cookie = 0;
   /** The hash of the flow that a connected socket receives, for RFS. */
   sk_rxhash = 0;
-  /** The route of a connected socket; sk_dst_check says whether it still holds. */
-  sk_dst_cache: dst_entry | null = null;
   /** The transmit queue that its packets use, -1: none yet. */
   sk_tx_queue_mapping = -1;
 
@@ -273,13 +277,10 @@ export class sock extends sk_buff_head {
   sk_hashed = false;
   sk_hash_index = 0;
 
-  /** The last IP identification of a connected socket. */
-  inet_id = 0;
   mc_ttl = 1;
   mc_index = 0;
   /** Groups it has joined (IP_ADD_MEMBERSHIP). */
   mc_list: ip_mc_socklist[] | null = null;
-  tos = 0;
   /** IP_OPTIONS: what stands behind the header of what it sends. */
   inet_opt: ip_options | null = null;
 

@@ -437,8 +437,10 @@ export class inet_hashinfo {
     // Even distances first: bind(2) prefers the odd ones.
     let offset = (((perturb[index] as number) + (offset32 >>> 16)) % remaining) & ~1;
     for (let parity = 0; parity < (remaining > 1 ? 2 : 1); parity++, offset++) {
+      let port = low + offset - step;
       for (let i = 0; i < remaining; i += step) {
-        const port = low + ((offset + i) % remaining);
+        port += step;
+        if (port >= low + remaining) port -= remaining;
         const tb = this.bind_bucket(port);
         if (tb !== null) {
           // Those who have bound it chose it for themselves.

@@ -433,7 +433,7 @@ export function tcp_transmit_skb(sk: tcp_sock, skb: sk_buff, clone_it: boolean):
     const later = after(tsorted_last.end_seq, end_seq) && tsorted_last !== oskb ? 1 : 0;
     oskb.skb_mstamp = tsorted_last.skb_mstamp + later;
   }
-  sk.tcp_wstamp_ns = kernel.clock.now;
+  sk.tcp_wstamp_us = tcp_clock_us(kernel);
   let err = sk.icsk_af_ops.queue_xmit(sk, out);
   if (err > 0 || err === -ENOBUFS) {
     // Congestion on this very host: dropped, or (NET_XMIT_CN) taken for the last time.

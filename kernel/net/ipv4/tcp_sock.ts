@@ -288,8 +288,6 @@ export class tcp_sock extends sock {
   /** Bytes of truesize in both (sk_wmem_queued), and those this sock has been granted beyond (sk_forward_alloc). */
   sk_wmem_queued = 0;
   sk_forward_alloc = 0;
-  sk_ack_backlog = 0;
-  sk_max_ack_backlog = 0;
   /** Bytes a second, 0xffffffff for no limit. */
   sk_pacing_rate = 0xffffffff;
   sk_gso_max_size = GSO_MAX_SIZE;
@@ -302,27 +300,16 @@ export class tcp_sock extends sock {
   /** Writers that wait for the connection (sk_write_pending). */
   sk_write_pending = 0;
 
-  // ---- hash tables (inet_hashtables.ts): its node in the established one, the port it holds and others that do.
-  ehash_slot = 0;
-  icsk_bind_hash: inet_bind_bucket | null = null;
-  icsk_bind2_hash: inet_bind2_bucket | null = null;
-  bind_next: bind_owner | null = null;
-  bind_prev: bind_owner | null = null;
-
   // ---- inet_connection_sock.
   icsk_af_ops!: inet_connection_sock_af_ops;
-  /** Connections that wait for accept; listeners only. */
-  icsk_accept_queue: request_sock_queue | null = null;
   /** Timers are made when they are first armed. sk_timer is that of keep-alive and of FIN_WAIT2. */
   icsk_retransmit_timer: timer_list | null = null;
   icsk_delack_timer: timer_list | null = null;
-  sk_timer: timer_list | null = null;
   /** Jiffies. */
   icsk_timeout = 0;
   icsk_rto = TCP_TIMEOUT_INIT;
   icsk_pmtu_cookie = 0;
   icsk_ca_ops!: tcp_congestion_ops;
-  icsk_ca_initialized = 0;
   icsk_ca_state = TCP_CA_Open;
   /** The algorithm's own state. */
   icsk_ca_priv: unknown = null;
@@ -330,7 +317,6 @@ export class tcp_sock extends sock {
   icsk_pending = 0;
   icsk_backoff = 0;
   icsk_probes_out = 0;
-  icsk_ext_hdr_len = 0;
   // icsk_ack
   icsk_ack_pending = 0;
   icsk_ack_quick = 0;
@@ -349,8 +335,6 @@ export class tcp_sock extends sock {
   tcp_header_len = TCP_HLEN;
   /** The header word that a segment of the fast path must have (pred_flags): length, ACK, window; 0: none has it. */
   pred_flags = 0;
-  /** Added to our timestamps (RFC 7323 7.1, tsoffset), and what a listener's children get. */
-  tsoffset = 0;
 
   // Receive.
   rcv_nxt = 0;
@@ -361,15 +345,11 @@ export class tcp_sock extends sock {
   rcv_ssthresh = 0;
   /** How much of a buffer's truesize is payload, in 256ths. */
   scaling_ratio = 128;
-  advmss = 0;
   rcv_tstamp = 0;
   /** rcv_rtt_est and rcvq_space: µs. */
   rcv_rtt_est_rtt_us = 0;
   rcv_rtt_est_seq = 0;
   rcv_rtt_est_time = 0;
-  rcv_rtt_last_tsecr = 0;
-  rcvq_space_space = 0;
-  rcvq_space_seq = 0;
   rcvq_space_time = 0;
   bytes_received = 0;
   segs_in = 0;
@@ -394,10 +374,10 @@ export class tcp_sock extends sock {
   segs_out = 0;
   data_segs_out = 0;
   tsq_flags = 0;
-  tcp_wstamp_ns = 0;
+  /** When the last packet went, in µs (tcp_wstamp_ns). */
+  tcp_wstamp_us = 0;
   /** The present, in µs (tcp_mstamp_refresh). */
   tcp_mstamp = 0;
-  gso_segs = 0;
   ecn_flags = 0;
 
   // Retransmission and congestion. µs shifted as in Linux: srtt by 3, mdev by 2.
@@ -421,11 +401,9 @@ export class tcp_sock extends sock {
   cwnd_usage_seq = 0;
   is_cwnd_limited = 0;
   snd_cwnd = TCP_INIT_CWND;
-  snd_cwnd_cnt = 0;
   snd_cwnd_used = 0;
   snd_cwnd_stamp = 0;
   snd_ssthresh = TCP_INFINITE_SSTHRESH;
-  retrans_stamp = 0;
   highest_sack: sk_buff | null = null;
   /** Ends of tsorted_sent_queue: what is unacknowledged, by the time it was sent last. */
   tsorted_first: sk_buff | null = null;
@@ -439,13 +417,38 @@ export class tcp_sock extends sock {
   app_limited = 0;
   first_tx_mstamp = 0;
   delivered_mstamp = 0;
-  rate_delivered = 0;
-  rate_interval_us = 0;
-  rate_app_limited = 0;
   // What the sender waits for, for tcp_info.
   chrono_type = TCP_CHRONO_UNSPEC;
   chrono_start = 0;
   chrono_stat_busy = 0;
+
+  // ---- Of all of them: what not every segment touches, so that the rest lies in as few cache lines as may be.
+  // Hash tables (inet_hashtables.ts): its node in the established one, the port it holds and others that do.
+  ehash_slot = 0;
+  icsk_bind_hash: inet_bind_bucket | null = null;
+  icsk_bind2_hash: inet_bind2_bucket | null = null;
+  bind_next: bind_owner | null = null;
+  bind_prev: bind_owner | null = null;
+  // Listeners.
+  sk_ack_backlog = 0;
+  sk_max_ack_backlog = 0;
+  /** Connections that wait for accept; listeners only. */
+  icsk_accept_queue: request_sock_queue | null = null;
+  // Others.
+  sk_timer: timer_list | null = null;
+  icsk_ca_initialized = 0;
+  icsk_ext_hdr_len = 0;
+  /** Added to our timestamps (RFC 7323 7.1, tsoffset), and what a listener's children get. */
+  tsoffset = 0;
+  advmss = 0;
+  rcv_rtt_last_tsecr = 0;
+  rcvq_space_space = 0;
+  rcvq_space_seq = 0;
+  snd_cwnd_cnt = 0;
+  retrans_stamp = 0;
+  rate_delivered = 0;
+  rate_interval_us = 0;
+  rate_app_limited = 0;
 
   constructor(net: net, family: number, type: number, protocol: number, prot: proto) {
     super(net, family, type, protocol, prot);
