@@ -21,7 +21,7 @@ const LVL_DEPTH = 9;
 /** Where the timers lie that the running turn has collected: behind all levels. */
 const EXPIRED = LVL_SIZE * LVL_DEPTH;
 
-const granularity = (level: number): number => 2 ** (LVL_CLK_SHIFT * level);
+const granularity = (level: number): number => 1 << (LVL_CLK_SHIFT * level);
 /** The distance, in jiffies, at which a level begins (LVL_START). */
 const level_start = (level: number): number => LVL_MASK * granularity(level - 1);
 /** Timers further ahead than this are put at the wheel's capacity (WHEEL_TIMEOUT_CUTOFF, WHEEL_TIMEOUT_MAX). */
@@ -37,6 +37,8 @@ export class timer_list {
   expires = 0;
   /** Bucket it hangs in, -1 when it is not pending. */
   bucket = -1;
+  /** Where it goes when that bucket is collected: the same one, unless it was moved to a later time meanwhile. */
+  target = -1;
   prev: timer_list | null = null;
   next: timer_list | null = null;
 
@@ -76,6 +78,9 @@ export class timer_base {
   private readonly population = new Int32Array(LVL_DEPTH + 1);
   /** All buckets before this jiffy have been collected. */
   private clk = 0;
+  /** `jiffies` as it was asked for last, and when. */
+  private asked_at = 0.5;
+  private asked = 0;
   pending = 0;
 
   constructor(kernel: Kernel) {
@@ -86,7 +91,12 @@ export class timer_base {
 
   /** jiffies: whole ticks since the simulation began. */
   jiffies(): number {
-    return Math.floor(this.kernel.clock.now / NSEC_PER_JIFFY);
+    // Asked several times at one moment, and a division each time would show.
+    const { now } = this.kernel.clock;
+    if (now === this.asked_at) return this.asked;
+    this.asked_at = now;
+    this.asked = Math.floor(now / NSEC_PER_JIFFY);
+    return this.asked;
   }
 
   /** The jiffy for which a timer is armed that shall fire `ns` is reached. */
@@ -95,12 +105,21 @@ export class timer_base {
   }
 
   mod(timer: timer_list, expires: number): boolean {
-    const was = this.remove(timer);
+    // What stays where it is is left alone (__mod_timer): TCP moves its timers with every segment.
+    if (timer.bucket >= 0 && timer.expires === expires) return true;
     // forward_timer_base: the level is picked from the present, not from when the wheel last turned.
     const now = this.jiffies();
     if (now > this.clk) this.clk = Math.min(now, this.next_due());
-    timer.expires = expires;
     const bucket = this.calc_wheel_index(expires);
+    timer.expires = expires;
+    // To a later time: it stays on its list, whose neighbours may not have been looked at for long, until its bucket is
+    // collected. TCP moves its timers so with every segment, and hardly any of them ever expires.
+    const { bucket: at } = timer;
+    if (at === bucket || (at >= 0 && at !== EXPIRED && this.due(at) < this.due(bucket))) {
+      timer.target = bucket;
+      return true;
+    }
+    const was = this.remove(timer);
     this.insert(timer, bucket);
     this.pending++;
     // What has been due already fires with the next tick.
@@ -111,6 +130,7 @@ export class timer_base {
   /** At the head of a bucket. */
   private insert(timer: timer_list, bucket: number): void {
     timer.bucket = bucket;
+    timer.target = bucket;
     const head = this.buckets[bucket] as timer_list | null;
     timer.next = head;
     timer.prev = null;
@@ -221,9 +241,10 @@ export class timer_base {
       while (timer.next !== null) timer = timer.next;
       for (let each: timer_list | null = timer; each !== null; ) {
         const before: timer_list | null = each.prev;
+        const { target } = each;
         this.remove(each);
         this.pending++;
-        this.insert(each, EXPIRED);
+        this.insert(each, target === bucket ? EXPIRED : target);
         each = before;
       }
     }
