@@ -1,5 +1,6 @@
 /** Detectors for the end of a run: whatever a host that has shut down still holds was leaked; and drops without a reason. */
 import { SKB_DROP_REASON } from '../../kernel/net/core/dropreason.ts';
+import { no_skbs } from '../../kernel/net/core/skbuff.ts';
 import type { Host } from '../machine/host.ts';
 
 export function findLeaks(host: Host): void {
@@ -10,6 +11,7 @@ export function findLeaks(host: Host): void {
       `${name}: sk_buff ${skb.id} (${skb.len} bytes, protocol ${skb.protocol.toString(16)}h) was never freed`,
     );
   }
+  if (no_skbs.first !== null) world.report('leak', `${name}: an sk_buff was put into no_skbs, the queue of all`);
   if (kernel.slab.objects_used > 0) {
     world.report(
       'leak',

@@ -10,7 +10,14 @@ import { benchRx } from '../bench/rx.ts';
 import { benchSockets } from '../bench/sockets.ts';
 import { benchStages } from '../bench/stages.ts';
 import { benchTap, benchTapProblem } from '../bench/tap.ts';
-import { benchTcpBulk, benchTcpConnect, benchTcpIdle, benchTcpLookup, benchTcpRoundTrips } from '../bench/tcp.ts';
+import {
+  benchTcpBulk,
+  benchTcpConnect,
+  benchTcpHour,
+  benchTcpIdle,
+  benchTcpLookup,
+  benchTcpRoundTrips,
+} from '../bench/tcp.ts';
 import { benchTrace } from '../bench/trace.ts';
 import { benchTx } from '../bench/tx.ts';
 import { benchUdp } from '../bench/udp.ts';
@@ -87,6 +94,11 @@ const benches: readonly Bench[] = [
     name: 'tcp-lookup',
     what: 'TCP, round trips on one of 1, 1,000 and 100,000 connections',
     run: runs => benchTcpLookup(runs),
+  },
+  {
+    name: 'tcp-hour',
+    what: 'TCP, real seconds of a simulated hour with 100,000 idle connections',
+    run: runs => benchTcpHour(runs),
   },
   {
     name: 'tap64',

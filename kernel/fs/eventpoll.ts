@@ -53,24 +53,28 @@ export class epoll_event {
   }
 }
 
-/** One file an instance watches (struct epitem). */
-class epitem implements file_watch, poll_table {
+/**
+ * One file an instance watches (struct epitem). It is its own entry on the file's wait queue, as nearly every file has
+ * one: a wake-up among very many items touches one object less.
+ */
+class epitem extends wait_queue_entry implements file_watch, poll_table {
   readonly ep: eventpoll;
   readonly file: file;
   readonly fd: number;
   events: number;
   data: number;
-  /** The entries on the file's wait queues: one, as a rule. */
-  readonly pwqlist: wait_queue_entry[] = [];
+  /** Entries on further wait queues. */
+  pwqlist: wait_queue_entry[] | null = null;
   /** Links of the ready list. */
   ready = false;
-  prev: epitem | null = null;
-  next: epitem | null = null;
+  rdl_prev: epitem | null = null;
+  rdl_next: epitem | null = null;
   next_watch: file_watch | null = null;
   /** Another item of the instance under the same descriptor, whose file is still open elsewhere. */
   same_fd: epitem | null = null;
 
   constructor(ep: eventpoll, open: file, fd: number, events: number, data: number) {
+    super(ep_poll_callback, null);
     this.ep = ep;
     this.file = open;
     this.fd = fd;
@@ -80,8 +84,12 @@ class epitem implements file_watch, poll_table {
 
   /** ep_ptable_queue_proc */
   poll_wait(_file: file, queue: wait_queue_head): void {
-    const entry = new wait_queue_entry(ep_poll_callback, this);
-    this.pwqlist.push(entry);
+    let entry: wait_queue_entry = this;
+    if (this.queue !== null) {
+      entry = new wait_queue_entry(ep_poll_callback, this);
+      this.pwqlist ??= [];
+      this.pwqlist.push(entry);
+    }
     if ((this.events & EPOLLEXCLUSIVE) !== 0) queue.add_exclusive(entry);
     else queue.add(entry);
   }
@@ -108,22 +116,22 @@ class eventpoll {
   push(item: epitem): void {
     if (item.ready) return;
     item.ready = true;
-    item.next = null;
-    item.prev = this.last;
-    if (this.last !== null) this.last.next = item;
+    item.rdl_next = null;
+    item.rdl_prev = this.last;
+    if (this.last !== null) this.last.rdl_next = item;
     else this.first = item;
     this.last = item;
   }
 
   unlink(item: epitem): void {
     if (!item.ready) return;
-    if (item.prev !== null) item.prev.next = item.next;
-    else this.first = item.next;
-    if (item.next !== null) item.next.prev = item.prev;
-    else this.last = item.prev;
+    if (item.rdl_prev !== null) item.rdl_prev.rdl_next = item.rdl_next;
+    else this.first = item.rdl_next;
+    if (item.rdl_next !== null) item.rdl_next.rdl_prev = item.rdl_prev;
+    else this.last = item.rdl_prev;
     item.ready = false;
-    item.prev = null;
-    item.next = null;
+    item.rdl_prev = null;
+    item.rdl_next = null;
   }
 
   find(open: file, fd: number): epitem | null {
@@ -142,8 +150,9 @@ class eventpoll {
 
   /** ep_remove. `unwatch`: the file lives on and must forget the item. */
   remove(item: epitem, unwatch: boolean): void {
-    for (const entry of item.pwqlist) entry.queue?.remove(entry);
-    item.pwqlist.length = 0;
+    item.queue?.remove(item);
+    if (item.pwqlist !== null) for (const entry of item.pwqlist) entry.queue?.remove(entry);
+    item.pwqlist = null;
     this.unlink(item);
     let before: epitem | null = null;
     for (let i = this.items.get(item.fd) ?? null; i !== null && i !== item; i = i.same_fd) before = i;
@@ -168,7 +177,7 @@ class eventpoll {
 
 /** A watched file announces events: its item becomes ready, whoever waits on the instance wakes. */
 function ep_poll_callback(entry: wait_queue_entry, key: number): boolean {
-  const item = entry.private_data as epitem;
+  const item = (entry.private_data ?? entry) as epitem;
   const { ep } = item;
   // A one-shot that has fired is deaf until it is armed again.
   if ((item.events & ~EP_PRIVATE_BITS) === 0) return false;
@@ -195,7 +204,7 @@ const eventpoll_fops: file_operations = {
     const ep = open.private_data as eventpoll;
     if (table !== null) table.poll_wait(open, ep.poll_wait);
     for (let item = ep.first; item !== null; ) {
-      const next: epitem | null = item.next;
+      const next: epitem | null = item.rdl_next;
       if (ep_item_poll(item, null) !== 0) return EPOLLIN | EPOLLRDNORM;
       ep.unlink(item);
       item = next;

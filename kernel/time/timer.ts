@@ -37,6 +37,8 @@ export class timer_list {
   expires = 0;
   /** Bucket it hangs in, -1 when it is not pending. */
   bucket = -1;
+  /** Where it goes when that bucket is collected: the same one, unless it was moved to a later time meanwhile. */
+  target = -1;
   prev: timer_list | null = null;
   next: timer_list | null = null;
 
@@ -76,6 +78,9 @@ export class timer_base {
   private readonly population = new Int32Array(LVL_DEPTH + 1);
   /** All buckets before this jiffy have been collected. */
   private clk = 0;
+  /** `jiffies` as it was asked for last, and when. */
+  private asked_at = 0.5;
+  private asked = 0;
   pending = 0;
 
   constructor(kernel: Kernel) {
@@ -86,7 +91,12 @@ export class timer_base {
 
   /** jiffies: whole ticks since the simulation began. */
   jiffies(): number {
-    return Math.floor(this.kernel.clock.now / NSEC_PER_JIFFY);
+    // Asked several times at one moment, and a division each time would show.
+    const { now } = this.kernel.clock;
+    if (now === this.asked_at) return this.asked;
+    this.asked_at = now;
+    this.asked = Math.floor(now / NSEC_PER_JIFFY);
+    return this.asked;
   }
 
   /** The jiffy for which a timer is armed that shall fire `ns` is reached. */
@@ -102,7 +112,13 @@ export class timer_base {
     if (now > this.clk) this.clk = Math.min(now, this.next_due());
     const bucket = this.calc_wheel_index(expires);
     timer.expires = expires;
-    if (timer.bucket === bucket) return true;
+    // To a later time: it stays on its list, whose neighbours may not have been looked at for long, until its bucket is
+    // collected. TCP moves its timers so with every segment, and hardly any of them ever expires.
+    const { bucket: at } = timer;
+    if (at === bucket || (at >= 0 && at !== EXPIRED && this.due(at) < this.due(bucket))) {
+      timer.target = bucket;
+      return true;
+    }
     const was = this.remove(timer);
     this.insert(timer, bucket);
     this.pending++;
@@ -114,6 +130,7 @@ export class timer_base {
   /** At the head of a bucket. */
   private insert(timer: timer_list, bucket: number): void {
     timer.bucket = bucket;
+    timer.target = bucket;
     const head = this.buckets[bucket] as timer_list | null;
     timer.next = head;
     timer.prev = null;
@@ -224,9 +241,10 @@ export class timer_base {
       while (timer.next !== null) timer = timer.next;
       for (let each: timer_list | null = timer; each !== null; ) {
         const before: timer_list | null = each.prev;
+        const { target } = each;
         this.remove(each);
         this.pending++;
-        this.insert(each, EXPIRED);
+        this.insert(each, target === bucket ? EXPIRED : target);
         each = before;
       }
     }

@@ -24,6 +24,7 @@ import {
   skb_put_data,
 } from './skbuff.ts';
 import {
+  own_opts,
   RCV_SHUTDOWN,
   SHUTDOWN_MASK,
   sk_wait_data,
@@ -43,7 +44,7 @@ export function skb_recv_datagram(sk: sock, msg: msghdr): sk_buff | number {
   const queue = sk.sk_receive_queue;
   let skb = queue.first;
   if ((msg.flags & MSG_PEEK) !== 0) {
-    if (sk.sk_peek_off > 0) skb = peek_at(queue, sk.sk_peek_off);
+    if (sk.opts.sk_peek_off > 0) skb = peek_at(queue, sk.opts.sk_peek_off);
     if (skb !== null) return skb_get(skb);
   } else if (skb !== null) {
     queue.unlink(skb);
@@ -67,8 +68,8 @@ function peek_at(queue: sk_buff_head, offset: number): sk_buff | null {
 
 /** Where in the packet that skb_recv_datagram gave a peek begins (sk_peek_offset, less what lies before the packet). */
 export function sk_peek_offset(sk: sock, msg: msghdr): number {
-  if (sk.sk_peek_off <= 0 || (msg.flags & MSG_PEEK) === 0) return 0;
-  let offset = sk.sk_peek_off;
+  if (sk.opts.sk_peek_off <= 0 || (msg.flags & MSG_PEEK) === 0) return 0;
+  let offset = sk.opts.sk_peek_off;
   let skb = sk.sk_receive_queue.first;
   while (skb !== null && offset >= skb.len && skb.len !== 0) {
     offset -= skb.len;
@@ -79,7 +80,7 @@ export function sk_peek_offset(sk: sock, msg: msghdr): number {
 
 /** sk_peek_offset_fwd and sk_peek_offset_bwd: `length` bytes were peeked at, or (negative) taken. */
 export function sk_peek_offset_move(sk: sock, length: number): void {
-  if (sk.sk_peek_off >= 0) sk.sk_peek_off = Math.max(0, sk.sk_peek_off + length);
+  if (sk.opts.sk_peek_off >= 0) own_opts(sk).sk_peek_off = Math.max(0, sk.opts.sk_peek_off + length);
 }
 
 /** skb_free_datagram: the packet has been delivered. */

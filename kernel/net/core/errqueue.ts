@@ -7,7 +7,7 @@
  * use it); its port.
  */
 import { ENOMEM } from '../../errno.ts';
-import { type sk_buff, skb_orphan } from './skbuff.ts';
+import { no_skbs, type sk_buff, sk_buff_head, skb_orphan } from './skbuff.ts';
 import { sk_error_report, type sock, sock_rfree } from './sock.ts';
 
 /** ee_origin: who said so. */
@@ -80,9 +80,15 @@ export function sock_queue_err_skb(sk: sock, skb: sk_buff): number {
   skb.sk = sk;
   skb.destructor = sock_rfree;
   sk.sk_rmem_alloc += skb.truesize;
-  sk.sk_error_queue.push(skb);
+  own_error_queue(sk).push(skb);
   if (!sk.sk_dead) sk_error_report(sk);
   return 0;
+}
+
+/** The error queue, for somebody who puts something into it. */
+export function own_error_queue(sk: sock): sk_buff_head {
+  if (sk.sk_error_queue === no_skbs) sk.sk_error_queue = new sk_buff_head();
+  return sk.sk_error_queue;
 }
 
 function is_icmp_err_skb(skb: sk_buff): boolean {

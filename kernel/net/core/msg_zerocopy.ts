@@ -3,7 +3,7 @@
  * queue says when the program may use its buffer again. Our packets lie in one piece, so the bytes are copied at once and
  * every notification says so (SO_EE_CODE_ZEROCOPY_COPIED), as Linux does on devices that make it copy (loopback, TUN).
  */
-import { ee_data, ee_info, ee_origin, SO_EE_ORIGIN_ZEROCOPY, set_exterr } from './errqueue.ts';
+import { ee_data, ee_info, ee_origin, own_error_queue, SO_EE_ORIGIN_ZEROCOPY, set_exterr } from './errqueue.ts';
 import { alloc_skb, consume_skb, type sk_buff } from './skbuff.ts';
 import { sk_error_report, type sock } from './sock.ts';
 
@@ -94,7 +94,7 @@ function __msg_zerocopy_callback(uarg: ubuf_info_msgzc): void {
   } else {
     set_exterr(skb, 0, SO_EE_ORIGIN_ZEROCOPY, 0, SO_EE_CODE_ZEROCOPY_COPIED, id, 0, 0);
     skb.cb3 = (id + len - 1) | 0;
-    sk.sk_error_queue.push(skb);
+    own_error_queue(sk).push(skb);
   }
   sk_error_report(sk);
 }

@@ -828,3 +828,6 @@ export class sk_buff_head extends wait_queue_head {
     for (let skb = this.shift(); skb !== null; skb = this.shift()) kfree_skb_reason(skb, reason);
   }
 }
+
+/** The queue of all who have never had anything in one: nothing may be put into it. A queue of its own comes first. */
+export const no_skbs = new sk_buff_head();

@@ -1,7 +1,7 @@
 /**
  * sock: the kernel's side of every socket, whatever its family (include/net/sock.h, include/net/inet_sock.h,
  * net/core/sock.c). One class with all fields set in its constructor, so that the hot paths see one shape; what only
- * one protocol needs hangs at a subclass (packet_sock) or at `sk_protinfo`.
+ * one protocol needs hangs at a subclass (packet_sock) or at `opts`.
  *
  * Life: sk_alloc gives one reference, the socket's. Each queued outgoing packet counts in `sk_wmem_alloc`, which
  * starts at 1 for the socket itself; the sock is gone when that reaches 0 (sk_free).
@@ -26,6 +26,7 @@ import type { net } from './net_namespace.ts';
 import {
   alloc_skb,
   nf_reset_ct,
+  no_skbs,
   SKB_DROP_REASON,
   type sk_buff,
   sk_buff_head,
@@ -183,8 +184,14 @@ export class sock_opts {
   bind_address_no_port = false;
   /** IP_LOCAL_PORT_RANGE: lowest port and, 16 bits higher, highest; 0: the system's. */
   local_port_range = 0;
+  /** SO_PEEK_OFF: where the next MSG_PEEK begins; negative: at the front, always. */
+  sk_peek_off = -1;
   /** UDP_CORK. */
   udp_corkflag = false;
+  /** UDP_GRO: several datagrams at once are welcome. */
+  udp_gro = false;
+  /** Payload of each datagram that one send is cut into (UDP_SEGMENT); 0: no cutting. */
+  gso_size = 0;
   /** ICMP_FILTER of a raw socket: types, as bits, that it does not want. */
   icmp_filter = 0;
 
@@ -225,16 +232,11 @@ export class sock extends sk_buff_head {
   sk_dead = false;
   /** A positive errno: what the next call reports. */
   sk_err = 0;
-  /** SO_PEEK_OFF: where the next MSG_PEEK begins; negative: at the front, always. */
-  sk_peek_off = -1;
   sk_state = TCP_CLOSE;
-  /** UDP_GRO: several datagrams at once are welcome. */
-  udp_gro = false;
 
   sk_shutdown = 0;
   sk_drops = 0;
   readonly sk_family: number;
-  readonly sk_type: number;
   readonly sk_protocol: number;
   /** A positive errno that only a failed call reports. */
   sk_err_soft = 0;
@@ -247,26 +249,31 @@ export class sock extends sk_buff_head {
   inet_sport = 0;
   inet_dport = 0;
 
-  readonly sk_error_queue = new sk_buff_head();
+  sk_mark = 0;
+  /** SOCK_DONE: the other side has sent its FIN. */
+  sk_done = false;
+  /** The route of a connected socket; sk_dst_check says whether it still holds. */
+  sk_dst_cache: dst_entry | null = null;
+  /** The last IP identification of a connected socket. */
+  inet_id = 0;
+  tos = 0;
+  /** Made when the first error comes: see own_error_queue. */
+  sk_error_queue: sk_buff_head = no_skbs;
   sk_wmem_alloc = 1;
   sk_sndbuf: number;
-  sk_userlocks = 0;
   sk_socket: socket | null = null;
+
+  // What is needed less often.
+  readonly sk_type: number;
+  sk_userlocks = 0;
   sk_write_space: (sk: sock) => void = sock_def_write_space;
   sk_error_report: (sk: sock) => void = sock_def_error_report;
   sk_state_change: (sk: sock) => void = sock_def_wakeup;
-
   sk_bound_dev_if = 0;
-  sk_mark = 0;
   sk_reuse = false;
   sk_reuseport = false;
   /** SO_INCOMING_CPU: the CPU it prefers packets of, or, connected, had them from; -1 for none. */
   sk_incoming_cpu = -1;
-  /** SOCK_DONE: the other side has sent its FIN. */
-  sk_done = false;
-  /** Links of the chain of listeners on a port. */
-  portaddr_next: sock | null = null;
-  portaddr_prev: sock | null = null;
   /** The first byte, or packet, that SOF_TIMESTAMPING_OPT_ID counts from. */
   sk_tskey = 0;
   /** SO_ZEROCOPY (SOCK_ZEROCOPY), the number of the next send with MSG_ZEROCOPY, and the truesize of its notifications. */
@@ -277,32 +284,23 @@ export class sock extends sk_buff_head {
   sk_cookie = 0;
   /** The hash of the flow that a connected socket receives, for RFS. */
   sk_rxhash = 0;
-  /** The route of a connected socket; sk_dst_check says whether it still holds. */
-  sk_dst_cache: dst_entry | null = null;
   /** The transmit queue that its packets use, -1: none yet. */
   sk_tx_queue_mapping = -1;
-  /** What a protocol keeps beside. */
-  sk_protinfo: unknown = null;
 
-  // Hash chains by protocol or identifier (raw, ping); UDP's tables have a record number.
+  // Hash chains by protocol or identifier (raw, ping) or of listeners on a port; UDP's tables have a record number.
   sk_next: sock | null = null;
   sk_prev: sock | null = null;
   sk_hashed = false;
   sk_hash_index = 0;
 
-  /** The last IP identification of a connected socket. */
-  inet_id = 0;
   mc_ttl = 1;
   mc_index = 0;
   /** Groups it has joined (IP_ADD_MEMBERSHIP). */
   mc_list: ip_mc_socklist[] | null = null;
-  tos = 0;
   /** IP_OPTIONS: what stands behind the header of what it sends. */
   inet_opt: ip_options | null = null;
 
   // udp_sock
-  /** Payload of each datagram that one send is cut into (UDP_SEGMENT); 0: no cutting. */
-  gso_size = 0;
   /** What MSG_MORE or UDP_CORK holds back (struct inet_cork). */
   cork: unknown = null;
 

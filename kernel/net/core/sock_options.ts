@@ -258,7 +258,7 @@ export function sk_setsockopt(sk: sock, name: number, opt: sockopt): number {
     }
     case SO_PEEK_OFF:
       if (!sk.sk_prot.set_peek_off) return -EOPNOTSUPP;
-      sk.sk_peek_off = value;
+      own_opts(sk).sk_peek_off = value;
       return 0;
     case SO_INCOMING_CPU:
       reuseport_update_incoming_cpu(sk, value);
@@ -410,7 +410,7 @@ function get_option(sk: sock, name: number, opt: sockopt): number {
       return 0;
     case SO_PEEK_OFF:
       if (!sk.sk_prot.set_peek_off) return -EOPNOTSUPP;
-      opt.value = sk.sk_peek_off;
+      opt.value = sk.opts.sk_peek_off;
       return 0;
     case SO_INCOMING_CPU:
       opt.value = sk.sk_incoming_cpu;

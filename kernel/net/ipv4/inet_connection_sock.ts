@@ -61,7 +61,7 @@ function bhash2_conflict(
 /** inet_csk_bind_conflict and inet_bhash2_addr_any_conflict: somebody whose address overlaps does not share. */
 function inet_csk_bind_conflict(sk: tcp_sock, tb: inet_bind_bucket, relax: boolean, reuseport_ok: boolean): boolean {
   const cb_ok = sk.sk_reuseport_cb === null;
-  for (const tb2 of tb.bhash2) {
+  for (let tb2 = tb.bhash2; tb2 !== null; tb2 = tb2.next) {
     if (!rcv_saddr_equal(sk.inet_rcv_saddr, tb2.addr, true)) continue;
     if (bhash2_conflict(sk, tb2, relax, cb_ok, reuseport_ok)) return true;
   }
@@ -78,7 +78,7 @@ function sk_reuseport_match(tb: inet_bind_bucket, sk: tcp_sock): boolean {
 /** inet_csk_update_fastreuse */
 function inet_csk_update_fastreuse(tb: inet_bind_bucket, sk: tcp_sock): void {
   const reuse = sk.sk_reuse && sk.sk_state !== TCP_LISTEN;
-  if (tb.bhash2.length === 0) {
+  if (tb.bhash2 === null) {
     tb.fastreuse = reuse ? 1 : 0;
     tb.fastreuseport = sk.sk_reuseport ? FASTREUSEPORT_ANY : 0;
     tb.fast_rcv_saddr = sk.inet_rcv_saddr;
@@ -136,7 +136,7 @@ export function inet_csk_get_port(sk_: sock, port: number): number {
     tb = hashinfo.bind_bucket(port);
   } else {
     tb = hashinfo.bind_bucket(port);
-    if (tb !== null && tb.bhash2.length !== 0) {
+    if (tb !== null && tb.bhash2 !== null) {
       const fast = (tb.fastreuse > 0 && reuse) || sk_reuseport_match(tb, sk);
       if (!fast && inet_csk_bind_conflict(sk, tb, true, true)) return -EADDRINUSE;
     }

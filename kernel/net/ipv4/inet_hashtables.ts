@@ -139,7 +139,7 @@ export class inet_ehash {
 
   private grow(): void {
     const { nodes } = this;
-    this.mask = this.mask * 4 + 3;
+    this.mask = this.mask * 2 + 1;
     const buckets = new Int32Array(this.mask + 1);
     this.buckets = buckets;
     for (let at = this.used - 1; at > 0; at--) {
@@ -169,6 +169,8 @@ export class inet_bind2_bucket {
   readonly tb: inet_bind_bucket;
   readonly addr: number;
   first: bind_owner | null = null;
+  /** The next address of the port. */
+  next: inet_bind2_bucket | null = null;
 
   constructor(tb: inet_bind_bucket, addr: number) {
     this.tb = tb;
@@ -187,15 +189,27 @@ export class inet_bind_bucket {
   fastreuseport = 0;
   fast_rcv_saddr = 0;
   /** By address: few, mostly one. */
-  readonly bhash2: inet_bind2_bucket[] = [];
+  bhash2: inet_bind2_bucket | null = null;
 
   constructor(port: number) {
     this.port = port;
   }
 
   find2(addr: number): inet_bind2_bucket | null {
-    for (const tb2 of this.bhash2) if (tb2.addr === addr) return tb2;
+    for (let tb2 = this.bhash2; tb2 !== null; tb2 = tb2.next) if (tb2.addr === addr) return tb2;
     return null;
+  }
+
+  add2(tb2: inet_bind2_bucket): void {
+    tb2.next = this.bhash2;
+    this.bhash2 = tb2;
+  }
+
+  remove2(tb2: inet_bind2_bucket): void {
+    let before: inet_bind2_bucket | null = null;
+    for (let each = this.bhash2; each !== null && each !== tb2; each = each.next) before = each;
+    if (before === null) this.bhash2 = tb2.next;
+    else before.next = tb2.next;
   }
 }
 
@@ -208,7 +222,7 @@ export class inet_hashinfo {
   private readonly bhash: (inet_bind_bucket | null)[] = new Array<inet_bind_bucket | null>(65536);
   /** Ports in use, for sockstat and the leak check. */
   bind_buckets = 0;
-  /** Listeners by port; a chain goes on by portaddr_next, the newest first. */
+  /** Listeners by port; a chain goes on by sk_next, the newest first. */
   private readonly lhash2 = new Map<number, sock>();
   listeners = 0;
   private table_perturb: Uint32Array | null = null;
@@ -239,9 +253,9 @@ export class inet_hashinfo {
     const { inet_num: port } = sk;
     const head = this.lhash2.get(port) ?? null;
     if (sk.sk_reuseport) this.reuseport_add(sk, head);
-    sk.portaddr_prev = null;
-    sk.portaddr_next = head;
-    if (head !== null) head.portaddr_prev = sk;
+    sk.sk_prev = null;
+    sk.sk_next = head;
+    if (head !== null) head.sk_prev = sk;
     this.lhash2.set(port, sk);
     sk.sk_hashed = true;
     this.listeners++;
@@ -249,7 +263,7 @@ export class inet_hashinfo {
 
   /** inet_reuseport_add_sock */
   private reuseport_add(sk: sock, head: sock | null): void {
-    for (let sk2 = head; sk2 !== null; sk2 = sk2.portaddr_next) {
+    for (let sk2 = head; sk2 !== null; sk2 = sk2.sk_next) {
       if (
         sk2.sk_family === sk.sk_family &&
         sk2.sk_reuseport &&
@@ -267,13 +281,13 @@ export class inet_hashinfo {
     if (!sk.sk_hashed) return;
     sk.sk_hashed = false;
     reuseport_detach_sock(sk);
-    const { portaddr_prev: prev, portaddr_next: next } = sk;
-    if (prev !== null) prev.portaddr_next = next;
+    const { sk_prev: prev, sk_next: next } = sk;
+    if (prev !== null) prev.sk_next = next;
     else if (next !== null) this.lhash2.set(sk.inet_num, next);
     else this.lhash2.delete(sk.inet_num);
-    if (next !== null) next.portaddr_prev = prev;
-    sk.portaddr_next = null;
-    sk.portaddr_prev = null;
+    if (next !== null) next.sk_prev = prev;
+    sk.sk_next = null;
+    sk.sk_prev = null;
     this.listeners--;
   }
 
@@ -299,7 +313,7 @@ export class inet_hashinfo {
   ): sock | null {
     let result: sock | null = null;
     let hiscore = 0;
-    for (let sk: sock | null = head; sk !== null; sk = sk.portaddr_next) {
+    for (let sk: sock | null = head; sk !== null; sk = sk.sk_next) {
       if (sk.inet_rcv_saddr !== bound) continue;
       // compute_score
       const device = sk.sk_bound_dev_if;
@@ -321,7 +335,7 @@ export class inet_hashinfo {
   /** Every listener, for /proc/net/tcp. */
   *listening(): Generator<sock> {
     for (const head of this.lhash2.values()) {
-      for (let sk: sock | null = head; sk !== null; sk = sk.portaddr_next) yield sk;
+      for (let sk: sock | null = head; sk !== null; sk = sk.sk_next) yield sk;
     }
   }
 
@@ -341,7 +355,7 @@ export class inet_hashinfo {
 
   /** inet_bind_bucket_destroy: a port that nobody holds is free. */
   bind_bucket_destroy(tb: inet_bind_bucket): void {
-    if (tb.bhash2.length !== 0 || this.bhash[tb.port] !== tb) return;
+    if (tb.bhash2 !== null || this.bhash[tb.port] !== tb) return;
     this.bhash[tb.port] = null;
     this.bind_buckets--;
   }
@@ -352,7 +366,7 @@ export class inet_hashinfo {
     let tb2 = tb.find2(addr);
     if (tb2 === null) {
       tb2 = new inet_bind2_bucket(tb, addr);
-      tb.bhash2.push(tb2);
+      tb.add2(tb2);
     }
     sk.icsk_bind_hash = tb;
     sk.icsk_bind2_hash = tb2;
@@ -373,7 +387,7 @@ export class inet_hashinfo {
     sk.bind_prev = null;
     sk.icsk_bind_hash = null;
     sk.icsk_bind2_hash = null;
-    if (tb2.first === null) tb.bhash2.splice(tb.bhash2.indexOf(tb2), 1);
+    if (tb2.first === null) tb.remove2(tb2);
     this.bind_bucket_destroy(tb);
   }
 
@@ -383,9 +397,9 @@ export class inet_hashinfo {
     if (tb === null || tb2 === null || tb2.addr === sk.inet_rcv_saddr) return;
     // Kept alive while it has no owner for a moment.
     const hold = new inet_bind2_bucket(tb, -1);
-    tb.bhash2.push(hold);
+    tb.add2(hold);
     this.put_port(sk);
-    tb.bhash2.splice(tb.bhash2.indexOf(hold), 1);
+    tb.remove2(hold);
     this.bind_hash(sk, tb);
   }
 
@@ -423,8 +437,10 @@ export class inet_hashinfo {
     // Even distances first: bind(2) prefers the odd ones.
     let offset = (((perturb[index] as number) + (offset32 >>> 16)) % remaining) & ~1;
     for (let parity = 0; parity < (remaining > 1 ? 2 : 1); parity++, offset++) {
+      let port = low + offset - step;
       for (let i = 0; i < remaining; i += step) {
-        const port = low + ((offset + i) % remaining);
+        port += step;
+        if (port >= low + remaining) port -= remaining;
         const tb = this.bind_bucket(port);
         if (tb !== null) {
           // Those who have bound it chose it for themselves.

@@ -41,6 +41,7 @@ import {
   FLAG_UPDATE_TS_RECENT,
   FLAG_WIN_UPDATE,
 } from './tcp_flags.ts';
+import { tcp_mtu_probe_out } from './tcp_mss.ts';
 import { tcp_mtup_probe_success } from './tcp_mtu_probe.ts';
 import { tcp_current_mss, tcp_sync_mss } from './tcp_output.ts';
 import { tcp_limit_pacing_rate, tcp_pacing_delay } from './tcp_pacing.ts';
@@ -264,7 +265,7 @@ function tcp_clean_rtx_queue(
   const rtt_update = tcp_ack_update_rtt(sk, flag, seq_rtt_us, sack_rtt_us, ca_rtt_us, rs);
   if ((flag & FLAG_ACKED) !== 0) {
     flag |= FLAG_SET_XMIT_TIMER;
-    if (sk.icsk_mtup_probe_size !== 0 && !after(sk.slow.mtu_probe_seq_end, sk.snd_una)) tcp_mtup_probe_success(sk);
+    if (tcp_mtu_probe_out(sk) && !after(sk.slow.mtu_probe_seq_end, sk.snd_una)) tcp_mtup_probe_success(sk);
     if (tcp_is_reno(sk)) {
       tcp_remove_reno_sacks(sk, pkts_acked);
       // Without SACK nobody knows whether it was the original.

@@ -185,3 +185,6 @@ export function tcp_in_window(seq: number, end_seq: number, s_win: number, e_win
   if (after(end_seq, s_win) && before(seq, e_win)) return true;
   return seq === e_win && seq === end_seq;
 }
+
+/** tcp_min_rtt where nothing was measured: the largest µs that are an int32. */
+export const TCP_NO_RTT = 0x7fffffff;

@@ -32,6 +32,8 @@ import { tcp_skb_add_data } from './tcp_sendmsg.ts';
 import {
   ICSK_TIME_RETRANS,
   MAX_TCP_OPTION_SPACE,
+  own_rtx_queue,
+  own_write_queue,
   TCP_CHRONO_BUSY,
   TCPHDR_ACK,
   TCPHDR_FIN,
@@ -477,10 +479,10 @@ function transmit_syn_data(sk: tcp_sock, syn: sk_buff, skb: sk_buff, fo: tcp_fas
   skb.tcp_flags = TCPHDR_ACK | TCPHDR_PSH;
   if (err === 0) {
     sk.syn_data = fo.copied > 0 ? 1 : 0;
-    sk.tcp_rtx_queue.push(skb);
+    own_rtx_queue(sk).push(skb);
     sk.sk_net.ipv4.mib.TcpExtTCPOrigDataSent++;
   } else {
-    sk.sk_write_queue.push(skb);
+    own_write_queue(sk).push(skb);
     sk.packets_out -= 1;
   }
   return err;

@@ -15,6 +15,7 @@ import {
   FLAG_SET_XMIT_TIMER,
   FLAG_SND_UNA_ADVANCED,
 } from './tcp_flags.ts';
+import { tcp_mtu_probe_out } from './tcp_mss.ts';
 import { tcp_mtup_probe_failed } from './tcp_mtu_probe.ts';
 import {
   TCP_RACK_RECOVERY_THRESH,
@@ -181,7 +182,7 @@ export function tcp_enter_loss(sk: tcp_sock): void {
   own_slow(sk).tlp_high_seq = 0;
   tcp_ecn_queue_cwr(sk);
   const frto = ipv4.tcp_frto !== 0 && (new_recovery || sk.icsk_retransmits !== 0);
-  own_slow(sk).frto = frto && sk.icsk_mtup_probe_size === 0 ? 1 : 0;
+  own_slow(sk).frto = frto && !tcp_mtu_probe_out(sk) ? 1 : 0;
 }
 
 /** tcp_init_cwnd_reduction */
@@ -490,7 +491,7 @@ export function tcp_fastretrans_alert(
     tcp_try_to_open(sk, flag);
     return;
   }
-  if (sk.icsk_ca_state < TCP_CA_CWR && sk.icsk_mtup_probe_size !== 0 && sk.snd_una === sk.slow.mtu_probe_seq_start) {
+  if (sk.icsk_ca_state < TCP_CA_CWR && tcp_mtu_probe_out(sk) && sk.snd_una === sk.slow.mtu_probe_seq_start) {
     tcp_mtup_probe_failed(sk);
     // The probe's segment more.
     sk.snd_cwnd++;

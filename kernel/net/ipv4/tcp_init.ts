@@ -1,5 +1,4 @@
 /** TCP's socks as they begin, and the protocol's registration (net/ipv4/tcp.c: tcp_init, tcp_init_sock; tcp_ipv4.c: tcp_prot). */
-import type { timer_list } from '../../time/timer.ts';
 import type { net } from '../core/net_namespace.ts';
 import { make_proto, own_opts, type sock } from '../core/sock.ts';
 import { SOCK_STREAM } from '../msg.ts';
@@ -27,7 +26,7 @@ import {
   USEC_PER_JIFFY,
 } from './tcp_sock.ts';
 import { tcp_getsockopt, tcp_set_rcvlowat, tcp_setsockopt } from './tcp_sockopt.ts';
-import { tcp_delack_timer, tcp_keepalive_timer, tcp_set_keepalive, tcp_write_timer } from './tcp_timer.ts';
+import { tcp_set_keepalive } from './tcp_timer.ts';
 
 /** inet_unhash */
 function inet_unhash(sk: sock): void {
@@ -59,13 +58,9 @@ export const tcp_prot = make_proto('TCP', {
   max_pacing_rate: tcp_get_max_pacing_rate,
 });
 
-const write_timer = (timer: timer_list): void => tcp_write_timer(timer.owner as tcp_sock);
-const delack_timer = (timer: timer_list): void => tcp_delack_timer(timer.owner as tcp_sock);
-const keepalive_timer = (timer: timer_list): void => tcp_keepalive_timer(timer.owner as tcp_sock);
-
 /** sk_alloc and tcp_init_sock: a sock of `family`, closed. */
 export function tcp_sk_alloc(net: net, family: number): tcp_sock {
-  const sk = new tcp_sock(net, family, SOCK_STREAM, IPPROTO_TCP, tcp_prot, write_timer, delack_timer, keepalive_timer);
+  const sk = new tcp_sock(net, family, SOCK_STREAM, IPPROTO_TCP, tcp_prot);
   const { ipv4 } = net;
   const now = tcp_jiffies(net.kernel);
   sk.icsk_rto = TCP_TIMEOUT_INIT;

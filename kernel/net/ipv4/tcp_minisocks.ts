@@ -398,7 +398,7 @@ export function tcp_openreq_child_init(sk: tcp_sock, req: tcp_request_sock, skb:
   } else {
     sk.window_clamp = Math.min(sk.window_clamp, 65535);
   }
-  sk.snd_wnd = th_window(skb) * 2 ** rx_opt.snd_wscale;
+  sk.snd_wnd = th_window(skb) << rx_opt.snd_wscale;
   sk.max_window = sk.snd_wnd;
   sk.tcp_header_len = TCP_HLEN;
   if (req.tstamp_ok !== 0) {

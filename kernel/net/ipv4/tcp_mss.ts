@@ -3,7 +3,7 @@ import { type dst_entry, dst_metric, dst_mtu } from '../core/dst.ts';
 import type { sock } from '../core/sock.ts';
 import { RTAX_ADVMSS } from './fib.ts';
 import { tcp_established_options } from './tcp_options.ts';
-import { TCP_HLEN, TCP_MSS_DEFAULT, tcp_jiffies, type tcp_sock } from './tcp_sock.ts';
+import { icsk_mtup, TCP_HLEN, TCP_MSS_DEFAULT, tcp_jiffies, type tcp_sock } from './tcp_sock.ts';
 
 const RTAX_MIN_ADVMSS = 256;
 
@@ -41,14 +41,22 @@ export function tcp_mss_to_mtu(sk: tcp_sock, mss: number): number {
   return mss + sk.tcp_header_len + sk.icsk_ext_hdr_len + sk.icsk_af_ops.net_header_len;
 }
 
-/** tcp_mtup_init: path MTU probing begins. */
+/** tcp_mtup_init: path MTU probing begins, or waits for a black hole; where it is off, with the first that needs it. */
 export function tcp_mtup_init(sk: tcp_sock): void {
   const { ipv4 } = sk.sk_net;
-  sk.icsk_mtup_enabled = ipv4.tcp_mtu_probing > 1 ? 1 : 0;
-  sk.icsk_mtup_search_high = sk.rx_opt.mss_clamp + TCP_HLEN + sk.icsk_af_ops.net_header_len;
-  sk.icsk_mtup_search_low = tcp_mss_to_mtu(sk, ipv4.tcp_base_mss);
-  sk.icsk_mtup_probe_size = 0;
-  if (sk.icsk_mtup_enabled !== 0) sk.icsk_mtup_probe_timestamp = tcp_jiffies(sk.kernel);
+  sk.icsk_mtup = null;
+  if (ipv4.tcp_mtu_probing === 0) return;
+  const mtup = new icsk_mtup();
+  sk.icsk_mtup = mtup;
+  mtup.enabled = ipv4.tcp_mtu_probing > 1 ? 1 : 0;
+  mtup.search_high = sk.rx_opt.mss_clamp + TCP_HLEN + sk.icsk_af_ops.net_header_len;
+  mtup.search_low = tcp_mss_to_mtu(sk, ipv4.tcp_base_mss);
+  if (mtup.enabled !== 0) mtup.probe_timestamp = tcp_jiffies(sk.kernel);
+}
+
+/** Is a probe of the path's MTU under way? */
+export function tcp_mtu_probe_out(sk: tcp_sock): boolean {
+  return sk.icsk_mtup !== null && sk.icsk_mtup.probe_size !== 0;
 }
 
 /** tcp_bound_to_half_wnd: no more than half of the largest window, lest each segment wait for an ACK. */
@@ -59,10 +67,13 @@ export function tcp_bound_to_half_wnd(tp: tcp_sock, pktsize: number): number {
 
 /** tcp_sync_mss: the path's MTU is `pmtu`. Sets and returns mss_cache. */
 export function tcp_sync_mss(sk: tcp_sock, pmtu: number): number {
-  if (sk.icsk_mtup_search_high > pmtu) sk.icsk_mtup_search_high = pmtu;
+  const mtup = sk.icsk_mtup;
   let mss = tcp_bound_to_half_wnd(sk, tcp_mtu_to_mss(sk, pmtu));
   sk.icsk_pmtu_cookie = pmtu;
-  if (sk.icsk_mtup_enabled !== 0) mss = Math.min(mss, tcp_mtu_to_mss(sk, sk.icsk_mtup_search_low));
+  if (mtup !== null) {
+    if (mtup.search_high > pmtu) mtup.search_high = pmtu;
+    if (mtup.enabled !== 0) mss = Math.min(mss, tcp_mtu_to_mss(sk, mtup.search_low));
+  }
   sk.mss_cache = mss;
   return mss;
 }

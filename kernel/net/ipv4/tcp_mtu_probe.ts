@@ -7,6 +7,7 @@ import { sk_mem_charge, sk_wmem_queued_add, tcp_wmem_free_skb } from './tcp_mem.
 import { tcp_current_mss, tcp_mss_to_mtu, tcp_mtu_to_mss, tcp_sync_mss, tcp_transmit_skb } from './tcp_output.ts';
 import {
   after,
+  type icsk_mtup,
   own_slow,
   TCP_CA_Open,
   TCP_HLEN,
@@ -23,15 +24,15 @@ import {
 import { tcp_event_new_data_sent, tcp_set_skb_tso_segs } from './tcp_write_queue.ts';
 
 /** tcp_mtu_check_reprobe: after tcp_probe_interval the path may have become another one. */
-function tcp_mtu_check_reprobe(sk: tcp_sock): void {
+function tcp_mtu_check_reprobe(sk: tcp_sock, mtup: icsk_mtup): void {
   const { ipv4 } = sk.sk_net;
   const now = tcp_jiffies(sk.kernel);
-  if (now - sk.icsk_mtup_probe_timestamp < ipv4.tcp_probe_interval * 1000) return;
+  if (now - mtup.probe_timestamp < ipv4.tcp_probe_interval * 1000) return;
   const mss = tcp_current_mss(sk);
-  sk.icsk_mtup_probe_size = 0;
-  sk.icsk_mtup_search_high = sk.rx_opt.mss_clamp + TCP_HLEN + sk.icsk_af_ops.net_header_len;
-  sk.icsk_mtup_search_low = tcp_mss_to_mtu(sk, mss);
-  sk.icsk_mtup_probe_timestamp = now;
+  mtup.probe_size = 0;
+  mtup.search_high = sk.rx_opt.mss_clamp + TCP_HLEN + sk.icsk_af_ops.net_header_len;
+  mtup.search_low = tcp_mss_to_mtu(sk, mss);
+  mtup.probe_timestamp = now;
 }
 
 /** How many bytes at the head of the write queue may become one segment. */
@@ -47,9 +48,11 @@ function can_coalesce(sk: tcp_sock, length: number): boolean {
 
 /** tcp_mtu_probe: -1: send as ever; 0: wait, so that a probe can go; 1: a probe was sent. */
 export function tcp_mtu_probe(sk: tcp_sock): number {
+  const mtup = sk.icsk_mtup;
   if (
-    sk.icsk_mtup_enabled === 0 ||
-    sk.icsk_mtup_probe_size !== 0 ||
+    mtup === null ||
+    mtup.enabled === 0 ||
+    mtup.probe_size !== 0 ||
     sk.icsk_ca_state !== TCP_CA_Open ||
     sk.snd_cwnd < 11 ||
     sk.rx_opt.num_sacks !== 0 ||
@@ -57,13 +60,13 @@ export function tcp_mtu_probe(sk: tcp_sock): number {
   ) {
     return -1;
   }
-  const high = sk.icsk_mtup_search_high;
-  const low = sk.icsk_mtup_search_low;
+  const high = mtup.search_high;
+  const low = mtup.search_low;
   const probe_size = tcp_mtu_to_mss(sk, (high + low) >> 1);
   // Enough behind it for duplicate ACKs, should it be lost.
   const needed = probe_size + (sk.slow.reordering + 1) * sk.mss_cache;
   if (probe_size > tcp_mtu_to_mss(sk, high) || high - low < sk.sk_net.ipv4.tcp_probe_threshold) {
-    tcp_mtu_check_reprobe(sk);
+    tcp_mtu_check_reprobe(sk, mtup);
     return -1;
   }
   if (((sk.write_seq - sk.snd_nxt) | 0) < needed || sk.snd_wnd < needed) return -1;
@@ -77,7 +80,7 @@ export function tcp_mtu_probe(sk: tcp_sock): number {
   sk.snd_cwnd--;
   const { len } = probe;
   tcp_event_new_data_sent(sk, probe);
-  sk.icsk_mtup_probe_size = tcp_mss_to_mtu(sk, len);
+  mtup.probe_size = tcp_mss_to_mtu(sk, len);
   own_slow(sk).mtu_probe_seq_start = probe.seq;
   own_slow(sk).mtu_probe_seq_end = probe.end_seq;
   return 1;
@@ -119,22 +122,24 @@ function build(sk: tcp_sock, size: number): sk_buff | null {
 
 /** tcp_mtup_probe_failed: the probe was lost, and nothing else. */
 export function tcp_mtup_probe_failed(sk: tcp_sock): void {
-  sk.icsk_mtup_search_high = sk.icsk_mtup_probe_size - 1;
-  sk.icsk_mtup_probe_size = 0;
+  const mtup = sk.icsk_mtup as icsk_mtup;
+  mtup.search_high = mtup.probe_size - 1;
+  mtup.probe_size = 0;
   sk.sk_net.ipv4.mib.TcpExtTCPMTUPFail++;
 }
 
 /** tcp_mtup_probe_success: from now on segments are as large. */
 export function tcp_mtup_probe_success(sk: tcp_sock): void {
+  const mtup = sk.icsk_mtup as icsk_mtup;
   own_slow(sk).prior_ssthresh = Math.max(sk.snd_ssthresh, (sk.snd_cwnd >> 1) + (sk.snd_cwnd >> 2));
   // The same number of bytes in fewer segments.
-  const cwnd = Math.floor((sk.snd_cwnd * tcp_mss_to_mtu(sk, sk.mss_cache)) / sk.icsk_mtup_probe_size);
+  const cwnd = Math.floor((sk.snd_cwnd * tcp_mss_to_mtu(sk, sk.mss_cache)) / mtup.probe_size);
   sk.snd_cwnd = Math.max(1, cwnd);
   sk.snd_cwnd_cnt = 0;
   sk.snd_cwnd_stamp = tcp_jiffies(sk.kernel);
   sk.snd_ssthresh = Math.max(sk.snd_ssthresh, (sk.snd_cwnd >> 1) + (sk.snd_cwnd >> 2));
-  sk.icsk_mtup_search_low = sk.icsk_mtup_probe_size;
-  sk.icsk_mtup_probe_size = 0;
+  mtup.search_low = mtup.probe_size;
+  mtup.probe_size = 0;
   const dst = sk.sk_dst_cache;
   tcp_sync_mss(sk, dst !== null ? dst_mtu(dst) : sk.icsk_pmtu_cookie);
   sk.sk_net.ipv4.mib.TcpExtTCPMTUPSuccess++;

@@ -53,7 +53,9 @@ import {
   inet_csk_schedule_ack,
   MAX_TCP_HEADER,
   MAX_TCP_WINDOW,
+  own_rtx_queue,
   own_slow,
+  own_write_queue,
   SK_PACING_FQ,
   SK_PACING_NONE,
   TCP_ATO_MIN,
@@ -446,15 +448,16 @@ export function tcp_transmit_skb(sk: tcp_sock, skb: sk_buff, clone_it: boolean):
     const later = after(tsorted_last.end_seq, end_seq) && tsorted_last !== oskb ? 1 : 0;
     oskb.skb_mstamp = tsorted_last.skb_mstamp + later;
   }
-  const prior_wstamp = sk.tcp_wstamp_ns;
-  let wstamp = kernel.clock.now;
+  const prior_wstamp = sk.slow.tcp_wstamp_ns;
+  sk.tcp_wstamp_us = tcp_clock_us(kernel);
   if (sk.opts.sk_pacing_status !== SK_PACING_NONE) {
-    wstamp = Math.max(wstamp, prior_wstamp);
-    oskb.skb_mstamp = Math.max(oskb.skb_mstamp, Math.floor(wstamp / 1000));
+    const wstamp = Math.max(kernel.clock.now, prior_wstamp);
+    sk.tcp_wstamp_us = Math.floor(wstamp / 1000);
+    oskb.skb_mstamp = Math.max(oskb.skb_mstamp, sk.tcp_wstamp_us);
     // The earliest time at which fq lets it go.
     if (sk.opts.sk_pacing_status === SK_PACING_FQ) out.tstamp = wstamp;
+    own_slow(sk).tcp_wstamp_ns = wstamp;
   }
-  sk.tcp_wstamp_ns = wstamp;
   let err = sk.icsk_af_ops.queue_xmit(sk, out);
   if (err > 0 || err === -ENOBUFS) {
     // Congestion on this very host: dropped, or (NET_XMIT_CN) taken for the last time.
@@ -550,7 +553,7 @@ export function tcp_send_active_reset(sk: tcp_sock): void {
 /** tcp_queue_skb: to the tail of the write queue. Takes the skb. */
 export function tcp_queue_skb(sk: tcp_sock, skb: sk_buff): void {
   sk.write_seq = skb.end_seq;
-  sk.sk_write_queue.push(skb);
+  own_write_queue(sk).push(skb);
   sk_wmem_queued_add(sk, skb.truesize);
   sk_mem_charge(sk, skb.truesize);
 }
@@ -643,7 +646,7 @@ export function tcp_connect(sk: tcp_sock): number {
   sk.retrans_stamp = tcp_stamp_ms(sk);
   tcp_connect_queue_skb(sk, skb);
   tcp_ecn_send_syn(sk, skb);
-  sk.tcp_rtx_queue.push(skb);
+  own_rtx_queue(sk).push(skb);
   const err = sk.fastopen_req === null ? tcp_transmit_skb(sk, skb, true) : tcp_send_syn_data(sk, skb);
   // Data of a SYN that could not be sent waits.
   sk.snd_nxt = tcp_send_head(sk)?.seq ?? sk.write_seq;

@@ -35,20 +35,20 @@ export function tcp_limit_pacing_rate(sk: tcp_sock, rate: number): void {
 
 /** tcp_pacing_check: is it too early for the next packet? Then the timer sends it. */
 export function tcp_pacing_check(sk: tcp_sock): boolean {
-  if (sk.opts.sk_pacing_status !== SK_PACING_NEEDED || sk.tcp_wstamp_ns <= sk.kernel.clock.now) return false;
+  if (sk.opts.sk_pacing_status !== SK_PACING_NEEDED || sk.slow.tcp_wstamp_ns <= sk.kernel.clock.now) return false;
   let timer = sk.slow.pacing_timer;
   if (timer === null) {
     timer = new hrtimer(sk.kernel, 'tcp_pacing', () => tcp_queue_tsq(sk));
     own_slow(sk).pacing_timer = timer;
   }
-  if (!timer.active()) timer.start(sk.tcp_wstamp_ns);
+  if (!timer.active()) timer.start(sk.slow.tcp_wstamp_ns);
   return true;
 }
 
 /** tcp_pacing_delay: jiffies until the next packet may go. Timers that wait for an answer to it begin then. */
 export function tcp_pacing_delay(sk: tcp_sock): number {
   if (sk.opts.sk_pacing_status === SK_PACING_NONE) return 0;
-  return Math.floor(Math.max(0, sk.tcp_wstamp_ns - sk.kernel.clock.now) / NSEC_PER_JIFFY);
+  return Math.floor(Math.max(0, sk.slow.tcp_wstamp_ns - sk.kernel.clock.now) / NSEC_PER_JIFFY);
 }
 
 /** tcp_update_skb_after_send's part: `len` bytes were sent: when the next may be. `prior`: tcp_wstamp_ns before them. */
@@ -57,6 +57,6 @@ export function tcp_pace_after_send(sk: tcp_sock, len: number, prior: number): v
   if (rate === SK_PACING_UNLIMITED || rate === 0 || sk.data_segs_out < UNPACED_SEGS) return;
   const len_ns = Math.floor((len * 1e9) / rate);
   // Who was late makes up for half of it.
-  const credit = Math.min(Math.floor(len_ns / 2), sk.tcp_wstamp_ns - prior);
-  sk.tcp_wstamp_ns += len_ns - credit;
+  const credit = Math.min(Math.floor(len_ns / 2), sk.slow.tcp_wstamp_ns - prior);
+  own_slow(sk).tcp_wstamp_ns += len_ns - credit;
 }

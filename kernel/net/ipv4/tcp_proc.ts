@@ -41,7 +41,7 @@ function sock_line(n: number, sk: tcp_sock, jiffies: number): string {
   } else if (pending === ICSK_TIME_PROBE0) {
     active = 4;
     expires = sk.icsk_timeout;
-  } else if (sk.sk_timer.pending()) {
+  } else if (sk.sk_timer?.pending() === true) {
     active = 2;
     expires = sk.sk_timer.expires;
   }

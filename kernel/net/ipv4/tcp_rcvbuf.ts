@@ -55,6 +55,7 @@ import {
   tcp_win_from_space,
   usecs_to_jiffies,
 } from './tcp_sock.ts';
+import { inet_csk_start_dack_timer } from './tcp_timer.ts';
 
 const HALF_SECOND = 500;
 const INET_ECN_CE = 3;
@@ -387,8 +388,7 @@ export function tcp_send_delayed_ack(sk: tcp_sock): void {
     timeout = Math.min(timeout, sk.icsk_ack_timeout);
   }
   sk.icsk_ack_pending |= ICSK_ACK_SCHED | ICSK_ACK_TIMER;
-  sk.icsk_ack_timeout = timeout;
-  sk.icsk_delack_timer.mod(timeout);
+  inet_csk_start_dack_timer(sk, timeout);
 }
 
 /** __tcp_ack_snd_check: an ACK now, or later, or (out of order) a few in one. */

@@ -40,6 +40,7 @@ import { tcp_current_mss } from './tcp_output.ts';
 import { tcp_rate_check_app_limited } from './tcp_rate.ts';
 import {
   after,
+  own_write_queue,
   TCP_CHRONO_BUSY,
   TCP_MSS_DEFAULT,
   TCP_NAGLE_CORK,
@@ -103,7 +104,7 @@ function tcp_skb_entail(sk: tcp_sock, skb: sk_buff): void {
   skb.seq = sk.write_seq;
   skb.end_seq = sk.write_seq;
   skb.tcp_flags = TCPHDR_ACK;
-  sk.sk_write_queue.push(skb);
+  own_write_queue(sk).push(skb);
   sk_wmem_queued_add(sk, skb.truesize);
   sk_mem_charge(sk, skb.truesize);
   sk.nonagle &= ~TCP_NAGLE_PUSH;

@@ -8,7 +8,7 @@
 import { timer_list } from '../../time/timer.ts';
 import type { dst_entry } from '../core/dst.ts';
 import type { net } from '../core/net_namespace.ts';
-import { type sk_buff, sk_buff_head } from '../core/skbuff.ts';
+import { no_skbs, type sk_buff, sk_buff_head } from '../core/skbuff.ts';
 import { type proto, sock } from '../core/sock.ts';
 import type { bind_owner, inet_bind_bucket, inet_bind2_bucket } from './inet_hashtables.ts';
 import type { ip_options } from './ip_options.ts';
@@ -24,6 +24,7 @@ import {
   TCP_INIT_CWND,
   TCP_MSS_DEFAULT,
   TCP_NEW_SYN_RECV,
+  TCP_NO_RTT,
   TCP_TIMEOUT_INIT,
 } from './tcp_constants.ts';
 import type { tcp_fastopen_cookie, tcp_fastopen_request } from './tcp_fastopen.ts';
@@ -279,6 +280,15 @@ export type tcp_ehash_entry = tcp_sock | tcp_request_sock | tcp_timewait_sock;
 
 // ---- the sock -------------------------------------------------------------------------------------------------------
 
+/** icsk_mtup: probing for the path's MTU. Sizes are those of packets, in bytes; the time is in jiffies. */
+export class icsk_mtup {
+  enabled = 0;
+  search_high = 0;
+  search_low = 0;
+  probe_size = 0;
+  probe_timestamp = 0;
+}
+
 /** inet_connection_sock and tcp_sock (struct tcp_sock) in one flat class. */
 export class tcp_sock extends sock {
   declare opts: Readonly<tcp_opts>;
@@ -286,14 +296,15 @@ export class tcp_sock extends sock {
   slow: Readonly<tcp_slow> = tcp_no_slow;
 
   // ---- sock, as far as only TCP has use for it.
-  /** Not yet sent, and sent but not acknowledged, both in the order of their sequence numbers. */
-  readonly sk_write_queue = new sk_buff_head();
-  readonly tcp_rtx_queue = new sk_buff_head();
+  /**
+   * Not yet sent, and sent but not acknowledged, both in the order of their sequence numbers. Nothing may be put into
+   * `no_skbs`: see own_write_queue and own_rtx_queue.
+   */
+  sk_write_queue: sk_buff_head = no_skbs;
+  tcp_rtx_queue: sk_buff_head = no_skbs;
   /** Bytes of truesize in both (sk_wmem_queued), and those this sock has been granted beyond (sk_forward_alloc). */
   sk_wmem_queued = 0;
   sk_forward_alloc = 0;
-  sk_ack_backlog = 0;
-  sk_max_ack_backlog = 0;
   /** Bytes a second, 0xffffffff for no limit. */
   sk_pacing_rate = SK_PACING_UNLIMITED;
   sk_gso_max_size = GSO_MAX_SIZE;
@@ -306,29 +317,18 @@ export class tcp_sock extends sock {
   /** Writers that wait for the connection (sk_write_pending). */
   sk_write_pending = 0;
 
-  // ---- hash tables (inet_hashtables.ts): its node in the established one, the port it holds and others that do.
-  ehash_slot = 0;
-  icsk_bind_hash: inet_bind_bucket | null = null;
-  icsk_bind2_hash: inet_bind2_bucket | null = null;
-  bind_next: bind_owner | null = null;
-  bind_prev: bind_owner | null = null;
-
   // ---- inet_connection_sock.
   icsk_af_ops!: inet_connection_sock_af_ops;
-  /** Connections that wait for accept; listeners only. */
-  icsk_accept_queue: request_sock_queue | null = null;
   /** Fast Open of a listener, once a program has asked for it (icsk_accept_queue.fastopenq). */
   fastopenq: fastopen_queue | null = null;
-  readonly icsk_retransmit_timer: timer_list;
-  readonly icsk_delack_timer: timer_list;
-  /** Keep-alive, FIN_WAIT2 and SYN/ACK (of fast open) timer (sk_timer). */
-  readonly sk_timer: timer_list;
+  /** Timers are made when they are first armed. sk_timer is that of keep-alive, of FIN_WAIT2 and of the SYN/ACK of Fast Open. */
+  icsk_retransmit_timer: timer_list | null = null;
+  icsk_delack_timer: timer_list | null = null;
   /** Jiffies. */
   icsk_timeout = 0;
   icsk_rto = TCP_TIMEOUT_INIT;
   icsk_pmtu_cookie = 0;
   icsk_ca_ops!: tcp_congestion_ops;
-  icsk_ca_initialized = 0;
   icsk_ca_state = TCP_CA_Open;
   /** The algorithm's own state. */
   icsk_ca_priv: unknown = null;
@@ -336,7 +336,6 @@ export class tcp_sock extends sock {
   icsk_pending = 0;
   icsk_backoff = 0;
   icsk_probes_out = 0;
-  icsk_ext_hdr_len = 0;
   // icsk_ack
   icsk_ack_pending = 0;
   icsk_ack_quick = 0;
@@ -347,20 +346,14 @@ export class tcp_sock extends sock {
   icsk_ack_lrcvtime = 0;
   icsk_ack_last_seg_size = 0;
   icsk_ack_rcv_mss = 0;
-  // icsk_mtup
-  icsk_mtup_enabled = 0;
-  icsk_mtup_search_high = 0;
-  icsk_mtup_search_low = 0;
-  icsk_mtup_probe_size = 0;
-  icsk_mtup_probe_timestamp = 0;
+  /** Only where the system probes for the path's MTU (tcp_mtu_probing). */
+  icsk_mtup: icsk_mtup | null = null;
 
   // ---- tcp_sock: options and header.
   readonly rx_opt = new tcp_options_received();
   tcp_header_len = TCP_HLEN;
   /** The header word that a segment of the fast path must have (pred_flags): length, ACK, window; 0: none has it. */
   pred_flags = 0;
-  /** Added to our timestamps (RFC 7323 7.1, tsoffset), and what a listener's children get. */
-  tsoffset = 0;
 
   // Receive.
   rcv_nxt = 0;
@@ -371,15 +364,11 @@ export class tcp_sock extends sock {
   rcv_ssthresh = 0;
   /** How much of a buffer's truesize is payload, in 256ths. */
   scaling_ratio = 128;
-  advmss = 0;
   rcv_tstamp = 0;
   /** rcv_rtt_est and rcvq_space: µs. */
   rcv_rtt_est_rtt_us = 0;
   rcv_rtt_est_seq = 0;
   rcv_rtt_est_time = 0;
-  rcv_rtt_last_tsecr = 0;
-  rcvq_space_space = 0;
-  rcvq_space_seq = 0;
   rcvq_space_time = 0;
   bytes_received = 0;
   segs_in = 0;
@@ -404,10 +393,10 @@ export class tcp_sock extends sock {
   segs_out = 0;
   data_segs_out = 0;
   tsq_flags = 0;
-  tcp_wstamp_ns = 0;
+  /** When the last packet went, in µs (tcp_wstamp_ns, which only paced ones keep). */
+  tcp_wstamp_us = 0;
   /** The present, in µs (tcp_mstamp_refresh). */
   tcp_mstamp = 0;
-  gso_segs = 0;
   ecn_flags = 0;
 
   // Retransmission and congestion. µs shifted as in Linux: srtt by 3, mdev by 2.
@@ -418,11 +407,11 @@ export class tcp_sock extends sock {
   rtt_seq = 0;
   /** Windowed minimum of the RTT: the three best samples and their times (lib/win_minmax.c). */
   rtt_min_t0 = 0;
-  rtt_min_v0 = 0xffffffff;
+  rtt_min_v0 = TCP_NO_RTT;
   rtt_min_t1 = 0;
-  rtt_min_v1 = 0xffffffff;
+  rtt_min_v1 = TCP_NO_RTT;
   rtt_min_t2 = 0;
-  rtt_min_v2 = 0xffffffff;
+  rtt_min_v2 = TCP_NO_RTT;
   packets_out = 0;
   retrans_out = 0;
   sacked_out = 0;
@@ -431,11 +420,9 @@ export class tcp_sock extends sock {
   cwnd_usage_seq = 0;
   is_cwnd_limited = 0;
   snd_cwnd = TCP_INIT_CWND;
-  snd_cwnd_cnt = 0;
   snd_cwnd_used = 0;
   snd_cwnd_stamp = 0;
   snd_ssthresh = TCP_INFINITE_SSTHRESH;
-  retrans_stamp = 0;
   highest_sack: sk_buff | null = null;
   /** Ends of tsorted_sent_queue: what is unacknowledged, by the time it was sent last. */
   tsorted_first: sk_buff | null = null;
@@ -449,9 +436,6 @@ export class tcp_sock extends sock {
   app_limited = 0;
   first_tx_mstamp = 0;
   delivered_mstamp = 0;
-  rate_delivered = 0;
-  rate_interval_us = 0;
-  rate_app_limited = 0;
   // What the sender waits for, for tcp_info.
   chrono_type = TCP_CHRONO_UNSPEC;
   chrono_start = 0;
@@ -473,20 +457,48 @@ export class tcp_sock extends sock {
   /** TFO_: why the data of the SYN was not taken. */
   fastopen_client_fail = 0;
 
-  constructor(
-    net: net,
-    family: number,
-    type: number,
-    protocol: number,
-    prot: proto,
-    retransmit: (timer: timer_list) => void,
-    delack: (timer: timer_list) => void,
-    keepalive: (timer: timer_list) => void,
-  ) {
+  // ---- Of all of them: what not every segment touches, so that the rest lies in as few cache lines as may be.
+  // Hash tables (inet_hashtables.ts): its node in the established one, the port it holds and others that do.
+  ehash_slot = 0;
+  icsk_bind_hash: inet_bind_bucket | null = null;
+  icsk_bind2_hash: inet_bind2_bucket | null = null;
+  bind_next: bind_owner | null = null;
+  bind_prev: bind_owner | null = null;
+  // Listeners.
+  sk_ack_backlog = 0;
+  sk_max_ack_backlog = 0;
+  /** Connections that wait for accept; listeners only. */
+  icsk_accept_queue: request_sock_queue | null = null;
+  // Others.
+  sk_timer: timer_list | null = null;
+  icsk_ca_initialized = 0;
+  icsk_ext_hdr_len = 0;
+  /** Added to our timestamps (RFC 7323 7.1, tsoffset), and what a listener's children get. */
+  tsoffset = 0;
+  advmss = 0;
+  rcv_rtt_last_tsecr = 0;
+  rcvq_space_space = 0;
+  rcvq_space_seq = 0;
+  snd_cwnd_cnt = 0;
+  retrans_stamp = 0;
+  rate_delivered = 0;
+  rate_interval_us = 0;
+  rate_app_limited = 0;
+
+  constructor(net: net, family: number, type: number, protocol: number, prot: proto) {
     super(net, family, type, protocol, prot);
     this.opts = tcp_default_opts;
-    this.icsk_retransmit_timer = new timer_list(this.kernel, retransmit, this);
-    this.icsk_delack_timer = new timer_list(this.kernel, delack, this);
-    this.sk_timer = new timer_list(this.kernel, keepalive, this);
   }
+}
+
+/** The queue of what is to be sent, for somebody who puts something into it. */
+export function own_write_queue(sk: tcp_sock): sk_buff_head {
+  if (sk.sk_write_queue === no_skbs) sk.sk_write_queue = new sk_buff_head();
+  return sk.sk_write_queue;
+}
+
+/** The queue of what was sent, for somebody who puts something into it. */
+export function own_rtx_queue(sk: tcp_sock): sk_buff_head {
+  if (sk.tcp_rtx_queue === no_skbs) sk.tcp_rtx_queue = new sk_buff_head();
+  return sk.tcp_rtx_queue;
 }

@@ -4,7 +4,7 @@
  * object of each with all others, so that it costs a pointer, and 100,000 of them read the same cache lines.
  */
 import type { hrtimer } from '../../time/hrtimer.ts';
-import { type sk_buff, sk_buff_head } from '../core/skbuff.ts';
+import { no_skbs, type sk_buff, sk_buff_head } from '../core/skbuff.ts';
 import { sock_opts } from '../core/sock.ts';
 import { SK_PACING_NONE, TCP_DELACK_MAX, TCP_RTO_MAX, TCP_RTO_MIN } from './tcp_constants.ts';
 import type { tcp_sock } from './tcp_sock.ts';
@@ -52,7 +52,8 @@ const SACK_WORDS = 18;
 export class tcp_slow {
   // Receive.
   last_oow_ack_time = 0;
-  readonly out_of_order_queue = new sk_buff_head();
+  readonly out_of_order_queue: sk_buff_head;
+
   ooo_last_skb: sk_buff | null = null;
   rcv_ooopack = 0;
   /** By place: see DUPLICATE_SACK. */
@@ -104,16 +105,22 @@ export class tcp_slow {
   chrono_stat_rwnd = 0;
   chrono_stat_sndbuf = 0;
   pacing_timer: hrtimer | null = null;
+  /** When the next packet of a paced connection may go, ns. */
+  tcp_wstamp_ns = 0;
   mtu_info = 0;
   mtu_probe_seq_start = 0;
   mtu_probe_seq_end = 0;
+
+  constructor(out_of_order_queue: sk_buff_head) {
+    this.out_of_order_queue = out_of_order_queue;
+  }
 }
 
-export const tcp_no_slow: Readonly<tcp_slow> = new tcp_slow();
+export const tcp_no_slow: Readonly<tcp_slow> = new tcp_slow(no_skbs);
 
 /** The sock's slow state, to be written to: made when it has none yet. */
 export function own_slow(sk: tcp_sock): tcp_slow {
-  if (sk.slow === tcp_no_slow) sk.slow = new tcp_slow();
+  if (sk.slow === tcp_no_slow) sk.slow = new tcp_slow(new sk_buff_head());
   return sk.slow as tcp_slow;
 }
 

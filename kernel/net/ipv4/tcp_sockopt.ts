@@ -38,6 +38,7 @@ import {
   TCP_NAGLE_CORK,
   TCP_NAGLE_OFF,
   TCP_NAGLE_PUSH,
+  TCP_NO_RTT,
   TCPF_CLOSE,
   TCPF_CLOSE_WAIT,
   TCPF_ESTABLISHED,
@@ -550,7 +551,7 @@ export function tcp_get_info(sk: tcp_sock): tcp_info {
   info.tcpi_segs_out = sk.segs_out;
   info.tcpi_segs_in = sk.segs_in;
   info.tcpi_notsent_bytes = Math.max(0, (sk.write_seq - sk.snd_nxt) | 0);
-  info.tcpi_min_rtt = tcp_min_rtt(sk);
+  info.tcpi_min_rtt = tcp_min_rtt(sk) === TCP_NO_RTT ? 0xffffffff : tcp_min_rtt(sk);
   info.tcpi_data_segs_in = sk.data_segs_in;
   info.tcpi_data_segs_out = sk.data_segs_out;
   info.tcpi_delivery_rate_app_limited = sk.rate_app_limited !== 0 ? 1 : 0;

@@ -2,12 +2,15 @@
  * TCP's timers (net/ipv4/tcp_timer.c, include/net/inet_connection_sock.h): one of the wheel for everything that is sent
  * again (RTO, window probe, loss probe, reordering), one for delayed ACKs, one for keep-alive and FIN_WAIT2.
  */
+
 import { ETIMEDOUT } from '../../errno.ts';
+import { timer_list } from '../../time/timer.ts';
 import { sk_dst_reset, sk_error_report, TCP_CLOSE, TCP_FIN_WAIT2, TCP_LISTEN, TCP_SYN_SENT } from '../core/sock.ts';
 import { tcp_check_oom, tcp_done } from './tcp.ts';
 import { tcp_fastopen_active_detect_blackhole } from './tcp_fastopen.ts';
 import { tcp_enter_loss } from './tcp_fastretrans.ts';
 import { tcp_time_wait } from './tcp_minisocks.ts';
+import { tcp_mtup_init } from './tcp_mss.ts';
 import {
   tcp_mss_to_mtu,
   tcp_mtu_to_mss,
@@ -25,6 +28,7 @@ import {
   ICSK_TIME_PROBE0,
   ICSK_TIME_REO_TIMEOUT,
   ICSK_TIME_RETRANS,
+  type icsk_mtup,
   inet_csk_ack_scheduled,
   inet_csk_exit_pingpong_mode,
   inet_csk_in_pingpong_mode,
@@ -70,12 +74,17 @@ import {
 const TCP_THIN_PACKETS = 4;
 const TCP_THIN_LINEAR_RETRIES = 6;
 
+const write_timer = (timer: timer_list): void => tcp_write_timer(timer.owner as tcp_sock);
+const delack_timer = (timer: timer_list): void => tcp_delack_timer(timer.owner as tcp_sock);
+const keepalive_timer = (timer: timer_list): void => tcp_keepalive_timer(timer.owner as tcp_sock);
+
 // ---- arming ---------------------------------------------------------------------------------------------------------
 
 /** inet_csk_reset_xmit_timer, tcp_reset_xmit_timer: in `when` jiffies, but not later than the largest RTO. */
 export function inet_csk_reset_xmit_timer(sk: tcp_sock, what: number, when: number): void {
   sk.icsk_pending = what;
   sk.icsk_timeout = tcp_jiffies(sk.kernel) + Math.min(when, sk.opts.icsk_rto_max);
+  sk.icsk_retransmit_timer ??= new timer_list(sk.kernel, write_timer, sk);
   sk.icsk_retransmit_timer.mod(sk.icsk_timeout);
 }
 
@@ -87,8 +96,14 @@ export function inet_csk_clear_xmit_timer(sk: tcp_sock): void {
 /** inet_csk_reset_xmit_timer(ICSK_TIME_DACK) */
 export function inet_csk_reset_dack_timer(sk: tcp_sock, when: number): void {
   sk.icsk_ack_pending |= ICSK_ACK_TIMER;
-  sk.icsk_ack_timeout = tcp_jiffies(sk.kernel) + Math.min(when, sk.opts.icsk_rto_max);
-  sk.icsk_delack_timer.mod(sk.icsk_ack_timeout);
+  inet_csk_start_dack_timer(sk, tcp_jiffies(sk.kernel) + Math.min(when, sk.opts.icsk_rto_max));
+}
+
+/** Delayed ACK's timer runs until `timeout`, in jiffies. */
+export function inet_csk_start_dack_timer(sk: tcp_sock, timeout: number): void {
+  sk.icsk_ack_timeout = timeout;
+  sk.icsk_delack_timer ??= new timer_list(sk.kernel, delack_timer, sk);
+  sk.icsk_delack_timer.mod(timeout);
 }
 
 /** inet_csk_clear_xmit_timer(ICSK_TIME_DACK): the timer may run on and then finds nothing to do. */
@@ -99,14 +114,15 @@ export function inet_csk_clear_xmit_timer_dack(sk: tcp_sock): void {
 
 /** inet_csk_reset_keepalive_timer */
 export function inet_csk_reset_keepalive_timer(sk: tcp_sock, len: number): void {
+  sk.sk_timer ??= new timer_list(sk.kernel, keepalive_timer, sk);
   sk.sk_timer.mod(tcp_jiffies(sk.kernel) + len);
 }
 
 export function inet_csk_delete_keepalive_timer(sk: tcp_sock): void {
-  sk.sk_timer.del();
+  sk.sk_timer?.del();
 }
 
-/** tcp_init_xmit_timers: the sock's constructor has made them; nothing runs. */
+/** tcp_init_xmit_timers: nothing runs. */
 export function tcp_init_xmit_timers(sk: tcp_sock): void {
   tcp_clear_xmit_timers(sk);
 }
@@ -115,9 +131,9 @@ export function tcp_init_xmit_timers(sk: tcp_sock): void {
 export function tcp_clear_xmit_timers(sk: tcp_sock): void {
   sk.icsk_pending = 0;
   sk.icsk_ack_pending = 0;
-  sk.icsk_retransmit_timer.del();
-  sk.icsk_delack_timer.del();
-  sk.sk_timer.del();
+  sk.icsk_retransmit_timer?.del();
+  sk.icsk_delack_timer?.del();
+  sk.sk_timer?.del();
   sk.slow.compressed_ack_timer?.cancel();
   sk.slow.pacing_timer?.cancel();
 }
@@ -232,13 +248,15 @@ function retransmits_timed_out(sk: tcp_sock, boundary: number, timeout: number):
 function tcp_mtu_probing(sk: tcp_sock): void {
   const { ipv4 } = sk.sk_net;
   if (ipv4.tcp_mtu_probing === 0) return;
-  if (sk.icsk_mtup_enabled === 0) {
-    sk.icsk_mtup_enabled = 1;
-    sk.icsk_mtup_probe_timestamp = tcp_jiffies(sk.kernel);
+  if (sk.icsk_mtup === null) tcp_mtup_init(sk);
+  const mtup = sk.icsk_mtup as icsk_mtup;
+  if (mtup.enabled === 0) {
+    mtup.enabled = 1;
+    mtup.probe_timestamp = tcp_jiffies(sk.kernel);
   } else {
-    let mss = Math.min(ipv4.tcp_base_mss, tcp_mtu_to_mss(sk, sk.icsk_mtup_search_low) >> 1);
+    let mss = Math.min(ipv4.tcp_base_mss, tcp_mtu_to_mss(sk, mtup.search_low) >> 1);
     mss = Math.max(mss, ipv4.tcp_mtu_probe_floor, ipv4.tcp_min_snd_mss);
-    sk.icsk_mtup_search_low = tcp_mss_to_mtu(sk, mss);
+    mtup.search_low = tcp_mss_to_mtu(sk, mss);
   }
   tcp_sync_mss(sk, sk.icsk_pmtu_cookie);
 }
@@ -418,7 +436,7 @@ function tcp_probe_timer(sk: tcp_sock): void {
 export function tcp_write_timer(sk: tcp_sock): void {
   if (((1 << sk.sk_state) & (TCPF_CLOSE | TCPF_LISTEN)) !== 0 || sk.icsk_pending === 0) return;
   if (sk.icsk_timeout > tcp_jiffies(sk.kernel)) {
-    sk.icsk_retransmit_timer.mod(sk.icsk_timeout);
+    sk.icsk_retransmit_timer?.mod(sk.icsk_timeout);
     return;
   }
   tcp_mstamp_refresh(sk);
@@ -454,7 +472,7 @@ export function tcp_delack_timer(sk: tcp_sock): void {
   }
   if ((sk.icsk_ack_pending & ICSK_ACK_TIMER) === 0) return;
   if (sk.icsk_ack_timeout > tcp_jiffies(sk.kernel)) {
-    sk.icsk_delack_timer.mod(sk.icsk_ack_timeout);
+    sk.icsk_delack_timer?.mod(sk.icsk_ack_timeout);
     return;
   }
   sk.icsk_ack_pending &= ~ICSK_ACK_TIMER;

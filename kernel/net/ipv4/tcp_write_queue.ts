@@ -30,6 +30,7 @@ import {
   ICSK_TIME_REO_TIMEOUT,
   ICSK_TIME_RETRANS,
   jiffies_to_usecs,
+  own_rtx_queue,
   own_slow,
   TCP_CA_CWR,
   TCP_CA_Loss,
@@ -59,6 +60,7 @@ import {
   TCPHDR_SYN,
   TCPHDR_SYN_ECN,
   TSQ_THROTTLED,
+  tcp_clock_us,
   tcp_in_cwnd_reduction,
   tcp_is_reno,
   tcp_is_sack,
@@ -287,7 +289,7 @@ function tcp_tso_should_defer(sk: tcp_sock, skb: sk_buff, max_segs: number): num
   const { ipv4 } = sk.sk_net;
   if (sk.icsk_ca_state >= TCP_CA_Recovery) return DEFER_NO;
   // Only while the sender is busy: the last packet went less than a millisecond ago.
-  if (sk.kernel.clock.now - sk.tcp_wstamp_ns > 1_000_000) return DEFER_NO;
+  if (tcp_clock_us(sk.kernel) - sk.tcp_wstamp_us > 1000) return DEFER_NO;
   const send_win = (tcp_wnd_end(sk) - skb.seq) | 0;
   const cong_win = (sk.snd_cwnd - tcp_packets_in_flight(sk)) * sk.mss_cache;
   const limit = Math.min(send_win, cong_win);
@@ -331,7 +333,7 @@ export function tcp_event_new_data_sent(sk: tcp_sock, skb: sk_buff): void {
   const prior = sk.packets_out;
   sk.snd_nxt = skb.end_seq;
   sk.sk_write_queue.unlink(skb);
-  sk.tcp_rtx_queue.push(skb);
+  own_rtx_queue(sk).push(skb);
   if (sk.highest_sack === null) sk.highest_sack = skb;
   sk.packets_out += skb.gso_segs;
   if (prior === 0 || sk.icsk_pending === ICSK_TIME_LOSS_PROBE) tcp_rearm_rto(sk);
@@ -514,7 +516,7 @@ export function tcp_rtx_queue_unlink_and_free(sk: tcp_sock, skb: sk_buff): void 
 export function __tcp_retransmit_skb(sk: tcp_sock, skb: sk_buff, segs: number): number {
   const { mib } = sk.sk_net.ipv4;
   // A probe of the path's MTU that was lost says nothing when other things are lost, too.
-  sk.icsk_mtup_probe_size = 0;
+  if (sk.icsk_mtup !== null) sk.icsk_mtup.probe_size = 0;
   if (skb_still_in_host_queue(sk, skb)) return -EBUSY;
   if (before(skb.seq, sk.snd_una)) {
     if ((skb.tcp_flags & TCPHDR_SYN) !== 0) {

@@ -195,7 +195,7 @@ function sort_out(stack: sock[], saddr: number, daddr: number, dif: number): voi
 
 /** udp_queue_rcv_skb: several datagrams that GRO has merged are cut apart again, unless the socket wants them so. */
 function udp_queue_rcv_skb(sk: sock, skb: sk_buff): void {
-  if (skb.gso_size !== 0 && !(sk.udp_gro && (skb.gso_type & SKB_GSO_FRAGLIST) === 0)) {
+  if (skb.gso_size !== 0 && !(sk.opts.udp_gro && (skb.gso_type & SKB_GSO_FRAGLIST) === 0)) {
     udp_rcv_segment(skb, segment => udp_queue_rcv_one_skb(sk, segment));
     return;
   }
@@ -250,7 +250,7 @@ export function udp_recvmsg(sk: sock, msg: msghdr, length: number): number {
     const skb = skb_recv_datagram(sk, msg);
     if (typeof skb === 'number') return skb;
     const peeking = (msg.flags & MSG_PEEK) !== 0;
-    const offset = sk.sk_peek_off > 0 ? sk_peek_offset(sk, msg) : 0;
+    const offset = sk.opts.sk_peek_off > 0 ? sk_peek_offset(sk, msg) : 0;
     const ulen = skb.len;
     const copied = Math.max(0, Math.min(length, ulen - offset));
     const truncated = length < ulen - offset;
@@ -278,12 +278,12 @@ export function udp_recvmsg(sk: sock, msg: msghdr, length: number): number {
       }
     }
     if (sk.cmsg_flags !== 0) inet_cmsg_recv(sk, skb, msg);
-    if (sk.udp_gro && skb.gso_size !== 0 && msg.msg_control !== null) {
+    if (sk.opts.udp_gro && skb.gso_size !== 0 && msg.msg_control !== null) {
       msg.msg_control.present |= CMSG_UDP_GRO;
       msg.msg_control.gso_size = skb.gso_size;
     }
     const result = (msg.flags & MSG_TRUNC) !== 0 ? ulen : copied;
-    if (sk.sk_peek_off >= 0) sk_peek_offset_move(sk, peeking ? result : -result);
+    if (sk.opts.sk_peek_off >= 0) sk_peek_offset_move(sk, peeking ? result : -result);
     if (truncated) msg.msg_flags |= MSG_TRUNC;
     consume_skb(skb);
     return result;
@@ -361,7 +361,7 @@ function udp_setsockopt(sk: sock, level: number, name: number, opt: sockopt): nu
       return 0;
     case UDP_SEGMENT:
       if (value < 0 || value > 0xffff) return -EINVAL;
-      sk.gso_size = value;
+      own_opts(sk).gso_size = value;
       return 0;
     case UDP_GRO:
       set_udp_gro(sk, value !== 0);
@@ -379,10 +379,10 @@ function udp_getsockopt(sk: sock, level: number, name: number, opt: sockopt): nu
       opt.value = Number(sk.opts.udp_corkflag);
       break;
     case UDP_SEGMENT:
-      opt.value = sk.gso_size;
+      opt.value = sk.opts.gso_size;
       break;
     case UDP_GRO:
-      opt.value = Number(sk.udp_gro);
+      opt.value = Number(sk.opts.udp_gro);
       break;
     default:
       return -ENOPROTOOPT;
@@ -393,8 +393,9 @@ function udp_getsockopt(sk: sock, level: number, name: number, opt: sockopt): nu
 
 /** udp_tunnel_encap_enable: from the first such socket on, GRO looks for the socket of each datagram. */
 function set_udp_gro(sk: sock, on: boolean): void {
-  if (sk.udp_gro !== on) sk.sk_net.ipv4.udp_encap_needed += on ? 1 : -1;
-  sk.udp_gro = on;
+  if (sk.opts.udp_gro === on) return;
+  sk.sk_net.ipv4.udp_encap_needed += on ? 1 : -1;
+  own_opts(sk).udp_gro = on;
 }
 
 /** udp_ioctl: bytes that are sent and still here, or the length of the next datagram, 0 for none. */

@@ -75,8 +75,8 @@ function udp4_gro_receive(head: sk_buff_head, skb: sk_buff): sk_buff | null {
     net.ipv4.udp_encap_needed === 0
       ? null
       : __udp4_lib_lookup(net, iph_saddr(skb), get16(ram, uh), iph_daddr(skb), get16(ram, uh + 2), dev.ifindex);
-  if (fraglist) skb.gro_is_flist = sk?.udp_gro === true ? 0 : 1;
-  const wanted = sk === null ? (dev.features & NETIF_F_GRO_UDP_FWD) !== 0 : sk.udp_gro;
+  if (fraglist) skb.gro_is_flist = sk?.opts.udp_gro === true ? 0 : 1;
+  const wanted = sk === null ? (dev.features & NETIF_F_GRO_UDP_FWD) !== 0 : sk.opts.udp_gro;
   if (!wanted && skb.gro_is_flist === 0) return flush(skb);
   return udp_gro_receive_segment(head, skb, uh);
 }

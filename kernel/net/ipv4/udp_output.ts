@@ -70,7 +70,7 @@ export function udp_sendmsg(sk: sock, msg: msghdr, length: number): number {
   const { fl4, ipc } = net.ipv4.udp;
   const err = ipcm_init_msg(sk, msg, ipc);
   if (err !== 0) return err;
-  ipc.gso_size = sk.gso_size;
+  ipc.gso_size = sk.opts.gso_size;
   const control = msg.msg_control;
   if (control !== null && control.present !== 0) {
     connected = false;

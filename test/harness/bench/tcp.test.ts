@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import {
   BulkPath,
   benchTcpBulk,
+  benchTcpHour,
   benchTcpIdle,
   benchTcpLookup,
   ConnectPath,
@@ -72,6 +73,12 @@ test('idle connections: some bytes each, and no event', () => {
   const timers = [path.client, path.server].map(host => host.kernel.timers.pending);
   for (const pending of timers) expect(pending).toBeLessThan(20);
   path.world.finish();
+});
+
+test('an hour of nothing with 500 idle connections: no time to speak of', () => {
+  const [hour] = benchTcpHour(1, 500);
+  expect(hour?.name).toBe('tcp-hour');
+  expect(hour?.median).toBeLessThan(1);
 });
 
 test('look-up: one figure for each number of connections', () => {

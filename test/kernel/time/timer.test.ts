@@ -102,6 +102,36 @@ describe('the timer wheel', () => {
     expect(b.log).toEqual([`timer@${31 * MS}`]);
   });
 
+  it('timers moved again and again, fire when one armed at the last move does', () => {
+    const move = fc.tuple(fc.integer({ min: 0, max: 700 }), fc.integer({ min: 1, max: 6000 }));
+    fc.assert(
+      fc.property(fc.array(fc.array(move, { minLength: 1, maxLength: 6 }), { minLength: 1, maxLength: 12 }), timers => {
+        const b = bench();
+        const fired: number[][] = timers.map(() => []);
+        const twins: number[][] = timers.map(() => []);
+        const now = (): number => b.kernel.clock.now / MS;
+        timers.forEach((moves, i) => {
+          const timer = new timer_list(b.kernel, () => fired[i]?.push(now()));
+          let twin: timer_list | null = null;
+          let at = 0;
+          for (const [pause, delay] of moves) {
+            at += pause;
+            b.at(at * MS, () => {
+              timer.mod(at + delay);
+              twin?.del();
+              twin = new timer_list(b.kernel, () => twins[i]?.push(now()));
+              twin.mod(at + delay);
+            });
+          }
+        });
+        b.world.sim.settle();
+        expect(fired).toEqual(twins);
+        expect(b.kernel.timers.pending).toBe(0);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
   it('a deleted timer, never fires', () => {
     const b = bench();
     const timer = new timer_list(b.kernel, () => expect.unreachable());
