@@ -209,8 +209,9 @@ export function randomNat(seed: number, port: number, steps: number): Step[] {
     };
     next[side] = (seq + length + ((flags & SYN) !== 0 ? 1 : 0)) >>> 0;
     const ip: Ip = {
-      ttl: chance.below(12) === 0 ? 1 : 64,
-      options: chance.below(4) === 0 ? [...pick(IP_OPTIONS)] : [],
+      // The handshake gets through: else a connection the other way round would have its port changed, by chance.
+      ttl: script.length > 3 && chance.below(12) === 0 ? 1 : 64,
+      options: script.length > 3 && chance.below(4) === 0 ? [...pick(IP_OPTIONS)] : [],
       id: 1 + chance.below(65535),
       frag: pick([0, 0x4000]),
     };
@@ -231,7 +232,11 @@ export function randomNat(seed: number, port: number, steps: number): Step[] {
   while (script.length < steps) {
     const side = chance.below(2) as 0 | 1;
     if (chance.below(3) !== 0) {
-      send(side, chance.below(12) === 0 ? pick([FIN | ACK, RST, SYN]) : ACK, pick([0, 1, 100, 1000]));
+      send(
+        side,
+        chance.below(12) === 0 ? pick([FIN | ACK, RST, side === first ? SYN : FIN | ACK]) : ACK,
+        pick([0, 1, 100, 1000]),
+      );
       continue;
     }
     // What this side was sent: the other way round of what it sends.
