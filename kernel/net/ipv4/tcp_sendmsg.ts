@@ -134,7 +134,8 @@ export function tcp_sendmsg(sk_: sock, msg: msghdr, length: number): number {
   const timeo = sock_sndtimeo(sk, (flags & MSG_DONTWAIT) !== 0);
   let copied = task === null ? 0 : task.call.progress;
   tcp_rate_check_app_limited(sk);
-  if (sk.sk_state !== TCP_ESTABLISHED && sk.sk_state !== TCP_CLOSE_WAIT) {
+  // A call that has taken bytes and was woken by the connection's end says how many; the error is for the next one.
+  if (copied === 0 && sk.sk_state !== TCP_ESTABLISHED && sk.sk_state !== TCP_CLOSE_WAIT) {
     const err = sk_stream_wait_connect(sk, task, timeo);
     sk.sk_write_pending = err === -ERESTARTSYS ? 1 : 0;
     if (err !== 0) return err === -ERESTARTSYS ? err : send_error(sk, copied, err);
