@@ -89,10 +89,11 @@ function read_mac(adapter: ringside_adapter): number {
   return is_valid_ether_addr(dev_addr) ? 0 : -EIO;
 }
 
-/** ndo_change_mtu: a card that runs is told at once. Every buffer holds the longest frame that max_mtu allows. */
-function change_mtu(dev: net_device, mtu: number): number {
-  const adapter = netdev_priv(dev);
-  if (adapter.up && !adapter.removed) writel(adapter.io, NIC.MAXLEN, mtu + ETH_HLEN);
+/**
+ * ndo_change_mtu: any MTU will do at once: it limits what is sent. What comes may be as long as max_mtu allows, and every
+ * buffer holds that: peers send what they were told they may, not what has become of it.
+ */
+function change_mtu(): number {
   return 0;
 }
 

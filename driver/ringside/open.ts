@@ -164,9 +164,9 @@ function free_irqs(adapter: ringside_adapter): void {
 /** Programs a card that has just been reset and lets it run (datasheet "Initialisation"). */
 function up(adapter: ringside_adapter): void {
   const { io, netdev } = adapter;
-  adapter.rx_buffer_length = Math.max(netdev.mtu + ETH_HLEN + 4, 1536);
+  adapter.rx_buffer_length = Math.max(netdev.max_mtu + ETH_HLEN + 4, 1536);
   write_mac(adapter);
-  writel(io, NIC.MAXLEN, netdev.mtu + ETH_HLEN);
+  writel(io, NIC.MAXLEN, netdev.max_mtu + ETH_HLEN);
   writel(io, NIC.TCR, bits(NIC.TCR.PAD));
   set_rx_mode(netdev);
   program_features(adapter, netdev.features);

@@ -135,6 +135,11 @@ export const icmp_err_fatal: Uint8Array = Uint8Array.of(0, 0, 1, 1, 0, 0, 1, 1, 
 /** What to do with a message, by type: false for those that are errors, which no error answers (RFC 1122 3.2.2). */
 const is_error = Uint8Array.of(0, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0);
 
+/** icmp_is_err: does the type quote the packet that it is about? */
+export function icmp_is_err(type: number): boolean {
+  return is_error[type] === 1;
+}
+
 /** struct icmp_bxm: a message that is being made, and what the packet it answers says. */
 class icmp_bxm {
   skb: sk_buff | null = null;

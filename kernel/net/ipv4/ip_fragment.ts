@@ -17,7 +17,7 @@ import {
   skb_orphan,
   skb_pull,
 } from '../core/skbuff.ts';
-import { ICMP_EXC_FRAGTIME, ICMP_TIME_EXCEEDED, icmp_send } from './icmp.ts';
+import { ICMP_EXC_FRAGTIME, ICMP_TIME_EXCEEDED, icmp_is_err, icmp_send } from './icmp.ts';
 import {
   fqdir,
   INET_FRAG_FIRST_IN,
@@ -40,6 +40,9 @@ import {
   IP_DF,
   IP_MF,
   IP_OFFSET,
+  IPHDR_LEN,
+  IPPROTO_ICMP,
+  IPPROTO_TCP,
   in_ntoa,
   iph_daddr,
   iph_frag_off,
@@ -70,8 +73,10 @@ export const IP_DEFRAG_MACVLAN = IP_DEFRAG_VS_IN + 4;
 /** IP_FRAG_TIME: how long the rest of a datagram is waited for. RFC 1122 3.3.2 wants 60 to 120 s; Linux takes 30. */
 const IP_FRAG_TIME = 30 * HZ;
 
-/** TCP's with all its options; an ICMP error's, with an IP header that has none and the ports that it quotes, is shorter. */
-const MAX_TRANSPORT_HEADER = 60;
+/** TCP's header without options; what anybody looks at of the others'; an ICMP error's with the ports that it quotes. */
+const TCP_HLEN = 20;
+const MIN_TRANSPORT_HEADER = 8;
+const ICMP_ERROR_HEADER = 8 + IPHDR_LEN + 8;
 
 const IPFRAG_ECN_NOT_ECT = 1;
 const IPFRAG_ECN_ECT_1 = 2;
@@ -268,6 +273,24 @@ function discard(q: inet_frag_queue, skb: sk_buff, err: number, reason: number):
   return err;
 }
 
+/**
+ * Whoever looks at the packet next finds the transport's header in one piece, however small the fragments are; where that
+ * is so already they stay as they are, and may go on like that. Without memory it is taken for a packet that is too short.
+ */
+function pull_transport_header(skb: sk_buff): void {
+  const at = iph_ihl(skb) * 4;
+  const protocol = iph_protocol(skb);
+  const least = protocol === IPPROTO_TCP ? TCP_HLEN : MIN_TRANSPORT_HEADER;
+  if (!pskb_may_pull(skb, Math.min(skb.len, at + least)) || skb.len < at + least) return;
+  const { u8 } = skb.ram;
+  const th = skb.network_header + at;
+  if (protocol === IPPROTO_TCP) {
+    pskb_may_pull(skb, Math.min(skb.len, at + ((u8[th + 12] as number) >> 4) * 4));
+  } else if (protocol === IPPROTO_ICMP && icmp_is_err(u8[th] as number)) {
+    pskb_may_pull(skb, Math.min(skb.len, at + ICMP_ERROR_HEADER));
+  }
+}
+
 /** ip_frag_reasm: all is there. 0: `skb` is the datagram; else why it cannot be, and the queue still holds all. */
 function ip_frag_reasm(net: net, q: inet_frag_queue, skb: sk_buff, dev: net_device | null): number {
   const ecn = ip_frag_ecn_table[q.ecn] as number;
@@ -278,9 +301,7 @@ function ip_frag_reasm(net: net, q: inet_frag_queue, skb: sk_buff, dev: net_devi
     return SKB_DROP_REASON.PKT_TOO_BIG;
   }
   if (!inet_frag_reasm(q, skb)) return SKB_DROP_REASON.NOMEM;
-  // Whoever looks at the packet next finds the transport's header in one piece, however small the fragments are. Without
-  // memory for that it is taken for a packet that is too short.
-  pskb_may_pull(skb, Math.min(skb.len, iph_ihl(skb) * 4 + MAX_TRANSPORT_HEADER));
+  pull_transport_header(skb);
   const { ram } = skb;
   const at = skb.network_header;
   skb.dev = dev;

@@ -12,6 +12,7 @@ import {
   CHECKSUM_PARTIAL,
   CHECKSUM_UNNECESSARY,
   kfree_skb_reason,
+  nf_reset_ct,
   PACKET_HOST,
   pskb_may_pull,
   SKB_DROP_REASON,
@@ -227,6 +228,8 @@ function tcp_v4_rcv_listener(net: net, skb: sk_buff): number {
 /** The part of tcp_v4_rcv behind the look-up: filter, then tcp_v4_do_rcv. */
 function tcp_v4_rcv_sock(sk: tcp_sock, skb: sk_buff): number {
   if (sk.opts.min_ttl !== 0 && tcp_min_ttl_drop(sk, iph_ttl(skb))) return drop(skb, SKB_DROP_REASON.TCP_MINTTL);
+  // It may lie in a queue for long: it must not hold an entry of the connection table.
+  if (skb._nfct !== null) nf_reset_ct(skb);
   if (sk.sk_filter !== null) {
     const reason = tcp_filter(sk, skb);
     if (reason !== 0) return drop(skb, reason);
@@ -293,6 +296,7 @@ function tcp_v4_rcv_request(net: net, req: tcp_request_sock, skb: sk_buff): numb
     inet_csk_reqsk_queue_drop(sk, req);
     return tcp_v4_rcv_listener(net, skb);
   }
+  if (skb._nfct !== null) nf_reset_ct(skb);
   if (sk.sk_filter !== null) {
     const reason = tcp_filter(sk, skb);
     if (reason !== 0) return drop(skb, reason);

@@ -259,7 +259,9 @@ function tcp_sendmsg_locked(sk: tcp_sock, msg: msghdr, length: number, uarg: ubu
     }
   }
   tcp_rate_check_app_limited(sk);
-  if (sk.sk_state !== TCP_ESTABLISHED && sk.sk_state !== TCP_CLOSE_WAIT && !tcp_passive_fastopen(sk)) {
+  // A call that has taken bytes and was woken by the connection's end says how many; the error is for the next one.
+  const opening = sk.sk_state !== TCP_ESTABLISHED && sk.sk_state !== TCP_CLOSE_WAIT;
+  if (copied === 0 && opening && !tcp_passive_fastopen(sk)) {
     const err = sk_stream_wait_connect(sk, task, timeo);
     sk.sk_write_pending = err === -ERESTARTSYS ? 1 : 0;
     if (err !== 0) return err === -ERESTARTSYS ? err : send_error(sk, copied, err);

@@ -63,7 +63,11 @@ import {
   nf_conntrack_l4proto_icmp,
   nf_conntrack_l4proto_udp,
 } from './nf_conntrack_proto.ts';
-import { nf_conntrack_l4proto_tcp } from './nf_conntrack_proto_tcp.ts';
+import {
+  nf_conntrack_l4proto_tcp,
+  nf_conntrack_tcp_set_closing,
+  tcp_can_early_drop,
+} from './nf_conntrack_proto_tcp.ts';
 
 /** Words per direction, a cache line, and where link and bucket are among them. */
 const STRIDE = 16;
@@ -395,7 +399,7 @@ export class nf_conntrack_net {
   /** gc_worker_can_early_drop: not assured, or a TCP connection that is closing. */
   private may_go_early(ct: nf_conn): boolean {
     if ((ct.status & IPS_ASSURED) === 0) return true;
-    return ct.protonum === IPPROTO_TCP && ct.tcp_state >= 4 && ct.tcp_state <= 8;
+    return ct.protonum === IPPROTO_TCP && tcp_can_early_drop(ct);
   }
 
   /** nf_ct_iterate_cleanup: all that `iter` says yes to. */
@@ -654,6 +658,12 @@ function nf_conntrack_inet_error(ct_net: nf_conntrack_net, skb: sk_buff, at: num
   skb._nfct = ct;
   skb.nfctinfo = dir === IP_CT_DIR_ORIGINAL ? IP_CT_RELATED : IP_CT_RELATED + IP_CT_IS_REPLY;
   return NF_ACCEPT;
+}
+
+/** nf_ct_set_closing: a packet is answered by a reset of ours. */
+export function nf_ct_set_closing(skb: sk_buff): void {
+  const ct = skb._nfct as nf_conn | null;
+  if (ct !== null && ct.protonum === IPPROTO_TCP) nf_conntrack_tcp_set_closing(ct);
 }
 
 /** nf_confirm: last of all, in LOCAL_IN and POST_ROUTING. */

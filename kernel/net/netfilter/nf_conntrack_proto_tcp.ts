@@ -149,10 +149,11 @@ function timeout_of(ct_net: nf_conntrack_net, state: number): number {
   }
 }
 
-/** tcp_options: window scale and SACK permission of a SYN, into a side's words. */
+/** tcp_options: window scale and SACK permission of a SYN, into a side's words; without options these stay as they are. */
 function tcp_options(u8: Uint8Array, at: number, doff: number, seen: Int32Array, side: number): void {
+  if (doff === 20) return;
   seen[side + TD_SCALE] = 0;
-  seen[side + FLAGS] = 0;
+  seen[side + FLAGS] = (seen[side + FLAGS] as number) & F_BE_LIBERAL;
   for (let p = at + 20; p < at + doff; ) {
     const kind = u8[p] as number;
     if (kind === 0) return;
@@ -265,6 +266,83 @@ const WIN_ACCEPT = 1;
 const WIN_IGNORE = 2;
 const WIN_INVALID = 3;
 
+/** nf_tcp_log_invalid: `verdict`, unless one is liberal: then the segment is taken, but nothing learnt of it. */
+function bad_window(ct_net: nf_conntrack_net, seen: Int32Array, sender: number, verdict: number): number {
+  const liberal =
+    ct_net.sysctl.nf_conntrack_tcp_be_liberal !== 0 || ((seen[sender + FLAGS] as number) & F_BE_LIBERAL) !== 0;
+  return liberal ? WIN_ACCEPT : verdict;
+}
+
+/** nf_conntrack_tcp_established */
+function established(ct: nf_conn): boolean {
+  return ct.tcp_state === TCP_CONNTRACK_ESTABLISHED && (ct.status & IPS_ASSURED) !== 0;
+}
+
+/** tcp_can_early_drop: it is closing. */
+export function tcp_can_early_drop(ct: nf_conn): boolean {
+  return ct.tcp_state >= TCP_CONNTRACK_FIN_WAIT && ct.tcp_state <= TCP_CONNTRACK_CLOSE;
+}
+
+/** nf_conntrack_tcp_set_closing: who rejects a segment with a reset ends the connection. */
+export function nf_conntrack_tcp_set_closing(ct: nf_conn): void {
+  const old_state = ct.tcp_state;
+  ct.tcp_state = TCP_CONNTRACK_CLOSE;
+  if (old_state === TCP_CONNTRACK_CLOSE) return;
+  const { ct_net } = ct;
+  ct.timeout = ct_net.jiffies() + ct_net.sysctl.nf_conntrack_tcp_timeout_close * HZ;
+}
+
+/**
+ * nf_tcp_handle_invalid: FIN and RST out of the window from both sides, one after the other: the connection is gone,
+ * whatever we think, and need not be kept for days.
+ */
+function handle_invalid(ct: nf_conn, ct_net: nf_conntrack_net, dir: number, index: number): void {
+  if ((ct.status & IPS_ASSURED) === 0 || (index !== FIN_SET && index !== RST_SET)) return;
+  if (ct.last_dir === dir || (ct.last_index !== FIN_SET && ct.last_index !== RST_SET)) {
+    ct.last_index = index;
+    ct.last_dir = dir;
+    return;
+  }
+  const now = ct_net.jiffies();
+  const expires = ct.timeout - now;
+  const timeout = ct_net.sysctl.nf_conntrack_tcp_timeout_unacknowledged * HZ;
+  if (expires >= 120 * HZ && expires > timeout) ct.timeout = now + timeout;
+}
+
+/**
+ * What a reset does to the state: 1: it is not measured against the windows; 0: it is; -1: the same, and it does not
+ * end the connection; -2: invalid.
+ */
+function tcp_reset(ct: nf_conn, p: packet_view, dir: number, old_state: number): number {
+  // The tuple of what is closing may be in use again already.
+  if (tcp_can_early_drop(ct)) return 1;
+  const { ct_net } = ct;
+  const { ram } = ct_net.net.kernel;
+  const seen = ct.seen as Int32Array;
+  const theirs = SIDE - dir * SIDE;
+  const seq = get32(ram, p.at + 4);
+  const ack = get32(ram, p.at + 8);
+  let verdict = 0;
+  // td_maxack is out of date once a SYN was let through.
+  if (((seen[theirs + FLAGS] as number) & F_MAXACK_SET) !== 0 && ct.last_index !== SYN_SET) {
+    if (seq === 0 && !established(ct)) return 0;
+    const maxack = seen[theirs + TD_MAXACK] as number;
+    if (before(seq, maxack) && ct_net.sysctl.nf_conntrack_tcp_ignore_invalid_rst === 0) return -2;
+    if (!established(ct) || seq === maxack) return 0;
+    // Right behind what the same side sent last.
+    if (ct.last_index === ACK_SET && ct.last_dir === dir && seq === ct.last_end) return 0;
+    // RFC 5961: a reset that is not exactly in place is answered by a challenge, so the connection may go on.
+    verdict = -1;
+  }
+  // The answer to a SYN or ACK that we let through, or to a challenge ACK.
+  const ignored =
+    ((ct.status & IPS_SEEN_REPLY) !== 0 && ct.last_index === SYN_SET) ||
+    ((ct.status & IPS_ASSURED) === 0 && ct.last_index === ACK_SET);
+  if (ignored && ct.last_dir !== dir && ack === ct.last_end) return 1;
+  const challenged = old_state === TCP_CONNTRACK_SYN_SENT && ct.last_index === ACK_SET && ct.last_dir === 1;
+  return challenged && seq === ct.last_ack ? 1 : verdict;
+}
+
 /** tcp_in_window */
 function tcp_in_window(
   ct: nf_conn,
@@ -325,15 +403,26 @@ function tcp_in_window(
   }
   const receiver_end = seen[receiver + TD_END] as number;
   const receiver_win = seen[receiver + TD_MAXWIN] as number;
-  const liberal =
-    ct_net.sysctl.nf_conntrack_tcp_be_liberal !== 0 ||
-    (((seen[sender + FLAGS] as number) | (seen[receiver + FLAGS] as number)) & F_BE_LIBERAL) !== 0;
-  if (!before(seq, (seen[sender + TD_MAXEND] as number) + 1) && !liberal) return WIN_INVALID;
-  if (!before(sack, receiver_end + 1) && !liberal) return WIN_INVALID;
-  const in_recv_win = receiver_win === 0 || after(end, ((seen[sender + TD_END] as number) - receiver_win - 1) | 0);
-  if (!in_recv_win && !liberal) return WIN_IGNORE;
+  const sender_end = seen[sender + TD_END] as number;
+  const maxend = seen[sender + TD_MAXEND] as number;
   const maxack = Math.max(seen[sender + TD_MAXWIN] as number, MAXACKWINCONST);
-  if (!after(sack, (receiver_end - maxack - 1) | 0) && !liberal) return WIN_IGNORE;
+  const ack_ok = after(sack, (receiver_end - maxack - 1) | 0);
+  const ack_below = before(sack, receiver_end + 1);
+  if (!before(seq, maxend + 1)) {
+    const in_recv_win = receiver_win !== 0 && after(end, (sender_end - receiver_win - 1) | 0);
+    if (in_recv_win && ack_ok && ack_below && (end - maxend + 1) >>> 0 <= receiver_win) {
+      // More than the window lets through, as some senders send: should it arrive, its ACK is not to be out of bounds.
+      seen[sender + TD_END] = end;
+      seen[sender + FLAGS] = (seen[sender + FLAGS] as number) | F_DATA_UNACKNOWLEDGED;
+      return bad_window(ct_net, seen, sender, WIN_IGNORE);
+    }
+    return bad_window(ct_net, seen, sender, WIN_INVALID);
+  }
+  if (!ack_below) return bad_window(ct_net, seen, sender, WIN_INVALID);
+  if (receiver_win !== 0 && !after(end, (sender_end - receiver_win - 1) | 0)) {
+    return bad_window(ct_net, seen, sender, WIN_IGNORE);
+  }
+  if (!ack_ok) return bad_window(ct_net, seen, sender, WIN_IGNORE);
 
   if ((flags & SYN) === 0) win <<= seen[sender + TD_SCALE] as number;
   const swin = win + ((sack - ack) | 0);
@@ -390,7 +479,6 @@ function tcp_packet(ct: nf_conn, p: packet_view): number {
   if ((ct.status & IPS_CONFIRMED) === 0 && !tcp_new(ct, ct_net, p, index, end, doff)) return -NF_ACCEPT;
   const seen = ct.seen as Int32Array;
   const ours = dir * SIDE;
-  const theirs = SIDE - ours;
   let old_state = ct.tcp_state;
   let new_state = TRANSITIONS[(dir * 6 + index) * MAX + old_state] as number;
   let window = true;
@@ -426,6 +514,8 @@ function tcp_packet(ct: nf_conn, p: packet_view): number {
       ct.last_end = end;
       ct.last_win = get16(ram, at + 14);
       if (index === SYN_SET) remember_syn(ct, seen, u8, at, doff, old_state);
+      // Perhaps a challenge ACK.
+      if (old_state === TCP_CONNTRACK_SYN_SENT && index === ACK_SET && dir === 1) ct.last_ack = get32(ram, at + 8);
       return NF_ACCEPT;
     }
     case TCP_CONNTRACK_TIME_WAIT:
@@ -448,30 +538,22 @@ function tcp_packet(ct: nf_conn, p: packet_view): number {
         new_state = TCP_CONNTRACK_ESTABLISHED;
       }
       break;
-    case TCP_CONNTRACK_CLOSE:
+    case TCP_CONNTRACK_CLOSE: {
       if (index !== RST_SET) break;
-      if (((seen[theirs + FLAGS] as number) & F_MAXACK_SET) !== 0) {
-        const maxack = seen[theirs + TD_MAXACK] as number;
-        if (before(seq, maxack) && ct_net.sysctl.nf_conntrack_tcp_ignore_invalid_rst === 0) return -NF_ACCEPT;
-        const established = old_state === TCP_CONNTRACK_ESTABLISHED && (ct.status & IPS_ASSURED) !== 0;
-        const train = ct.last_index === ACK_SET && ct.last_dir === dir && seq === ct.last_end;
-        // RFC 5961: a reset that is not exactly in place is answered by a challenge, so the connection may go on.
-        if (established && seq !== maxack && !train) new_state = old_state;
-      }
-      if (
-        (((ct.status & IPS_SEEN_REPLY) !== 0 && ct.last_index === SYN_SET) ||
-          ((ct.status & IPS_ASSURED) === 0 && ct.last_index === ACK_SET)) &&
-        get32(ram, at + 8) === ct.last_end
-      ) {
-        // The answer to a SYN or ACK that we let through: not measured against the windows.
-        window = false;
-      }
+      const verdict = tcp_reset(ct, p, dir, old_state);
+      if (verdict === -2) return -NF_ACCEPT;
+      if (verdict === -1) new_state = old_state;
+      window = verdict !== 1;
       break;
+    }
   }
   if (window) {
     const result = tcp_in_window(ct, ct_net, p, dir, index, flags, doff, end);
     if (result === WIN_IGNORE) return NF_ACCEPT;
-    if (result === WIN_INVALID) return -NF_ACCEPT;
+    if (result === WIN_INVALID) {
+      handle_invalid(ct, ct_net, dir, index);
+      return -NF_ACCEPT;
+    }
   }
   ct.last_index = index;
   ct.last_dir = dir;
@@ -494,6 +576,8 @@ function remember_syn(
   const side = ct.last_dir * SIDE;
   const scale = seen[side + TD_SCALE] as number;
   const flags = seen[side + FLAGS] as number;
+  seen[side + TD_SCALE] = 0;
+  seen[side + FLAGS] = 0;
   tcp_options(u8, at, doff, seen, side);
   ct.last_wscale = seen[side + TD_SCALE] as number;
   ct.last_flags = seen[side + FLAGS] as number;

@@ -42,6 +42,7 @@ import {
   IPS_DST_NAT,
   IPS_DST_NAT_DONE,
   IPS_NAT_DONE_MASK,
+  IPS_NAT_MASK,
   IPS_SRC_NAT,
   IPS_SRC_NAT_DONE,
   type nf_conn,
@@ -446,7 +447,10 @@ function icmp_reply_translation(skb: sk_buff, ct: nf_conn, ctinfo: number, hook:
   const { u8 } = ram;
   const icmp = skb.network_header + hdrlen;
   if (skb.ip_summed !== CHECKSUM_PARTIAL && !nf_ip_checksum(skb, IPPROTO_ICMP)) return false;
-  if (u8[icmp] === 5 && (ct.status & IPS_NAT_DONE_MASK) !== IPS_NAT_DONE_MASK) return false;
+  // A redirect would have the two sides talk to each other without us.
+  if (u8[icmp] === 5 && ((ct.status & IPS_NAT_DONE_MASK) !== IPS_NAT_DONE_MASK || (ct.status & IPS_NAT_MASK) !== 0)) {
+    return false;
+  }
   const source = hook === NF_INET_POST_ROUTING || hook === NF_INET_LOCAL_IN;
   const manip = source ? NF_NAT_MANIP_SRC : NF_NAT_MANIP_DST;
   const dir = CTINFO2DIR(ctinfo);

@@ -14,7 +14,7 @@ import {
   skb_reserve,
 } from '../../core/skbuff.ts';
 import { NF_DROP, NFPROTO_IPV4, nf_ct_attach } from '../../netfilter/core.ts';
-import { nf_ip_checksum } from '../../netfilter/nf_conntrack_core.ts';
+import { nf_ct_set_closing, nf_ip_checksum } from '../../netfilter/nf_conntrack_core.ts';
 import type { xt_target } from '../../netfilter/x_tables.ts';
 import { ICMP_DEST_UNREACH, icmp_send } from '../icmp.ts';
 import {
@@ -33,8 +33,8 @@ import {
   put16,
   put32,
 } from '../ip_header.ts';
-import { ip_local_out } from '../ip_output.ts';
-import { ip_route_input } from '../route.ts';
+import { IP4_REPLY_MARK, ip_local_out } from '../ip_output.ts';
+import { ip_route_input, RTCF_BROADCAST, RTCF_MULTICAST, type rtable } from '../route.ts';
 import { ip_route_me_harder } from './ip_route_me_harder.ts';
 
 /** What a rule says: an ICMP code of "destination unreachable", or a reset. */
@@ -74,9 +74,12 @@ export function nf_send_reset(net: net, old: sk_buff): void {
   const flags = ram.u8[th + 13] as number;
   if ((flags & RST) !== 0 || !nf_ip_checksum(old, IPPROTO_TCP)) return;
   if (old.dst === null && !fill_dst(old)) return;
+  // What was sent to all is nobody's to reset.
+  if (((old.dst as rtable).rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)) !== 0) return;
   const skb = alloc_skb(net.kernel, MAX_HEADER + 20 + TCPHDR);
   if (skb === null) return;
   skb.parent = old.id;
+  skb.mark = IP4_REPLY_MARK(net, old.mark);
   skb_reserve(skb, MAX_HEADER);
   const at = skb_put(skb, 20 + TCPHDR);
   skb.network_header = at;
@@ -112,6 +115,7 @@ export function nf_send_reset(net: net, old: sk_buff): void {
     return;
   }
   nf_ct_attach(skb, old);
+  nf_ct_set_closing(old);
   ip_local_out(net, skb);
 }
 

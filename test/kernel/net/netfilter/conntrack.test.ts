@@ -2,9 +2,12 @@ import { expect, test } from 'vitest';
 import { buildIcmp } from '../../../../harness/packet/icmp.ts';
 import { buildIpv4Packet } from '../../../../harness/packet/ipv4.ts';
 import { buildUdp } from '../../../../harness/packet/udp.ts';
+import { listen } from '../../../../harness/user/index.ts';
 import { nf_ct_netns_get } from '../../../../kernel/net/netfilter/nf_conntrack_standalone.ts';
+import type { Program } from '../../../../kernel/sched/task.ts';
 import { ACK, FIN, Lab, mirror, RST, SYN } from './lab.ts';
 
+const PSH = 8;
 const OUT = { src: '10.1.0.1', dst: '192.0.2.9', sport: 4000, dport: 80 };
 
 function tracked(): Lab {
@@ -207,4 +210,72 @@ test('a table full of assured flows: new ones are dropped and counted', () => {
   expect(lab.ct.stat.drop).toBe(1);
   expect(lab.kernel.log.at(-1)?.message).toBe('nf_conntrack: nf_conntrack: table full, dropping packet');
   lab.finish();
+});
+
+/** A connection that both sides have opened: sequence numbers 101 and 501 are next. */
+function opened(lab: Lab): void {
+  lab.tcp(OUT, { seq: 100, flags: SYN, window: 8192 });
+  lab.tcp(mirror(OUT), { seq: 500, ack: 101, flags: SYN | ACK, window: 8192 }, lab.outside);
+  lab.tcp(OUT, { seq: 101, ack: 501, flags: ACK, window: 8192 });
+  lab.tcp(mirror(OUT), { seq: 501, ack: 101, flags: ACK, window: 8192 }, lab.outside);
+}
+
+test('a rule resets a tracked connection: its entry is CLOSE, for ten seconds', () => {
+  const lab = new Lab(
+    '*filter\n-A FORWARD -p tcp -m tcp --tcp-flags PSH PSH -j REJECT --reject-with tcp-reset\nCOMMIT\n',
+  );
+  lab.exec(() => nf_ct_netns_get(lab.net));
+  opened(lab);
+  expect(state(lab)).toBe('432000 ESTABLISHED');
+  lab.tcp(OUT, { seq: 101, ack: 501, flags: ACK | PSH, payload: Uint8Array.of(1) });
+  expect(state(lab)).toBe('10 CLOSE');
+  lab.finish();
+});
+
+test('FIN or RST out of the window, from both sides: the entry has five minutes instead of five days', () => {
+  const lab = tracked();
+  opened(lab);
+  lab.tcp(OUT, { seq: 9000000, ack: 501, flags: FIN | ACK });
+  expect(state(lab)).toBe('432000 ESTABLISHED');
+  lab.tcp(mirror(OUT), { seq: 9000000, ack: 101, flags: FIN | ACK }, lab.outside);
+  expect(state(lab)).toBe('300 ESTABLISHED');
+  lab.finish();
+});
+
+test('more data than the window lets through, and its ACK: both go on, and the ACK is no invalid one', () => {
+  const lab = new Lab('*filter\n-A FORWARD -m conntrack --ctstate INVALID -j DROP\nCOMMIT\n');
+  opened(lab);
+  const over = { seq: 101 + 8193, ack: 501, flags: ACK, payload: new Uint8Array(500) };
+  expect(lab.tcp(OUT, over)).toHaveLength(1);
+  expect(lab.tcp(mirror(OUT), { seq: 501, ack: 101 + 8693, flags: ACK }, lab.outside)).toHaveLength(1);
+  lab.finish();
+});
+
+test('a reset on its way while the connection closes: it is not measured against windows that are out of date', () => {
+  const lab = new Lab('*filter\n-A FORWARD -m conntrack --ctstate INVALID -j DROP\nCOMMIT\n');
+  opened(lab);
+  lab.tcp(OUT, { seq: 101, ack: 501, flags: FIN | ACK });
+  expect(lab.tcp(mirror(OUT), { seq: 77, flags: RST }, lab.outside)).toHaveLength(1);
+  expect(state(lab)).toMatch(/ CLOSE$/);
+  lab.finish();
+});
+
+test('data that nobody reads: the packets in the receive queue hold no entry', () => {
+  const lab = tracked();
+  lab.host.spawn('server', function* (sys): Program {
+    const fd = yield* listen(sys, 80);
+    yield* sys.accept(fd, null);
+    yield* sys.nanosleep(1e9);
+    return 0;
+  });
+  lab.wait(0.01);
+  const flow = { src: '10.1.0.1', dst: '10.1.0.2', sport: 4000, dport: 80 };
+  const [synack] = lab.tcp(flow, { seq: 100, flags: SYN });
+  const isn = new DataView((synack?.payload as Uint8Array).slice().buffer).getUint32(4);
+  lab.tcp(flow, { seq: 101, ack: isn + 1, flags: ACK });
+  for (let i = 0; i < 5; i++) {
+    lab.tcp(flow, { seq: 101 + i * 10, ack: isn + 1, flags: ACK, payload: new Uint8Array(10) });
+  }
+  expect(lab.table()).toHaveLength(1);
+  expect(lab.ct.conns.map(({ use }) => use)).toEqual([1]);
 });

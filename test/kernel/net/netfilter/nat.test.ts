@@ -80,6 +80,18 @@ test('an ICMP error about a masqueraded datagram: it and what it quotes are tran
   lab.finish();
 });
 
+test('a redirect about a translated connection: dropped', () => {
+  const lab = new Lab(MASQ);
+  const [sent] = lab.udp(OUT);
+  if (sent === undefined) throw new Error('nothing was sent');
+  const quoted = buildIpv4Packet({ ...sent, options: new Uint8Array() });
+  expect(
+    lab.ip('192.0.2.8', '192.0.2.1', 1, buildIcmp({ type: 5, code: 1, rest: 1, payload: quoted }), lab.outside),
+  ).toEqual([]);
+  expect(lab.drops).toEqual(['NETFILTER_DROP']);
+  lab.finish();
+});
+
 test('SNAT to a range of ports: the first is taken, then the next; none left: the datagram is dropped', () => {
   const lab = new Lab('*nat\n-A POSTROUTING -p udp -j SNAT --to-source 192.0.2.1:6000-6001\nCOMMIT\n');
   const ports = ['10.1.0.1', '10.1.0.7'].map(src => udpOf(lab.udp({ ...OUT, src })[0]).sport);
