@@ -34,6 +34,7 @@ import type { Program, task_struct } from '../../kernel/sched/task.ts';
 import type { Syscalls } from '../../kernel/syscalls.ts';
 import type { Host, Plugged } from '../machine/host.ts';
 import { World } from '../machine/world.ts';
+import { ethtool } from '../shell/ethtool.ts';
 import { type CommandResult, ip } from '../shell/ip.ts';
 import { iptables } from '../shell/iptables.ts';
 import { sysctl } from '../shell/sysctl.ts';
@@ -609,8 +610,8 @@ export class DrillHost {
   }
 
   /**
-   * A command line of `ip` (route, rule, neigh, addr, link), `tc` (qdisc), `sysctl` or `iptables`, with iproute2's and the
-   * others' own output and messages. The device is eth0. @throws Error for any other command
+   * A command line of `ip` (route, rule, neigh, addr, link), `tc` (qdisc), `sysctl`, `ethtool` (-K) or `iptables`, with
+   * their own output and messages. The device is eth0. @throws Error for any other command
    */
   command(line: string): { readonly status: number; readonly stdout: string; readonly stderr: string } {
     this.open();
@@ -625,6 +626,8 @@ export class DrillHost {
     switch (program) {
       case 'ip':
         return ip(kernel, words);
+      case 'ethtool':
+        return ethtool(kernel, words);
       case 'iptables':
         return iptables(kernel, words);
       case 'sysctl':
@@ -639,7 +642,7 @@ export class DrillHost {
           return { status: 1, stdout: '', stderr: `${error.message}\n` };
         }
       default:
-        throw new Error(`command "${program}": ip, tc, sysctl or iptables expected`);
+        throw new Error(`command "${program}": ip, tc, sysctl, ethtool or iptables expected`);
     }
   }
 

@@ -22,6 +22,20 @@ describe('out of order', () => {
     f.finish();
   });
 
+  test('RFC 2883: a segment covers several that were here: the first of them is told, and no more', () => {
+    const f = new TcpFlow({ rtt: 0.1 });
+    f.inject('. 501:801(300) ack 1 win 257');
+    f.inject('. 801:901(100) ack 1 win 257');
+    f.inject('. 1501:1801(300) ack 1 win 257');
+    f.inject('. 2501:2801(300) ack 1 win 257');
+    f.segments();
+    f.inject('. 1:2001(2000) ack 1 win 257');
+    expect(f.segments().at(-1)?.text).toMatch(/ack 2001 .*sack 501:901 2501:2801>/);
+    f.inject('. 2001:2701(700) ack 1 win 257');
+    expect(f.segments().at(-1)?.text).toMatch(/ack 2801 .*sack 2501:2701>/);
+    f.finish();
+  });
+
   test('RFC 5681 4.2: the gap is filled: an ACK at once; everything is read, once and in order', () => {
     const f = new TcpFlow({ rtt: 0.1 });
     f.inject('. 1001:2001(1000) ack 1 win 257');
