@@ -4,7 +4,6 @@
  */
 import { EINVAL } from '../../kernel/errno.ts';
 import { SO_BINDTODEVICE, SO_LINGER, SO_RCVTIMEO, SO_SNDTIMEO, SOL_SOCKET } from '../../kernel/net/core/sock.ts';
-import { SO_MEMINFO } from '../../kernel/net/core/sock_options.ts';
 import { SOL_IP } from '../../kernel/net/ipv4/ip_sockglue.ts';
 import { SOL_TCP, TCP_CONGESTION, TCP_INFO } from '../../kernel/net/ipv4/tcp_sockopt.ts';
 import type { sockopt } from '../../kernel/net/msg.ts';
@@ -15,14 +14,13 @@ const TCP_CA_NAME_MAX = 16;
 const SO_RCVTIMEO_NEW = 66;
 const SO_SNDTIMEO_NEW = 67;
 
-type Layout = 'int' | 'byte' | 'linger' | 'timeval' | 'device' | 'word' | 'bytes' | 'ints';
+type Layout = 'int' | 'byte' | 'linger' | 'timeval' | 'device' | 'word' | 'bytes';
 
 function layoutOf(level: number, name: number): Layout {
   if (level === SOL_SOCKET) {
     if (name === SO_LINGER) return 'linger';
     if (name === SO_RCVTIMEO || name === SO_SNDTIMEO) return 'timeval';
     if (name === SO_BINDTODEVICE) return 'device';
-    if (name === SO_MEMINFO) return 'ints';
   }
   if (level === SOL_TCP && name === TCP_CONGESTION) return 'word';
   if (level === SOL_TCP && name === TCP_INFO) return 'bytes';
@@ -103,8 +101,6 @@ export function encodeOption(level: number, name: number, opt: sockopt, length: 
       bytes.set(Uint8Array.from(opt.text, c => c.charCodeAt(0)));
       return bytes.subarray(0, length);
     }
-    case 'ints':
-      return ints(...opt.list).subarray(0, length);
     case 'bytes':
       return (opt.bytes as Uint8Array).subarray(0, length);
     case 'byte':
@@ -112,6 +108,7 @@ export function encodeOption(level: number, name: number, opt: sockopt, length: 
       if (length < 4 && length > 0 && opt.value >= 0 && opt.value <= 255) return Uint8Array.of(opt.value);
       return ints(opt.value).subarray(0, length);
     default:
-      return ints(opt.value).subarray(0, length);
+      // SO_MEMINFO answers with several numbers.
+      return ints(...(opt.list.length > 0 ? opt.list : [opt.value])).subarray(0, length);
   }
 }

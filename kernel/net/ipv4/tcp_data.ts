@@ -400,12 +400,13 @@ export function tcp_data_queue(sk: tcp_sock, skb: sk_buff): void {
 /** tcp_ofo_queue: what follows now without a gap goes to the receive queue. */
 function tcp_ofo_queue(sk: tcp_sock): void {
   const queue = sk.out_of_order_queue;
-  const dsack_high = sk.rcv_nxt;
+  let dsack_high = sk.rcv_nxt;
   for (let skb = queue.first; skb !== null; skb = queue.first) {
     if (after(skb.seq, sk.rcv_nxt)) break;
     if (before(skb.seq, dsack_high)) {
-      // No more than was really here twice (Linux since 6.17).
-      tcp_dsack_extend(sk, skb.seq, before(skb.end_seq, dsack_high) ? skb.end_seq : dsack_high);
+      const dsack = dsack_high;
+      if (before(skb.end_seq, dsack_high)) dsack_high = skb.end_seq;
+      tcp_dsack_extend(sk, skb.seq, dsack);
     }
     queue.unlink(skb);
     if (skb === sk.ooo_last_skb) sk.ooo_last_skb = null;
