@@ -34,6 +34,7 @@ import type { Program, task_struct } from '../../kernel/sched/task.ts';
 import type { Syscalls } from '../../kernel/syscalls.ts';
 import type { Host, Plugged } from '../machine/host.ts';
 import { World } from '../machine/world.ts';
+import { ethtool } from '../shell/ethtool.ts';
 import { type CommandResult, ip } from '../shell/ip.ts';
 import { iptables } from '../shell/iptables.ts';
 import { sysctl } from '../shell/sysctl.ts';
@@ -41,6 +42,7 @@ import { TcError, tc } from '../shell/tc.ts';
 import { PcapngWriter } from '../wire/pcap/write.ts';
 import { type ControlMessage, encodeControl } from './control.ts';
 import { decodeOption, encodeOption, optionName } from './options.ts';
+import { tcpPayload, tunReceive } from './tun.ts';
 import { DrillWire, type SentPacket } from './wire.ts';
 
 export type { ControlMessage } from './control.ts';
@@ -61,6 +63,11 @@ export interface DrillOptions {
   readonly tso?: boolean;
   /** Segments merged on their way up. Default true. */
   readonly gro?: boolean;
+  /**
+   * Packets longer than the MTU that are injected: true, the default, they come up whole, past the card, as from the TUN
+   * device of packetdrill; false: through the card, as a train of full-sized segments or as fragments.
+   */
+  readonly whole?: boolean;
   /** Checksums made and checked by the card. Default true. */
   readonly checksums?: boolean;
   /** Settings made before the interface comes up, by Linux's names. */
@@ -238,6 +245,8 @@ export class DrillHost {
   private readonly device: net_device;
   private readonly capture: PcapngWriter | null;
   private readonly leader: task_struct;
+  private readonly whole: boolean;
+  private readonly mtu: number;
   private findings: DrillFinding[] | null = null;
   private awaited = 0;
 
@@ -245,6 +254,8 @@ export class DrillHost {
   constructor(options: DrillOptions = {}) {
     const { mtu = 1500, ram = DEFAULT_RAM, prefixLength = 16 } = options;
     integer('mtu', mtu);
+    this.mtu = mtu;
+    this.whole = options.whole ?? true;
     const address = quad('localAddress', options.localAddress ?? '192.168.0.1');
     const gateway = quad('gateway', options.gateway ?? '192.168.0.2');
     const seed = integer('seed', options.seed ?? 1);
@@ -327,12 +338,18 @@ export class DrillHost {
 
   /**
    * netdev_send: an IPv4 packet arrives at the host now, and everything that it sets off at this instant has happened
-   * when the method returns. @throws RangeError when it is no IP packet
+   * when the method returns. `mss`: a TCP packet with more payload than that stands for segments of this size, as GRO
+   * makes them (gso_size); packetdrill's option of that name. @throws RangeError when it is no IP packet
    */
-  inject(packet: Uint8Array): void {
+  inject(packet: Uint8Array, mss = 0): void {
     this.open();
     if (!(packet instanceof Uint8Array)) throw new TypeError('packet: a Uint8Array expected');
-    this.wire.inject(packet);
+    if (!(integer('mss', mss) >= 0 && mss <= 0xffff)) throw new RangeError(`mss ${mss}`);
+    const whole = this.whole && (packet[0] as number) >> 4 === 4;
+    if (whole && (packet.length > this.mtu || (mss > 0 && tcpPayload(packet) > mss))) {
+      const { kernel } = this.host;
+      if (!this.host.exec(() => tunReceive(kernel, this.device, packet, mss))) throw new Error('inject: no memory');
+    } else this.wire.inject(packet);
     this.serve();
   }
 
@@ -607,8 +624,8 @@ export class DrillHost {
   }
 
   /**
-   * A command line of `ip` (route, rule, neigh, addr, link), `tc` (qdisc), `sysctl` or `iptables`, with iproute2's and the
-   * others' own output and messages. The device is eth0. @throws Error for any other command
+   * A command line of `ip` (route, rule, neigh, addr, link), `tc` (qdisc), `sysctl`, `ethtool` (-K) or `iptables`, with
+   * their own output and messages. The device is eth0. @throws Error for any other command
    */
   command(line: string): { readonly status: number; readonly stdout: string; readonly stderr: string } {
     this.open();
@@ -623,6 +640,8 @@ export class DrillHost {
     switch (program) {
       case 'ip':
         return ip(kernel, words);
+      case 'ethtool':
+        return ethtool(kernel, words);
       case 'iptables':
         return iptables(kernel, words);
       case 'sysctl':
@@ -637,7 +656,7 @@ export class DrillHost {
           return { status: 1, stdout: '', stderr: `${error.message}\n` };
         }
       default:
-        throw new Error(`command "${program}": ip, tc, sysctl or iptables expected`);
+        throw new Error(`command "${program}": ip, tc, sysctl, ethtool or iptables expected`);
     }
   }
 

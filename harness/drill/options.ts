@@ -132,6 +132,7 @@ export function encodeOption(level: number, name: number, opt: sockopt, length: 
       if (length < 4 && length > 0 && opt.value >= 0 && opt.value <= 255) return Uint8Array.of(opt.value);
       return ints(opt.value).subarray(0, length);
     default:
-      return ints(opt.value).subarray(0, length);
+      // SO_MEMINFO answers with several numbers.
+      return ints(...(opt.list.length > 0 ? opt.list : [opt.value])).subarray(0, length);
   }
 }

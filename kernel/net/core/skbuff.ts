@@ -51,7 +51,7 @@ export const NET_IP_ALIGN = 2;
 export const MAX_HEADER = 128;
 
 /** What the sizes of Linux's structures are on a 64-bit machine: they decide how many packets a socket buffer holds. */
-const SIZEOF_SK_BUFF = 256;
+export const SIZEOF_SK_BUFF = 256;
 export const SIZEOF_SHARED_INFO = 320;
 
 const NO_HEADER = 0;

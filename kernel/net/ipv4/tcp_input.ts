@@ -306,7 +306,10 @@ function fast_path(sk: tcp_sock, skb: sk_buff): boolean {
   // Data, in order: this side receives. What acknowledges less than is known may be too old (RFC 5961 5.2).
   if (before(skb.ack_seq, sk.snd_una)) return false;
   if (after(skb.end_seq, (sk.rcv_nxt + tcp_receive_window(sk)) | 0)) return false;
-  if (sk.sk_rmem_alloc > sk.sk_rcvbuf || !sk_rmem_schedule(sk, skb.truesize)) return false;
+  // With memory set aside for it, it is taken even if the buffer has become too small.
+  if (skb.truesize > sk.sk_forward_alloc && (sk.sk_rmem_alloc > sk.sk_rcvbuf || !sk_rmem_schedule(sk, skb.truesize))) {
+    return false;
+  }
   if (stamped && sk.rcv_nxt === sk.rcv_wup) tcp_store_ts_recent(sk);
   tcp_rcv_rtt_measure_ts(sk, skb);
   sk.sk_net.ipv4.mib.TcpExtTCPHPHits++;

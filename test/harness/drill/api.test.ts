@@ -163,20 +163,78 @@ describe('calls', () => {
       expect(Buffer.compare(got, data)).toBe(0);
     }));
 
-  test('a segment longer than the MTU arrives as one, and is acknowledged once; with a wrong checksum not at all', () =>
+  test.each([
+    ['whole', true, 1],
+    ['as a train of segments', false, 28],
+  ])(
+    'a segment longer than the MTU, %s: it is acknowledged once; with a wrong checksum not at all',
+    (_how, whole, wrong) =>
+      drill(
+        host => {
+          const { fd, seq } = accepted(host);
+          const payload = Uint8Array.from({ length: 40_000 }, (_, i) => i % 251);
+          const packet = tcpPacket({
+            sourcePort: 5000,
+            destinationPort: 8080,
+            seq: 1,
+            ack: seq,
+            flags: A | P,
+            payload,
+          });
+          const broken = packet.slice();
+          broken[20_000] = (broken[20_000] as number) ^ 1;
+          host.inject(broken);
+          expect(host.take()).toEqual([]);
+          host.inject(packet);
+          const acks = host.take().map(({ bytes }) => segmentOf(bytes).acknowledgment);
+          expect(acks).toEqual([40_001]);
+          expect(Buffer.compare(good(host.read(fd, 100_000)).data, payload)).toBe(0);
+          expect(host.counters()).toMatchObject({ TcpExtTCPRcvCoalesce: 0, TcpInCsumErrors: wrong });
+        },
+        { whole },
+      ),
+  );
+
+  // As measured on Linux 6.18 with a TUN device: struct sk_buff, a page with the beginning, pages with the rest.
+  test.each([
+    [2000, 4352],
+    [3600, 4352],
+    [3700, 8448],
+    [9000, 12_544],
+    [20_000, 20_736],
+    [65_000, 65_792],
+  ])('a segment of %i bytes takes %i bytes of the receive buffer', (length, truesize) =>
     drill(host => {
       const { fd, seq } = accepted(host);
-      const payload = Uint8Array.from({ length: 40_000 }, (_, i) => i % 251);
-      const packet = tcpPacket({ sourcePort: 5000, destinationPort: 8080, seq: 1, ack: seq, flags: A | P, payload });
-      const broken = packet.slice();
-      broken[20_000] = (broken[20_000] as number) ^ 1;
-      host.inject(broken);
-      expect(host.take()).toEqual([]);
-      host.inject(packet);
-      const acks = host.take().map(({ bytes }) => segmentOf(bytes).acknowledgment);
-      expect(acks).toEqual([40_001]);
-      expect(Buffer.compare(good(host.read(fd, 100_000)).data, payload)).toBe(0);
-      expect(host.counters()).toMatchObject({ TcpExtTCPRcvCoalesce: 0, TcpInCsumErrors: 28 });
+      const payload = new Uint8Array(length);
+      host.inject(tcpPacket({ sourcePort: 5000, destinationPort: 8080, seq: 1, ack: seq, flags: A | P, payload }));
+      // SO_MEMINFO: nine numbers, SK_MEMINFO_RMEM_ALLOC first.
+      const memory = good(host.getsockopt(fd, 1, 55, 36));
+      expect(memory.length).toBe(36);
+      expect(asInt(memory)).toBe(truesize);
+      host.close(fd);
+    }),
+  );
+
+  test('packets that stand for segments of an MSS: its size is what the receiver learns', () =>
+    drill(host => {
+      const { fd, seq } = accepted(host);
+      const segment = (at: number, length: number): Uint8Array =>
+        tcpPacket({
+          sourcePort: 5000,
+          destinationPort: 8080,
+          seq: at,
+          ack: seq,
+          flags: A,
+          payload: new Uint8Array(length),
+        });
+      host.inject(segment(1, 3900), 1300);
+      expect(parseTcpInfo(good(host.getsockopt(fd, 6, 11))).tcpi_rcv_mss).toBe(1300);
+      // As large as an MSS: no more than a segment.
+      host.inject(segment(3901, 1400), 1400);
+      expect(parseTcpInfo(good(host.getsockopt(fd, 6, 11))).tcpi_rcv_mss).toBe(1400);
+      expect(() => host.inject(segment(5301, 100), -1)).toThrow(RangeError);
+      host.close(fd);
     }));
 
   test('readv and recvmsg fill their buffers in turn', () =>

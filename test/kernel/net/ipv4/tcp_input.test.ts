@@ -71,6 +71,21 @@ describe('out of order', () => {
     f.finish();
   });
 
+  test('a buffer that has become too small: a segment in order for which memory is set aside is taken all the same', () => {
+    const f = new TcpFlow({ rtt: 0.1 });
+    f.set(SOL_SOCKET, SO_RCVBUF, 4000);
+    for (let i = 0; i < 4; i++) f.inject(`. ${1 + i * 1000}:${1001 + i * 1000}(1000) ack 1 win 257`);
+    const { sk } = f;
+    // tcp_rcv_established asks for no more than that.
+    expect(sk.sk_rmem_alloc).toBeGreaterThan(sk.sk_rcvbuf);
+    expect(sk.sk_forward_alloc).toBeGreaterThanOrEqual(sk.sk_rmem_alloc / 4);
+    f.inject('. 4001:5001(1000) ack 1 win 257');
+    expect((sk.rcv_nxt - sk.copied_seq) | 0).toBe(5000);
+    expect(f.segments().some(({ text }) => text.includes('win 0'))).toBe(false);
+    expect(f.read()).toBe(5000);
+    f.finish();
+  });
+
   test('the program does not read: tiny segments are packed closer, and none is lost', () => {
     const f = new TcpFlow({ rtt: 0.1 });
     f.set(SOL_SOCKET, SO_RCVBUF, 20_000);
