@@ -42,6 +42,7 @@ import {
   tcp_jiffies,
   type tcp_request_sock,
   tcp_rtx_queue_head,
+  tcp_skb_cb_init,
   type tcp_sock,
   tcp_stream_alloc_skb,
   th_window,
@@ -261,8 +262,11 @@ export function tcp_fastopen_add_skb(sk: tcp_sock, skb: sk_buff): void {
   skb_pull(clone, header);
   sk_forced_mem_schedule(sk, clone.truesize);
   tcp_set_owner_r(clone, sk);
-  clone.seq = (clone.seq + 1) | 0;
-  clone.tcp_flags &= ~TCPHDR_SYN;
+  tcp_skb_cb_init(clone);
+  clone.seq = (skb.seq + 1) | 0;
+  clone.end_seq = skb.end_seq;
+  clone.tcp_flags = skb.tcp_flags & ~TCPHDR_SYN;
+  clone.ip_dsfield = skb.ip_dsfield;
   sk.rcv_nxt = clone.end_seq;
   sk.sk_receive_queue.push(clone);
   const tp = sk.kernel.trace.sock_queue_rcv_skb;
