@@ -631,6 +631,11 @@ export function tcp_rcv_state_process(sk: tcp_sock, skb: sk_buff): number {
   switch (sk.sk_state) {
     case TCP_SYN_RECV:
       syn_recv_to_established(sk, skb);
+      if (sk.sk_socket !== null && (flags & TCPHDR_SYN) !== 0) {
+        // SYNs have crossed: what is known already needs no answer.
+        consume_skb(skb);
+        return 0;
+      }
       break;
     case TCP_FIN_WAIT1:
       if (req !== null) tcp_rcv_synrecv_state_fastopen(sk, req);
