@@ -1,8 +1,9 @@
 /** `ip tcp_metrics`: what a host remembers of the peers of its TCP connections, which is what Fast Open keeps. */
-import { HZ } from '../../kernel/time/timer.ts';
+
 import { inet_ntoa } from '../../kernel/lib/inet.ts';
 import type { net } from '../../kernel/net/core/net_namespace.ts';
 import type { tcp_metrics_block } from '../../kernel/net/ipv4/tcp_metrics.ts';
+import { HZ } from '../../kernel/time/timer.ts';
 import { IpError, prefix, type Words, within } from './ip-words.ts';
 
 function line(tm: tcp_metrics_block, now: number): string {

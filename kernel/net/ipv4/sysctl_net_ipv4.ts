@@ -251,7 +251,11 @@ function register_tcp_fastopen(sysctl: sysctl_table, net: net): void {
       const known = tcp_fastopen_get_cipher(net, null);
       const bytes = known.length === 0 ? new Uint8Array(TCP_FASTOPEN_KEY_LENGTH) : known;
       const view = new DataView(bytes.buffer);
-      const word = (i: number): string => view.getUint32(4 * i, true).toString(16).padStart(8, '0');
+      const word = (i: number): string =>
+        view
+          .getUint32(4 * i, true)
+          .toString(16)
+          .padStart(8, '0');
       const keys = Array.from({ length: bytes.length / TCP_FASTOPEN_KEY_LENGTH }, (_, k) => 4 * k);
       return keys.map(i => [word(i), word(i + 1), word(i + 2), word(i + 3)].join('-')).join(',');
     },

@@ -243,12 +243,7 @@ export function tcp_openreq_init_rwin(req: tcp_request_sock, sk: tcp_sock, dst: 
  * the segment (and reset); or null: nothing more to do, the reason for the drop in `skb.cb0`. Does not take the skb.
  * `fastopen`: `sk` is a child already, made out of the SYN, and what it gives is `sk` for a good segment.
  */
-export function tcp_check_req(
-  sk: tcp_sock,
-  skb: sk_buff,
-  req: tcp_request_sock,
-  fastopen = false,
-): tcp_sock | null {
+export function tcp_check_req(sk: tcp_sock, skb: sk_buff, req: tcp_request_sock, fastopen = false): tcp_sock | null {
   const { sk_net: net } = sk;
   const { mib } = net.ipv4;
   const { kernel } = sk;
