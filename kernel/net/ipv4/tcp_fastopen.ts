@@ -349,6 +349,7 @@ export function tcp_try_fastopen(
         foc.len = -1;
       }
       mib.TcpExtTCPFastOpenPassive++;
+      child.syn_fastopen_child = 1;
       return child;
     }
     mib.TcpExtTCPFastOpenPassiveFail++;

@@ -73,6 +73,7 @@ import {
   TCP_DELACK_MAX,
   TCP_ECN_OK,
   TCP_HLEN,
+  TCP_INFINITE_SSTHRESH,
   TCP_MAX_QUICKACKS,
   TCP_PAWS_WINDOW,
   TCP_TIMEOUT_FALLBACK,
@@ -330,6 +331,8 @@ function fast_path(sk: tcp_sock, skb: sk_buff): boolean {
 
 /** tcp_init_metrics: without a sample from the handshake the RTO is 3 s (RFC 6298 5.7). */
 function tcp_init_metrics(sk: tcp_sock): void {
+  // A SYN that was lost says nothing of the capacity of the path.
+  sk.snd_ssthresh = TCP_INFINITE_SSTHRESH;
   if (sk.srtt_us !== 0) return;
   sk.rttvar_us = jiffies_to_usecs(TCP_TIMEOUT_FALLBACK);
   sk.mdev_us = sk.rttvar_us;
@@ -631,11 +634,6 @@ export function tcp_rcv_state_process(sk: tcp_sock, skb: sk_buff): number {
   switch (sk.sk_state) {
     case TCP_SYN_RECV:
       syn_recv_to_established(sk, skb);
-      if (sk.sk_socket !== null && (flags & TCPHDR_SYN) !== 0) {
-        // SYNs have crossed: what is known already needs no answer.
-        consume_skb(skb);
-        return 0;
-      }
       break;
     case TCP_FIN_WAIT1:
       if (req !== null) tcp_rcv_synrecv_state_fastopen(sk, req);
