@@ -266,7 +266,8 @@ export function playOurs(script: readonly Step[]): Entry[] {
     const bag = (option.includes('/') ? peer.net.core : peer.net.ipv4) as unknown as Record<string, unknown>;
     const key = option.split('/').at(-1) as string;
     if (key in bag) bag[key] = given.length === 1 ? given[0] : given;
-    else if (peer.kernel.sysctl.write(`net.ipv4.${option}`, value.join(' ')) !== 0) throw new Error(`no sysctl ${option}`);
+    else if (peer.kernel.sysctl.write(`net.ipv4.${option}`, value.join(' ')) !== 0)
+      throw new Error(`no sysctl ${option}`);
   }
   const begin = peer.kernel.clock.now;
   const now = (): number => (peer.kernel.clock.now - begin) / 1e6;
