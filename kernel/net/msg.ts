@@ -307,8 +307,8 @@ export interface proto_ops {
   bind(sock: socket, addr: sockaddr): number;
   /** `flags`: O_NONBLOCK or 0; `task`: who sleeps (-ERESTARTSYS) until the connection is there. */
   connect(sock: socket, addr: sockaddr, flags: number, task: task_struct): number;
-  /** Fills in `addr` with the local address, or the peer's. */
-  getname(sock: socket, addr: sockaddr, peer: boolean): number;
+  /** Fills in `addr` with the local address (`peer` 0), the peer's (1), or that of who was just accepted (2). */
+  getname(sock: socket, addr: sockaddr, peer: number): number;
   /** Events that are ready now (EPOLLIN …); the wait queue is joined by the caller. */
   poll(sock: socket, f_flags: number): number;
   shutdown(sock: socket, how: number): number;

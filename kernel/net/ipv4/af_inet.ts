@@ -132,15 +132,17 @@ function inet_dgram_connect(sock: socket, addr: sockaddr): number {
   return sk.sk_prot.connect(sk, addr);
 }
 
-/** inet_getname: 0, or -ENOTCONN for the peer of a socket that is not connected, or not yet. */
-function inet_getname(sock: socket, addr: sockaddr, peer: boolean): number {
+/** inet_getname: 0, or -ENOTCONN for the peer of an socket that is not connected, or not yet. */
+function inet_getname(sock: socket, addr: sockaddr, peer: number): number {
   const sk = sock.sk as sock;
-  if (peer && (sk.inet_dport === 0 || sk.sk_state === TCP_CLOSE || sk.sk_state === TCP_SYN_SENT)) return -ENOTCONN;
+  const unconnected = sk.sk_state === TCP_CLOSE || sk.sk_state === TCP_SYN_SENT;
+  // A connection that is over when it is accepted still tells who it was.
+  if (peer !== 0 && (sk.inet_dport === 0 || (unconnected && peer === 1))) return -ENOTCONN;
   addr.sa_family = AF_INET;
   if (addr.sa_layout !== AF_INET) return 0;
   const sin = addr as sockaddr_in;
-  sin.sin_port = peer ? sk.inet_dport : sk.inet_sport;
-  sin.sin_addr = peer ? sk.inet_daddr : sk.inet_rcv_saddr !== 0 ? sk.inet_rcv_saddr : sk.inet_saddr;
+  sin.sin_port = peer !== 0 ? sk.inet_dport : sk.inet_sport;
+  sin.sin_addr = peer !== 0 ? sk.inet_daddr : sk.inet_rcv_saddr !== 0 ? sk.inet_rcv_saddr : sk.inet_saddr;
   return 0;
 }
 

@@ -72,14 +72,14 @@ export function __inet_stream_connect(
       case SS_CONNECTED:
         return -EISCONN;
       case SS_CONNECTING:
-        err = sk.defer_connect === 0 ? -EALREADY : is_sendmsg ? -EINPROGRESS : -EISCONN;
+        err = sk.slow.defer_connect === 0 ? -EALREADY : is_sendmsg ? -EINPROGRESS : -EISCONN;
         break;
       case SS_UNCONNECTED:
         if (sk.sk_state !== TCP_CLOSE) return -EISCONN;
         err = addr === null ? -EINVAL : sk.sk_prot.connect(sk, addr);
         if (err < 0) return err;
         sock.state = SS_CONNECTING;
-        if (sk.defer_connect !== 0) return 0;
+        if (sk.slow.defer_connect !== 0) return 0;
         err = -EINPROGRESS;
         break;
       default:
@@ -91,7 +91,7 @@ export function __inet_stream_connect(
     const timeo = sock_sndtimeo(sk, (flags & O_NONBLOCK) !== 0);
     if (timeo === 0 || task === null) return err;
     // Data that the SYN had no room for follows with the ACK.
-    if (sk.fastopen_req !== null && sk.fastopen_req.data !== null) sk.sk_write_pending = 1;
+    if (sk.slow.fastopen_req !== null && sk.slow.fastopen_req.data !== null) sk.sk_write_pending = 1;
     prepare_to_wait(sk.sk_wq, task);
     return schedule_timeout(task, timeo) ? -ERESTARTSYS : err;
   }

@@ -3,6 +3,7 @@ import { HZ } from '../../time/timer.ts';
 import { TCP_LISTEN } from '../core/sock.ts';
 import type { tcp_fastopen_context } from './tcp_fastopen.ts';
 import type { tcp_request_sock, tcp_sock } from './tcp_sock.ts';
+import { own_slow } from './tcp_sock.ts';
 
 /** struct request_sock_queue */
 export class request_sock_queue {
@@ -67,7 +68,7 @@ export function fastopen_queue_renew(old: fastopen_queue): fastopen_queue {
  */
 export function reqsk_fastopen_remove(sk: tcp_sock, req: tcp_request_sock, reset: boolean): void {
   const fastopenq = req.fastopenq as fastopen_queue;
-  sk.fastopen_rsk = null;
+  own_slow(sk).fastopen_rsk = null;
   fastopenq.qlen--;
   // Not accepted yet, or nobody would look at the list.
   if (req.sk !== null || !reset || (req.rsk_listener as tcp_sock).sk_state !== TCP_LISTEN) return;

@@ -127,7 +127,7 @@ function tcp_need_reset(state: number): boolean {
 
 /** tcp_done: the connection is over; without a program, so is the sock. */
 export function tcp_done(sk: tcp_sock): void {
-  const { fastopen_rsk: req } = sk;
+  const { fastopen_rsk: req } = sk.slow;
   if (sk.sk_state === TCP_SYN_SENT || sk.sk_state === TCP_SYN_RECV) sk.sk_net.ipv4.mib.TcpAttemptFails++;
   tcp_set_state(sk, TCP_CLOSE);
   tcp_clear_xmit_timers(sk);
@@ -268,7 +268,7 @@ export function tcp_close(sk_: sock): void {
   }
   if (sk.sk_state === TCP_CLOSE) {
     // Aborted before its client has answered the SYN/ACK.
-    if (sk.fastopen_rsk !== null) reqsk_fastopen_remove(sk, sk.fastopen_rsk, false);
+    if (sk.slow.fastopen_rsk !== null) reqsk_fastopen_remove(sk, sk.slow.fastopen_rsk, false);
     inet_csk_destroy_sock(sk);
   }
 }
@@ -297,7 +297,7 @@ export function tcp_disconnect(sk_: sock): number {
     sk.sk_err = ECONNRESET;
   }
   tcp_clear_xmit_timers(sk);
-  if (sk.fastopen_rsk !== null) reqsk_fastopen_remove(sk, sk.fastopen_rsk, false);
+  if (sk.slow.fastopen_rsk !== null) reqsk_fastopen_remove(sk, sk.slow.fastopen_rsk, false);
   sk.sk_receive_queue.purge(SKB_DROP_REASON.QUEUE_PURGE);
   sk.copied_seq = sk.rcv_nxt;
   tcp_write_queue_purge(sk);
@@ -369,13 +369,6 @@ function tcp_reset_numbers(sk: tcp_sock): void {
   sk.rate_delivered = 0;
   sk.rate_interval_us = 0;
   tcp_free_fastopen_req(sk);
-  sk.defer_connect = 0;
-  sk.fastopen_client_fail = 0;
-  sk.syn_fastopen = 0;
-  sk.syn_fastopen_exp = 0;
-  sk.syn_fastopen_ch = 0;
-  sk.syn_data = 0;
-  sk.syn_data_acked = 0;
   const slow = slow_if_any(sk);
   if (slow === null) return;
   slow.icsk_probes_tstamp = 0;
@@ -402,6 +395,14 @@ function tcp_reset_numbers(sk: tcp_sock): void {
   slow.rack_reo_wnd_persist = 0;
   slow.rack_dsack_seen = 0;
   slow.mtu_info = 0;
+  slow.defer_connect = 0;
+  slow.fastopen_client_fail = 0;
+  slow.syn_fastopen = 0;
+  slow.syn_fastopen_exp = 0;
+  slow.syn_fastopen_ch = 0;
+  slow.syn_data = 0;
+  slow.syn_data_acked = 0;
+  slow.syn_fastopen_child = 0;
 }
 
 // ---- events ---------------------------------------------------------------------------------------------------------
@@ -446,7 +447,7 @@ export function tcp_poll(sk_: sock): number {
   let mask = 0;
   if (shutdown === SHUTDOWN_MASK || state === TCP_CLOSE) mask |= POLLHUP;
   if ((shutdown & RCV_SHUTDOWN) !== 0) mask |= POLLIN | POLLRDNORM | POLLRDHUP;
-  if (state !== TCP_SYN_SENT && (state !== TCP_SYN_RECV || sk.fastopen_rsk !== null)) {
+  if (state !== TCP_SYN_SENT && (state !== TCP_SYN_RECV || sk.slow.fastopen_rsk !== null)) {
     let target = sk.opts.sk_rcvlowat;
     if (sk.slow.urg_data !== 0 && sk.slow.urg_seq === sk.copied_seq && !sk.opts.sk_urginline) target++;
     if (tcp_epollin_ready(sk, target)) mask |= POLLIN | POLLRDNORM;
@@ -459,7 +460,7 @@ export function tcp_poll(sk_: sock): number {
       sk.sk_nospace = true;
     }
     if ((sk.slow.urg_data & TCP_URG_VALID) !== 0) mask |= POLLPRI;
-  } else if (state === TCP_SYN_SENT && sk.defer_connect !== 0) {
+  } else if (state === TCP_SYN_SENT && sk.slow.defer_connect !== 0) {
     // The SYN waits for data to go with.
     mask |= POLLOUT | POLLWRNORM;
   }

@@ -251,7 +251,6 @@ function tcp_create_openreq_child(sk: tcp_sock, req: tcp_request_sock, skb: sk_b
   child.nonagle = sk.nonagle;
   child.icsk_ack_pingpong = sk.icsk_ack_pingpong;
   child.icsk_ca_ops = sk.icsk_ca_ops;
-  child.fastopen_no_cookie = sk.fastopen_no_cookie;
   child.rx_opt.user_mss = sk.rx_opt.user_mss;
 
   child.inet_num = req.ir_num;

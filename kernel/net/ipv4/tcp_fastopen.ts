@@ -33,6 +33,7 @@ import {
   ICSK_TIME_RETRANS,
   MAX_TCP_OPTION_SPACE,
   own_rtx_queue,
+  own_slow,
   own_write_queue,
   TCP_CHRONO_BUSY,
   TCPHDR_ACK,
@@ -44,6 +45,7 @@ import {
   tcp_jiffies,
   type tcp_request_sock,
   tcp_rtx_queue_head,
+  tcp_skb_cb_init,
   type tcp_sock,
   tcp_stream_alloc_skb,
   th_window,
@@ -228,7 +230,7 @@ function cookie_check(
 function tcp_fastopen_no_cookie(sk: tcp_sock, dst: dst_entry | null, flag: number): boolean {
   return (
     (sk.sk_net.ipv4.tcp_fastopen & flag) !== 0 ||
-    sk.fastopen_no_cookie !== 0 ||
+    sk.opts.fastopen_no_cookie !== 0 ||
     (dst !== null && dst_metric(dst, RTAX_FASTOPEN_NO_COOKIE) !== 0)
   );
 }
@@ -268,13 +270,16 @@ export function tcp_fastopen_add_skb(sk: tcp_sock, skb: sk_buff): void {
   skb_pull(clone, header);
   sk_forced_mem_schedule(sk, clone.truesize);
   tcp_set_owner_r(clone, sk);
-  clone.seq = (clone.seq + 1) | 0;
-  clone.tcp_flags &= ~TCPHDR_SYN;
+  tcp_skb_cb_init(clone);
+  clone.seq = (skb.seq + 1) | 0;
+  clone.end_seq = skb.end_seq;
+  clone.tcp_flags = skb.tcp_flags & ~TCPHDR_SYN;
+  clone.ip_dsfield = skb.ip_dsfield;
   sk.rcv_nxt = clone.end_seq;
   sk.sk_receive_queue.push(clone);
   const tp = sk.kernel.trace.sock_queue_rcv_skb;
   if (tp !== null) tp(clone, sk);
-  sk.syn_data_acked = 1;
+  own_slow(sk).syn_data_acked = 1;
   sk.bytes_received = clone.len;
   if ((clone.tcp_flags & TCPHDR_FIN) !== 0) tcp_fin(sk);
 }
@@ -286,7 +291,7 @@ function tcp_fastopen_create_child(sk: tcp_sock, skb: sk_buff, req: tcp_request_
   const fastopenq = sk.fastopenq as fastopen_queue;
   fastopenq.qlen++;
   req.fastopenq = fastopenq;
-  child.fastopen_rsk = req;
+  own_slow(child).fastopen_rsk = req;
   // RFC 7323 2.2: a SYN's window is not scaled.
   child.snd_wnd = th_window(skb);
   child.max_window = child.snd_wnd;
@@ -347,6 +352,7 @@ export function tcp_try_fastopen(
         foc.len = -1;
       }
       mib.TcpExtTCPFastOpenPassive++;
+      own_slow(child).syn_fastopen_child = 1;
       return child;
     }
     mib.TcpExtTCPFastOpenPassiveFail++;
@@ -358,14 +364,14 @@ export function tcp_try_fastopen(
 
 /** tcp_passive_fastopen: made out of a SYN whose client has not answered the SYN/ACK yet. */
 export function tcp_passive_fastopen(sk: tcp_sock): boolean {
-  return sk.sk_state === TCP_SYN_RECV && sk.fastopen_rsk !== null;
+  return sk.sk_state === TCP_SYN_RECV && sk.slow.fastopen_rsk !== null;
 }
 
 // ---- client ---------------------------------------------------------------------------------------------------------
 
 /** tcp_free_fastopen_req */
 export function tcp_free_fastopen_req(sk: tcp_sock): void {
-  sk.fastopen_req = null;
+  own_slow(sk).fastopen_req = null;
 }
 
 /**
@@ -384,7 +390,7 @@ function tcp_fastopen_cookie_check(sk: tcp_sock, cookie: tcp_fastopen_cookie): b
     return true;
   }
   if (cookie.len > 0) return true;
-  sk.fastopen_client_fail = TFO_COOKIE_UNAVAILABLE;
+  own_slow(sk).fastopen_client_fail = TFO_COOKIE_UNAVAILABLE;
   return false;
 }
 
@@ -393,16 +399,16 @@ function tcp_fastopen_cookie_check(sk: tcp_sock, cookie: tcp_fastopen_cookie): b
  * does; else the SYN shall ask for a cookie.
  */
 export function tcp_fastopen_defer_connect(sk: tcp_sock): boolean {
-  if (sk.fastopen_connect === 0 || sk.fastopen_req !== null) return false;
+  if (sk.opts.fastopen_connect === 0 || sk.slow.fastopen_req !== null) return false;
   const request = new tcp_fastopen_request();
   const { mss_clamp } = sk.rx_opt;
   const good = tcp_fastopen_cookie_check(sk, request.cookie);
   sk.rx_opt.mss_clamp = mss_clamp;
   if (good) {
-    sk.defer_connect = 1;
+    own_slow(sk).defer_connect = 1;
     return true;
   }
-  sk.fastopen_req = request;
+  own_slow(sk).fastopen_req = request;
   return false;
 }
 
@@ -417,7 +423,7 @@ export function tcp_sendmsg_fastopen(sk: tcp_sock, msg: msghdr, size: number): n
   const state = ipv4.tcp.fastopen;
   const { msg_name: addr, msg_task: task } = msg;
   state.copied_syn = 0;
-  let request = sk.fastopen_req;
+  let request = sk.slow.fastopen_req;
   const begun = request !== null && task !== null && request.task === task && task.call.restarted;
   if (!begun) {
     if ((ipv4.tcp_fastopen & TFO_CLIENT_ENABLE) === 0) return -EOPNOTSUPP;
@@ -427,8 +433,8 @@ export function tcp_sendmsg_fastopen(sk: tcp_sock, msg: msghdr, size: number): n
     request.data = msg;
     request.size = size;
     request.task = task;
-    sk.fastopen_req = request;
-    if (sk.defer_connect !== 0 && tcp_connect(sk) < 0) {
+    own_slow(sk).fastopen_req = request;
+    if (sk.slow.defer_connect !== 0 && tcp_connect(sk) < 0) {
       // As when connect(2) fails.
       tcp_set_state(sk, TCP_CLOSE);
       sk.inet_dport = 0;
@@ -438,10 +444,10 @@ export function tcp_sendmsg_fastopen(sk: tcp_sock, msg: msghdr, size: number): n
   const err = __inet_stream_connect(sk.sk_socket as socket, addr, flags, task, begun, true);
   if (err === -ERESTARTSYS) return err;
   // A connection that failed has taken it along.
-  if (sk.fastopen_req !== null) {
-    state.copied_syn = sk.fastopen_req.copied;
+  if (sk.slow.fastopen_req !== null) {
+    state.copied_syn = sk.slow.fastopen_req.copied;
     tcp_free_fastopen_req(sk);
-    sk.defer_connect = 0;
+    own_slow(sk).defer_connect = 0;
   }
   return err;
 }
@@ -478,7 +484,7 @@ function transmit_syn_data(sk: tcp_sock, syn: sk_buff, skb: sk_buff, fo: tcp_fas
   skb.seq = (skb.seq + 1) | 0;
   skb.tcp_flags = TCPHDR_ACK | TCPHDR_PSH;
   if (err === 0) {
-    sk.syn_data = fo.copied > 0 ? 1 : 0;
+    own_slow(sk).syn_data = fo.copied > 0 ? 1 : 0;
     own_rtx_queue(sk).push(skb);
     sk.sk_net.ipv4.mib.TcpExtTCPOrigDataSent++;
   } else {
@@ -495,7 +501,7 @@ function transmit_syn_data(sk: tcp_sock, syn: sk_buff, skb: sk_buff, fo: tcp_fas
  * @returns as tcp_transmit_skb
  */
 export function tcp_send_syn_data(sk: tcp_sock, syn: sk_buff): number {
-  const fo = sk.fastopen_req as tcp_fastopen_request;
+  const fo = sk.slow.fastopen_req as tcp_fastopen_request;
   const { rx_opt } = sk;
   rx_opt.mss_clamp = sk.advmss;
   if (tcp_fastopen_cookie_check(sk, fo.cookie)) {
@@ -514,7 +520,7 @@ export function tcp_send_syn_data(sk: tcp_sock, syn: sk_buff): number {
   // Without data, but with a request for a cookie.
   if (fo.cookie.len > 0) fo.cookie.len = 0;
   const err = tcp_transmit_skb(sk, syn, true);
-  if (err !== 0) sk.syn_fastopen = 0;
+  if (err !== 0) own_slow(sk).syn_fastopen = 0;
   fo.cookie.len = -1;
   return err;
 }
@@ -526,7 +532,7 @@ export function tcp_send_syn_data(sk: tcp_sock, syn: sk_buff): number {
 export function tcp_rcv_fastopen_synack(sk: tcp_sock, synack: sk_buff, cookie: tcp_fastopen_cookie): boolean {
   const { mib, tcp } = sk.sk_net.ipv4;
   const { rx_opt } = sk;
-  const data = sk.syn_data !== 0 ? tcp_rtx_queue_head(sk) : null;
+  const data = sk.slow.syn_data !== 0 ? tcp_rtx_queue_head(sk) : null;
   let mss = rx_opt.mss_clamp;
   let syn_drop = false;
   let try_exp = 0;
@@ -539,25 +545,25 @@ export function tcp_rcv_fastopen_synack(sk: tcp_sock, synack: sk_buff, cookie: t
     tcp_parse_options(sk.sk_net, synack, opt, 0);
     mss = opt.mss_clamp;
   }
-  if (sk.syn_fastopen === 0) {
+  if (sk.slow.syn_fastopen === 0) {
     // Nobody has asked for it.
     cookie.len = -1;
   } else if (sk.slow.total_retrans !== 0) {
     // Only the SYN that was sent again has arrived, it seems: the one with data, or its answer, was lost.
     syn_drop = cookie.len < 0 && data !== null;
-  } else if (cookie.len < 0 && sk.syn_data === 0) {
-    try_exp = sk.syn_fastopen_exp !== 0 ? 2 : 1;
+  } else if (cookie.len < 0 && sk.slow.syn_data === 0) {
+    try_exp = sk.slow.syn_fastopen_exp !== 0 ? 2 : 1;
   }
   tcp_fastopen_cache_set(sk, mss, cookie, syn_drop, try_exp);
   if (data !== null) {
-    sk.fastopen_client_fail = sk.slow.total_retrans !== 0 ? TFO_SYN_RETRANSMITTED : TFO_DATA_NOT_ACKED;
+    own_slow(sk).fastopen_client_fail = sk.slow.total_retrans !== 0 ? TFO_SYN_RETRANSMITTED : TFO_DATA_NOT_ACKED;
     for (let skb: sk_buff | null = data; skb !== null; skb = skb.next) tcp_mark_skb_lost(sk, skb);
     tcp_non_congestion_loss_retransmit(sk);
     mib.TcpExtTCPFastOpenActiveFail++;
     return true;
   }
-  sk.syn_data_acked = sk.syn_data;
-  if (sk.syn_data_acked !== 0) {
+  own_slow(sk).syn_data_acked = sk.slow.syn_data;
+  if (sk.slow.syn_data_acked !== 0) {
     mib.TcpExtTCPFastOpenActive++;
     // SYN and data were one packet.
     if (sk.delivered > 1) sk.delivered--;
@@ -586,7 +592,7 @@ function tcp_fastopen_active_should_disable(sk: tcp_sock): boolean {
   const timeout = seconds * HZ * 2 ** Math.min(times - 1, 6);
   if (tcp_jiffies(sk.kernel) < stamp + timeout) return true;
   // If this connection gets its data, all is well again.
-  sk.syn_fastopen_ch = 1;
+  own_slow(sk).syn_fastopen_ch = 1;
   return false;
 }
 
@@ -595,12 +601,12 @@ function tcp_fastopen_active_should_disable(sk: tcp_sock): boolean {
  * before it never: a black hole. Data has come after a while of caution, not just over the loopback: that is over.
  */
 export function tcp_fastopen_active_disable_ofo_check(sk: tcp_sock): void {
-  if (sk.syn_fastopen === 0) return;
+  if (sk.slow.syn_fastopen === 0) return;
   const { fastopen } = sk.sk_net.ipv4.tcp;
   if (sk.data_segs_in === 0) {
     const skb = sk.slow.out_of_order_queue.first;
     if (skb !== null && skb.next === null && (skb.tcp_flags & TCPHDR_FIN) !== 0) tcp_fastopen_active_disable(sk);
-  } else if (sk.syn_fastopen_ch !== 0 && fastopen.active_disable_times !== 0) {
+  } else if (sk.slow.syn_fastopen_ch !== 0 && fastopen.active_disable_times !== 0) {
     const dst = sk.sk_dst_cache;
     if (dst === null || (dst.dev.flags & IFF_LOOPBACK) === 0) fastopen.active_disable_times = 0;
   }
@@ -608,7 +614,7 @@ export function tcp_fastopen_active_disable_ofo_check(sk: tcp_sock): void {
 
 /** tcp_fastopen_active_detect_blackhole: a timeout; at the third one in a row, or the last, Fast Open is to blame. */
 export function tcp_fastopen_active_detect_blackhole(sk: tcp_sock, expired: boolean): void {
-  if ((sk.syn_fastopen | sk.syn_data | sk.syn_data_acked) === 0) return;
+  if ((sk.slow.syn_fastopen | sk.slow.syn_data | sk.slow.syn_data_acked) === 0) return;
   const { icsk_retransmits: timeouts } = sk;
   if (timeouts === 2 || (timeouts < 2 && expired)) tcp_fastopen_active_disable(sk);
 }

@@ -74,6 +74,7 @@ import {
   TCP_DELACK_MAX,
   TCP_ECN_OK,
   TCP_HLEN,
+  TCP_INFINITE_SSTHRESH,
   TCP_MAX_QUICKACKS,
   TCP_PAWS_WINDOW,
   TCP_TIMEOUT_FALLBACK,
@@ -334,6 +335,8 @@ function fast_path(sk: tcp_sock, skb: sk_buff): boolean {
 
 /** tcp_init_metrics: without a sample from the handshake the RTO is 3 s (RFC 6298 5.7). */
 function tcp_init_metrics(sk: tcp_sock): void {
+  // A SYN that was lost says nothing of the capacity of the path.
+  sk.snd_ssthresh = TCP_INFINITE_SSTHRESH;
   if (sk.srtt_us !== 0) return;
   sk.rttvar_us = jiffies_to_usecs(TCP_TIMEOUT_FALLBACK);
   sk.mdev_us = sk.rttvar_us;
@@ -458,7 +461,7 @@ function tcp_rcv_synsent_state_process(sk: tcp_sock, skb: sk_buff): number {
   tcp_initialize_rcv_mss(sk);
   sk.copied_seq = sk.rcv_nxt;
   tcp_finish_connect(sk, skb);
-  const fail = (sk.syn_fastopen | sk.syn_data) !== 0 && tcp_rcv_fastopen_synack(sk, skb, foc);
+  const fail = (sk.slow.syn_fastopen | sk.slow.syn_data) !== 0 && tcp_rcv_fastopen_synack(sk, skb, foc);
   if (!sk.sk_dead) sk.sk_state_change(sk);
   // Data of the SYN is on its way again, with the ACK.
   if (fail) return -1;
@@ -531,7 +534,7 @@ function tcp_rcv_synrecv_state_fastopen(sk: tcp_sock, req: tcp_request_sock): vo
 function syn_recv_to_established(sk: tcp_sock, skb: sk_buff): void {
   // The SYN/ACK counts as delivered; no ACK has counted it.
   sk.delivered++;
-  const { fastopen_rsk: req } = sk;
+  const { fastopen_rsk: req } = sk.slow;
   // A child of a SYN cookie, or of a simultaneous open: its timestamps are the first sample.
   if (sk.srtt_us === 0) tcp_synack_rtt_meas(sk, req?.snt_synack ?? 0, req !== null && req.num_retrans !== 0);
   // Before the buffers are sized, which is done in segments as they will come.
@@ -613,7 +616,7 @@ export function tcp_rcv_state_process(sk: tcp_sock, skb: sk_buff): number {
   }
   tcp_mstamp_refresh(sk);
   sk.rx_opt.saw_tstamp = 0;
-  const { fastopen_rsk: req } = sk;
+  const { fastopen_rsk: req } = sk.slow;
   if (req !== null && tcp_check_req(sk, skb, req, true) === null) {
     tcp_drop_reason(sk, skb, skb.cb0);
     return 0;

@@ -622,7 +622,7 @@ export function tcp_v4_err(skb: sk_buff, info: number): number {
   }
   const sk = found as tcp_sock;
   if (sk.sk_state === TCP_CLOSE || tcp_min_ttl_drop(sk, ram.u8[iph + 8] as number)) return 0;
-  const { fastopen_rsk: fastopen } = sk;
+  const { fastopen_rsk: fastopen } = sk.slow;
   // Of a child made out of a SYN, the SYN/ACK may be meant.
   if (!between(seq, fastopen !== null ? fastopen.snt_isn : sk.snd_una, sk.snd_nxt)) {
     mib.TcpExtOutOfWindowIcmps++;
@@ -708,7 +708,7 @@ export const tcp_request_sock_ipv4_ops: tcp_request_sock_ops = {
       const { mib } = sk.sk_net.ipv4;
       mib.TcpRetransSegs++;
       mib.TcpExtTCPSynRetrans++;
-      if (sk.fastopen_rsk !== null) own_slow(sk).total_retrans++;
+      if (sk.slow.fastopen_rsk !== null) own_slow(sk).total_retrans++;
       req.num_retrans++;
     }
     return err;

@@ -76,14 +76,25 @@ export class tcp_metrics_table {
     return tm;
   }
 
-  /** tcp_metrics_flush_all */
-  flush(): void {
-    this.rows.fill(null);
+  /** tcp_metrics_flush_all, tcp_metrics_nl_cmd_del: forgets those that `which` names. */
+  flush(which: (tm: tcp_metrics_block) => boolean): void {
+    const { rows } = this;
+    for (let row = 0; row < TCP_METRICS_ROWS; row++) {
+      const kept = [...this.row(row)].filter(tm => !which(tm));
+      kept.forEach((tm, i) => {
+        tm.tcpm_next = kept[i + 1] ?? null;
+      });
+      rows[row] = kept[0] ?? null;
+    }
+  }
+
+  private *row(row: number): Generator<tcp_metrics_block, undefined, undefined> {
+    for (let tm = this.rows[row] as tcp_metrics_block | null; tm !== null; tm = tm.tcpm_next) yield tm;
   }
 
   /** tcp_metrics_nl_dump: all of them, by row. */
   *entries(): Generator<tcp_metrics_block, undefined, undefined> {
-    for (const first of this.rows) for (let tm = first; tm !== null; tm = tm.tcpm_next) yield tm;
+    for (let row = 0; row < TCP_METRICS_ROWS; row++) yield* this.row(row);
   }
 }
 

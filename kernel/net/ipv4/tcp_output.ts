@@ -320,13 +320,13 @@ function tcp_syn_options(sk: tcp_sock, opts: tcp_out_options): number {
     opts.options |= OPTION_SACK_ADVERTISE;
     if ((opts.options & OPTION_TS) === 0) size += TCPOLEN_SACKPERM_ALIGNED;
   }
-  const cookie = sk.fastopen_req?.cookie;
+  const cookie = sk.slow.fastopen_req?.cookie;
   if (cookie !== undefined && cookie.len >= 0) {
     const fastopen = tcp_fastopen_option(opts, cookie, size);
     if (fastopen !== 0) {
       size += fastopen;
-      sk.syn_fastopen = 1;
-      sk.syn_fastopen_exp = cookie.exp;
+      own_slow(sk).syn_fastopen = 1;
+      own_slow(sk).syn_fastopen_exp = cookie.exp;
     }
   }
   return size;
@@ -647,7 +647,7 @@ export function tcp_connect(sk: tcp_sock): number {
   tcp_connect_queue_skb(sk, skb);
   tcp_ecn_send_syn(sk, skb);
   own_rtx_queue(sk).push(skb);
-  const err = sk.fastopen_req === null ? tcp_transmit_skb(sk, skb, true) : tcp_send_syn_data(sk, skb);
+  const err = sk.slow.fastopen_req === null ? tcp_transmit_skb(sk, skb, true) : tcp_send_syn_data(sk, skb);
   // Data of a SYN that could not be sent waits.
   sk.snd_nxt = tcp_send_head(sk)?.seq ?? sk.write_seq;
   sk.pushed_seq = sk.snd_nxt;

@@ -175,7 +175,7 @@ export function tcp_non_congestion_loss_retransmit(sk: tcp_sock): void {
 /** tcp_simple_retransmit: the path takes smaller segments only: the larger ones again, which is no congestion. */
 export function tcp_simple_retransmit(sk: tcp_sock): void {
   // A SYN with data is two packets in the queue, neither of which shows how long it was: both are lost.
-  const mss = sk.syn_data !== 0 && sk.sk_state === TCP_SYN_SENT ? -1 : tcp_current_mss(sk);
+  const mss = sk.slow.syn_data !== 0 && sk.sk_state === TCP_SYN_SENT ? -1 : tcp_current_mss(sk);
   for (let skb = tcp_rtx_queue_head(sk); skb !== null; skb = skb.next) {
     const seglen = skb.gso_segs > 1 ? skb.gso_size : skb.len;
     if (seglen > mss) tcp_mark_skb_lost(sk, skb);

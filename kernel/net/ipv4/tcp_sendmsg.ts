@@ -247,9 +247,9 @@ function tcp_sendmsg_locked(sk: tcp_sock, msg: msghdr, length: number, uarg: ubu
   const { flags, msg_task: task } = msg;
   const timeo = sock_sndtimeo(sk, (flags & MSG_DONTWAIT) !== 0);
   let copied = task === null ? 0 : task.call.progress;
-  if ((flags & MSG_FASTOPEN) !== 0 || sk.defer_connect !== 0) {
+  if ((flags & MSG_FASTOPEN) !== 0 || sk.slow.defer_connect !== 0) {
     // Once a call, however often it has to wait.
-    if (task === null || !task.call.restarted || sk.fastopen_req?.task === task) {
+    if (task === null || !task.call.restarted || sk.slow.fastopen_req?.task === task) {
       const err = tcp_sendmsg_fastopen(sk, msg, length);
       if (err === -ERESTARTSYS) return err;
       copied = sk.sk_net.ipv4.tcp.fastopen.copied_syn;

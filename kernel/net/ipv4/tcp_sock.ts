@@ -27,7 +27,7 @@ import {
   TCP_NO_RTT,
   TCP_TIMEOUT_INIT,
 } from './tcp_constants.ts';
-import type { tcp_fastopen_cookie, tcp_fastopen_request } from './tcp_fastopen.ts';
+import type { tcp_fastopen_cookie } from './tcp_fastopen.ts';
 import { tcp_default_opts, tcp_no_slow, type tcp_opts, type tcp_slow } from './tcp_sock_slow.ts';
 
 export * from './tcp_constants.ts';
@@ -440,22 +440,6 @@ export class tcp_sock extends sock {
   chrono_type = TCP_CHRONO_UNSPEC;
   chrono_start = 0;
   chrono_stat_busy = 0;
-  // Fast Open: what the SYN is to carry, while connect or send is at it; the request of a child of a SYN (tcp_fastopen.ts).
-  fastopen_req: tcp_fastopen_request | null = null;
-  fastopen_rsk: tcp_request_sock | null = null;
-  /** The SYN had the option; the experimental one; data; that was acknowledged (or came with a SYN). */
-  syn_fastopen = 0;
-  syn_fastopen_exp = 0;
-  syn_data = 0;
-  syn_data_acked = 0;
-  /** Fast Open is tried again after it was thought to be blocked. */
-  syn_fastopen_ch = 0;
-  /** TCP_FASTOPEN_CONNECT; connect(2) was called, and its SYN waits for data; TCP_FASTOPEN_NO_COOKIE. */
-  fastopen_connect = 0;
-  defer_connect = 0;
-  fastopen_no_cookie = 0;
-  /** TFO_: why the data of the SYN was not taken. */
-  fastopen_client_fail = 0;
 
   // ---- Of all of them: what not every segment touches, so that the rest lies in as few cache lines as may be.
   // Hash tables (inet_hashtables.ts): its node in the established one, the port it holds and others that do.

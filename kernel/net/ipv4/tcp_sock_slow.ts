@@ -7,7 +7,8 @@ import type { hrtimer } from '../../time/hrtimer.ts';
 import { no_skbs, type sk_buff, sk_buff_head } from '../core/skbuff.ts';
 import { sock_opts } from '../core/sock.ts';
 import { SK_PACING_NONE, TCP_DELACK_MAX, TCP_RTO_MAX, TCP_RTO_MIN } from './tcp_constants.ts';
-import type { tcp_sock } from './tcp_sock.ts';
+import type { tcp_fastopen_request } from './tcp_fastopen.ts';
+import type { tcp_request_sock, tcp_sock } from './tcp_sock.ts';
 
 /** A TCP socket's options: see sock_opts; own_opts before a write. */
 export class tcp_opts extends sock_opts {
@@ -34,6 +35,9 @@ export class tcp_opts extends sock_opts {
   sk_pacing_status = SK_PACING_NONE;
   sk_pacing_shift = 10;
   snd_cwnd_clamp = 0xffffffff;
+  /** TCP_FASTOPEN_CONNECT, TCP_FASTOPEN_NO_COOKIE. */
+  fastopen_connect = 0;
+  fastopen_no_cookie = 0;
 
   override clone(): tcp_opts {
     return Object.assign(new tcp_opts(), this);
@@ -110,6 +114,23 @@ export class tcp_slow {
   mtu_info = 0;
   mtu_probe_seq_start = 0;
   mtu_probe_seq_end = 0;
+
+  // Fast Open (tcp_fastopen.ts): what the SYN is to carry, while connect or send is at it; the request of a child of a SYN.
+  fastopen_req: tcp_fastopen_request | null = null;
+  fastopen_rsk: tcp_request_sock | null = null;
+  /** The SYN had the option; the experimental one; data; that was acknowledged (or came with a SYN). */
+  syn_fastopen = 0;
+  syn_fastopen_exp = 0;
+  syn_data = 0;
+  syn_data_acked = 0;
+  /** It came of a SYN (TCPI_OPT_TFO_CHILD). */
+  syn_fastopen_child = 0;
+  /** Fast Open is tried again after it was thought to be blocked. */
+  syn_fastopen_ch = 0;
+  /** connect(2) was called, and its SYN waits for data. */
+  defer_connect = 0;
+  /** TFO_: why the data of the SYN was not taken. */
+  fastopen_client_fail = 0;
 
   constructor(out_of_order_queue: sk_buff_head) {
     this.out_of_order_queue = out_of_order_queue;

@@ -158,12 +158,12 @@ function set_fastopen(sk: tcp_sock, name: number, value: number): number {
   if (value < 0 || value > 1) return -EINVAL;
   if (name === TCP_FASTOPEN_NO_COOKIE) {
     if (state !== TCP_CLOSE && state !== TCP_LISTEN) return -EINVAL;
-    sk.fastopen_no_cookie = value;
+    own_opts(sk).fastopen_no_cookie = value;
     return 0;
   }
   if ((net.ipv4.tcp_fastopen & TFO_CLIENT_ENABLE) === 0) return -EOPNOTSUPP;
   if (state !== TCP_CLOSE) return -EINVAL;
-  sk.fastopen_connect = value;
+  own_opts(sk).fastopen_connect = value;
   return 0;
 }
 
@@ -339,10 +339,10 @@ export function tcp_getsockopt(sk_: sock, level: number, name: number, opt: sock
       opt.value = sk.fastopenq?.max_qlen ?? 0;
       return 0;
     case TCP_FASTOPEN_CONNECT:
-      opt.value = sk.fastopen_connect;
+      opt.value = sk.opts.fastopen_connect;
       return 0;
     case TCP_FASTOPEN_NO_COOKIE:
-      opt.value = sk.fastopen_no_cookie;
+      opt.value = sk.opts.fastopen_no_cookie;
       return 0;
     case TCP_FASTOPEN_KEY:
       opt.bytes = tcp_fastopen_get_cipher(sk.sk_net, sk);
@@ -367,6 +367,7 @@ export const TCPI_OPT_WSCALE = 4;
 export const TCPI_OPT_ECN = 8;
 export const TCPI_OPT_ECN_SEEN = 16;
 export const TCPI_OPT_SYN_DATA = 32;
+export const TCPI_OPT_TFO_CHILD = 128;
 
 /**
  * Fields of struct tcp_info (include/uapi/linux/tcp.h, Linux 6.18), in its order: name, offset, bytes. Bit fields are
@@ -524,8 +525,9 @@ export function tcp_get_info(sk: tcp_sock): tcp_info {
   }
   if ((sk.ecn_flags & TCP_ECN_OK) !== 0) info.tcpi_options |= TCPI_OPT_ECN;
   if ((sk.ecn_flags & TCP_ECN_SEEN) !== 0) info.tcpi_options |= TCPI_OPT_ECN_SEEN;
-  if (sk.syn_data_acked !== 0) info.tcpi_options |= TCPI_OPT_SYN_DATA;
-  info.tcpi_fastopen_client_fail = sk.fastopen_client_fail;
+  if (sk.slow.syn_data_acked !== 0) info.tcpi_options |= TCPI_OPT_SYN_DATA;
+  if (sk.slow.syn_fastopen_child !== 0) info.tcpi_options |= TCPI_OPT_TFO_CHILD;
+  info.tcpi_fastopen_client_fail = sk.slow.fastopen_client_fail;
   info.tcpi_rto = jiffies_to_usecs(sk.icsk_rto);
   info.tcpi_ato = jiffies_to_usecs(Math.min(sk.icsk_ack_ato, sk.opts.icsk_delack_max));
   info.tcpi_snd_mss = sk.mss_cache;

@@ -357,8 +357,8 @@ function tcp_fastopen_synack_timer(sk: tcp_sock, req: tcp_request_sock): void {
 /** tcp_retransmit_timer: the RTO (RFC 6298 5.4 to 5.7). */
 export function tcp_retransmit_timer(sk: tcp_sock): void {
   const { ipv4 } = sk.sk_net;
-  if (sk.fastopen_rsk !== null) {
-    tcp_fastopen_synack_timer(sk, sk.fastopen_rsk);
+  if (sk.slow.fastopen_rsk !== null) {
+    tcp_fastopen_synack_timer(sk, sk.slow.fastopen_rsk);
     return;
   }
   const skb = tcp_rtx_queue_head(sk);
