@@ -25,7 +25,10 @@ import {
   NETIF_F_RXCSUM,
   NETIF_F_TSO,
   type net_device,
+  type net_device_ops,
 } from '../../kernel/net/core/netdevice.ts';
+import { skb_tx_timestamp } from '../../kernel/net/core/skb_tstamp.ts';
+import { skb_orphan } from '../../kernel/net/core/skbuff.ts';
 import { SO_TYPE, SOL_SOCKET } from '../../kernel/net/core/sock.ts';
 import { ip_route_add } from '../../kernel/net/ipv4/fib.ts';
 import { type tcp_info, tcp_info_parse } from '../../kernel/net/ipv4/tcp_sockopt.ts';
@@ -68,6 +71,11 @@ export interface DrillOptions {
    * device of packetdrill; false: through the card, as a train of full-sized segments or as fragments.
    */
   readonly whole?: boolean;
+  /**
+   * A packet is off its socket's books when the driver gets it, as with the TUN device of packetdrill. False: when the
+   * card has sent it, so that TCP's small queues wait for that. Default true.
+   */
+  readonly orphan?: boolean;
   /** Checksums made and checked by the card. Default true. */
   readonly checksums?: boolean;
   /** Settings made before the interface comes up, by Linux's names. */
@@ -270,6 +278,7 @@ export class DrillHost {
       this.device = kernel.init_net.dev_get_by_name('eth0') as net_device;
       const failed = this.host.exec(() => dev_set_mtu(this.device, mtu));
       if (failed < 0) throw new RangeError(`mtu ${mtu}: ${errno_name(failed)}`);
+      if (options.orphan !== false) this.orphanSent();
       this.host.up('eth0', address, prefixLength);
       this.offloads(options);
       // A first packet must not wait for the link.
@@ -716,6 +725,22 @@ export class DrillHost {
     if (off === 0) return;
     const failed = this.host.exec(() => ethtool_set_features(this.device, off & this.device.hw_features, 0));
     if (failed < 0 || (this.device.features & off) !== 0) throw new Error(`offloads: ${errno_name(failed)}`);
+  }
+
+  /** tun_net_xmit's skb_orphan, before the driver's ndo_start_xmit; and, as there, no byte queue limits before it. */
+  private orphanSent(): void {
+    const device = this.device as net_device & { netdev_ops: net_device_ops };
+    for (const txq of device._tx) txq.dql.min_limit = txq.dql.max_limit;
+    const { netdev_ops: ops } = device;
+    device.netdev_ops = {
+      ...ops,
+      ndo_start_xmit(skb, dev) {
+        skb_tx_timestamp(skb);
+        skb.tx_flags = 0;
+        skb_orphan(skb);
+        return ops.ndo_start_xmit(skb, dev);
+      },
+    };
   }
 
   private startCapture(): PcapngWriter {

@@ -30,7 +30,8 @@ export const ODD: readonly Script[] = [
     rtt: 10,
     win: 2000,
     options: 'mss 1460,sackOK,nop,nop,nop,wscale 7',
-    sysctl: { tcp_mtu_probing: 2 },
+    // TSO sizes, and with them PSH, would else hang on the fraction of a ms by which the RTT differs.
+    sysctl: { tcp_mtu_probing: 2, tcp_min_tso_segs: 40 },
     steps: [
       '+0 w 20000',
       '+0 i',

@@ -190,11 +190,12 @@ export const WINDOWS: readonly Script[] = [
     name: 'hystart',
     rtt: 50,
     win: 2000,
+    // Not 1 ms apart: tcp_tso_should_defer looks whether that has passed.
     steps: [
       '+0 w 100000',
-      ...range(30).map(i => `+${i === 0 || i === 10 ? 50 : 1} < . 1:1(0) ack ${1001 + i * 1000} win 2000`),
+      ...range(30).map(i => `+${i === 0 || i === 10 ? 50 : 1.4} < . 1:1(0) ack ${1001 + i * 1000} win 2000`),
       '+0 i',
-      ...range(20).map(i => `+${i === 0 ? 70 : 1} < . 1:1(0) ack ${31001 + i * 1000} win 2000`),
+      ...range(20).map(i => `+${i === 0 ? 70 : 1.4} < . 1:1(0) ack ${31001 + i * 1000} win 2000`),
       '+0 i',
     ],
   },

@@ -36,7 +36,7 @@ subprocess.run("ip link set lo up", shell=True, check=True)
 tun = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
 fcntl.ioctl(tun, TUNSETIFF, struct.pack("16sH", b"tun0", IFF_TUN | IFF_NO_PI))
 subprocess.run(
-    f"ip addr add {HOST}/24 dev tun0; ip link set tun0 gso_max_segs 1 up; ip route add 192.0.2.0/24 dev tun0", shell=True, check=True
+    f"ip addr add {HOST}/24 dev tun0; ip link set tun0 up; ip route add 192.0.2.0/24 dev tun0", shell=True, check=True
 )
 for name, value in script["sysctl"].items():
     where = "net/core" if name in ("rmem_max", "wmem_max") else "net/ipv4"

@@ -78,6 +78,7 @@ export function playOurs(given: Script): Told[] {
     win: script.win,
     rtt: script.rtt / 1000,
     ecn: script.ecn,
+    gso: true,
     sysctl: { ...script.sysctl, tcp_congestion_control: script.cc } as Record<string, number | string>,
     rmemMax: Number(readFileSync('/proc/sys/net/core/rmem_max', 'utf8')),
   });

@@ -876,7 +876,7 @@ write C 1000
 write C 1000
 outq C
 poll C
-+1 end`,
++70 end`,
   TCP_NOTSENT_LOWAT: `${accepted()}
 set C TCP_NOTSENT_LOWAT 3000
 write C 20000

@@ -33,6 +33,7 @@ import {
 } from '../core/sock.ts';
 import { get32 } from './ip_header.ts';
 import { TCP_URG_NOTYET, TCP_URG_VALID, tcp_done, tcp_epollin_ready, tcp_set_state } from './tcp.ts';
+import { tcp_ooo_try_coalesce, tcp_try_coalesce } from './tcp_coalesce.ts';
 import { sk_forced_mem_schedule, sk_rmem_schedule, tcp_set_owner_r, tcp_under_memory_pressure } from './tcp_mem.ts';
 import { tcp_time_wait } from './tcp_minisocks.ts';
 import { tcp_adjust_rcv_ssthresh, tcp_send_ack } from './tcp_output.ts';
@@ -318,15 +319,19 @@ export function tcp_rcv_nxt_update(sk: tcp_sock, seq: number): void {
   sk.rcv_nxt = seq;
 }
 
-/** tcp_queue_rcv: to the receive queue, whose end it continues. Takes the skb. */
-export function tcp_queue_rcv(sk: tcp_sock, skb: sk_buff): void {
+/** tcp_queue_rcv: to the receive queue, whose end it continues. True: it became part of that end, and is still the caller's. */
+export function tcp_queue_rcv(sk: tcp_sock, skb: sk_buff): boolean {
+  const { last: tail } = sk.sk_receive_queue;
+  const eaten = tail !== null && tcp_try_coalesce(sk, tail, skb);
   tcp_rcv_nxt_update(sk, skb.end_seq);
+  const tp = sk.kernel.trace.sock_queue_rcv_skb;
+  if (tp !== null) tp(skb, sk);
+  if (eaten) return true;
   skb.dev = null;
   skb.dst = null;
   tcp_set_owner_r(skb, sk);
   sk.sk_receive_queue.push(skb);
-  const tp = sk.kernel.trace.sock_queue_rcv_skb;
-  if (tp !== null) tp(skb, sk);
+  return false;
 }
 
 /** tcp_data_ready: tells the program, once there is as much as it wants (SO_RCVLOWAT), or no more can come. */
@@ -387,7 +392,7 @@ export function tcp_data_queue(sk: tcp_sock, skb: sk_buff): void {
     sk_forced_mem_schedule(sk, skb.truesize);
   }
   const { len, tcp_flags } = skb;
-  tcp_queue_rcv(sk, skb);
+  const eaten = tcp_queue_rcv(sk, skb);
   if (len !== 0) tcp_event_data_recv(sk, skb);
   if ((tcp_flags & TCPHDR_FIN) !== 0) tcp_fin(sk);
   if (sk.slow.out_of_order_queue.first !== null) {
@@ -397,6 +402,7 @@ export function tcp_data_queue(sk: tcp_sock, skb: sk_buff): void {
   }
   if (sk.rx_opt.num_sacks !== 0) tcp_sack_remove(sk);
   tcp_fast_path_check(sk);
+  if (eaten) consume_skb(skb);
   if (!sk.sk_dead) tcp_data_ready(sk);
 }
 
@@ -418,9 +424,11 @@ function tcp_ofo_queue(sk: tcp_sock): void {
     }
     tcp_rcv_nxt_update(sk, skb.end_seq);
     const fin = (skb.tcp_flags & TCPHDR_FIN) !== 0;
-    sk.sk_receive_queue.push(skb);
     const tp = sk.kernel.trace.sock_queue_rcv_skb;
     if (tp !== null) tp(skb, sk);
+    const { last: tail } = sk.sk_receive_queue;
+    if (tail !== null && tcp_try_coalesce(sk, tail, skb)) consume_skb(skb);
+    else sk.sk_receive_queue.push(skb);
     if (fin) {
       tcp_fin(sk);
       return;
@@ -444,7 +452,13 @@ function tcp_data_queue_ofo(sk: tcp_sock, skb: sk_buff): void {
   own_slow(sk).rcv_ooopack += Math.max(1, skb.gso_segs);
   mib.TcpExtTCPOFOQueue++;
   const { seq, end_seq } = skb;
-  const queued = ofo_insert(sk, skb);
+  const { last } = sk.slow.out_of_order_queue;
+  const eaten = last !== null && tcp_ooo_try_coalesce(sk, last, skb);
+  if (eaten) {
+    if (tcp_is_sack(sk)) tcp_grow_window(sk, skb);
+    consume_skb(skb);
+  }
+  const queued = !eaten && ofo_insert(sk, skb);
   if (tcp_is_sack(sk)) tcp_sack_new_ofo_skb(sk, seq, end_seq);
   if (!queued) return;
   // Without SACK a window that grows would make duplicate ACKs look like something else.
@@ -482,6 +496,11 @@ function ofo_insert(sk: tcp_sock, skb: sk_buff): boolean {
       mib.TcpExtTCPOFOMerge++;
       tcp_drop_reason(sk, old, SKB_DROP_REASON.TCP_OFOMERGE);
     }
+  }
+  if (place !== null && tcp_ooo_try_coalesce(sk, place, skb)) {
+    if (tcp_is_sack(sk)) tcp_grow_window(sk, skb);
+    consume_skb(skb);
+    return false;
   }
   if (place === null) queue.unshift(skb);
   else queue.insert_after(place, skb);

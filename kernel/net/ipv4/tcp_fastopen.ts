@@ -371,7 +371,7 @@ export function tcp_passive_fastopen(sk: tcp_sock): boolean {
 
 /** tcp_free_fastopen_req */
 export function tcp_free_fastopen_req(sk: tcp_sock): void {
-  own_slow(sk).fastopen_req = null;
+  if (sk.slow.fastopen_req !== null) own_slow(sk).fastopen_req = null;
 }
 
 /**

@@ -317,7 +317,7 @@ function fast_path(sk: tcp_sock, skb: sk_buff): boolean {
   if ((skb.ip_dsfield & 3) !== 0) tcp_ecn_received_counters(sk, skb, len - header_len);
   const { ack_seq, seq } = skb;
   skb_pull(skb, header_len);
-  tcp_queue_rcv(sk, skb);
+  const eaten = tcp_queue_rcv(sk, skb);
   tcp_event_data_recv(sk, skb);
   if (ack_seq !== sk.snd_una) {
     tcp_ack(sk, skb, FLAG_DATA);
@@ -327,6 +327,7 @@ function fast_path(sk: tcp_sock, skb: sk_buff): boolean {
     sk.snd_wl1 = seq;
     __tcp_ack_snd_check(sk, false);
   }
+  if (eaten) consume_skb(skb);
   tcp_data_ready(sk);
   return true;
 }

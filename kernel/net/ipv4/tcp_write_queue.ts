@@ -288,8 +288,8 @@ const DEFER_RWND = 3;
 function tcp_tso_should_defer(sk: tcp_sock, skb: sk_buff, max_segs: number): number {
   const { ipv4 } = sk.sk_net;
   if (sk.icsk_ca_state >= TCP_CA_Recovery) return DEFER_NO;
-  // Only while the sender is busy: the last packet went less than a millisecond ago.
-  if (tcp_clock_us(sk.kernel) - sk.tcp_wstamp_us > 1000) return DEFER_NO;
+  // Only while the sender is busy: the last packet went less than a millisecond ago. (Linux: not more; but there this code takes time.)
+  if (tcp_clock_us(sk.kernel) - sk.tcp_wstamp_us >= 1000) return DEFER_NO;
   const send_win = (tcp_wnd_end(sk) - skb.seq) | 0;
   const cong_win = (sk.snd_cwnd - tcp_packets_in_flight(sk)) * sk.mss_cache;
   const limit = Math.min(send_win, cong_win);

@@ -15,6 +15,7 @@ import {
 import { drop_reason_name } from '../../../kernel/net/core/dropreason.ts';
 import type { net } from '../../../kernel/net/core/net_namespace.ts';
 import { NETDEV_TX_OK, type net_device } from '../../../kernel/net/core/netdevice.ts';
+import { skb_tx_timestamp } from '../../../kernel/net/core/skb_tstamp.ts';
 import { consume_skb, netdev_alloc_skb_ip_align, type sk_buff, skb_put } from '../../../kernel/net/core/skbuff.ts';
 import { eth_type_trans, ether_setup } from '../../../kernel/net/ethernet/eth.ts';
 import { inet_addr_add } from '../../../kernel/net/ipv4/devinet.ts';
@@ -68,6 +69,7 @@ export class Segment {
           ndo_start_xmit(skb) {
             sent.push(skb.ram.u8.slice(skb.data, skb.tail));
             sentAt.push(kernel.clock.now);
+            skb_tx_timestamp(skb);
             consume_skb(skb);
             return NETDEV_TX_OK;
           },

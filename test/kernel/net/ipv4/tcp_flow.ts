@@ -88,6 +88,10 @@ export class TcpFlow extends TcpPeer {
     return this.call(sys_recvfrom, this.fd, this.memoryAt, length, 0, null);
   }
 
+  readTo(at: number, length: number): number {
+    return this.call(sys_recvfrom, this.fd, at, length, 0, null);
+  }
+
   set(level: number, name: number, value: number): void {
     const opt = new sockopt();
     opt.value = value;

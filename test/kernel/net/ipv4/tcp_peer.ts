@@ -146,6 +146,7 @@ export class TcpPeer extends Segment {
     call.restarted = false;
     call.progress = 0;
     call.deadline = 0;
+    call.held = null;
     const result = this.exec(() => fn(this.task, ...args));
     call.restarted = true;
     if (result === -ERESTARTSYS) throw new Error(`${fn.name} would block`);
