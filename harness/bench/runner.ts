@@ -51,7 +51,8 @@ export function alternately<T>(
 
 let collect: (() => void) | null = null;
 
-function gc(): void {
+/** Collects garbage: what lives on is then where it stays. */
+export function gc(): void {
   if (collect === null) {
     setFlagsFromString('--expose-gc');
     collect = runInNewContext('gc') as () => void;

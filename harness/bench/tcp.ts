@@ -10,7 +10,7 @@ import { RLIMIT_NOFILE, type Syscalls } from '../../kernel/syscalls.ts';
 import type { Host, Plugged } from '../machine/host.ts';
 import { World } from '../machine/world.ts';
 import { parseMac } from '../packet/address.ts';
-import { allocated, heapUsed, type Result, seconds, summarize } from './runner.ts';
+import { allocated, gc, heapUsed, type Result, seconds, summarize } from './runner.ts';
 import { TcpFloor } from './tcp-floor.ts';
 
 const MSS = 1460;
@@ -252,6 +252,7 @@ export function benchTcpBulk(runs: number, bytes = BULK_BYTES): Result[] {
     for (let i = 0; i < segments; i++) floor.segment();
   };
   for (const warm of [() => plain.feed(bytes), () => large.feed(bytes), runFloor]) warm();
+  gc();
   const rates: [number[], number[]] = [[], []];
   const multiples: [number[], number[]] = [[], []];
   const floors: number[] = [];
@@ -294,6 +295,7 @@ export function benchTcpBulk(runs: number, bytes = BULK_BYTES): Result[] {
 
 function rate(name: string, unit: string, path: TcpPath, count: number, runs: number): Result {
   path.feed(count);
+  gc();
   const rates: number[] = [];
   for (let run = 0; run < runs; run++) rates.push(count / seconds(() => path.feed(count)));
   path.world.finish();

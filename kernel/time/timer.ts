@@ -76,6 +76,9 @@ export class timer_base {
   private readonly population = new Int32Array(LVL_DEPTH + 1);
   /** All buckets before this jiffy have been collected. */
   private clk = 0;
+  /** `jiffies` as it was asked for last, and when. */
+  private asked_at = 0.5;
+  private asked = 0;
   pending = 0;
 
   constructor(kernel: Kernel) {
@@ -86,7 +89,12 @@ export class timer_base {
 
   /** jiffies: whole ticks since the simulation began. */
   jiffies(): number {
-    return Math.floor(this.kernel.clock.now / NSEC_PER_JIFFY);
+    // Asked several times at one moment, and a division each time would show.
+    const { now } = this.kernel.clock;
+    if (now === this.asked_at) return this.asked;
+    this.asked_at = now;
+    this.asked = Math.floor(now / NSEC_PER_JIFFY);
+    return this.asked;
   }
 
   /** The jiffy for which a timer is armed that shall fire `ns` is reached. */
