@@ -1,6 +1,7 @@
 /** The interrupt handlers and the poll. */
 import { NIC } from '../../device/regs/nic.ts';
 import { IRQ_HANDLED, IRQ_NONE, type irqreturn_t } from '../../kernel/include/interrupt.ts';
+import { readl as ioread32, writel as iowrite32 } from '../../kernel/include/io.ts';
 import {
   __napi_schedule,
   napi_complete_done,
@@ -10,7 +11,6 @@ import {
   netif_carrier_on,
   netif_device_detach,
 } from '../../kernel/include/netdevice.ts';
-import { readl as ioread32, writel as iowrite32 } from '../../kernel/include/io.ts';
 import { field, read_at, readl, write_at, writel } from '../lib/io.ts';
 import {
   MAX_INTERRUPT_WORK,
