@@ -182,9 +182,11 @@ export class PageRing {
     b[head + 3] = (length + FCS) >> 8;
     const into = head + HEADER;
     const straight = this.indexOf(this.pstop) - into;
-    if (length <= straight) {
-      if (bytes === b) this.move(into, at, length);
-      else copyBytes(bytes, at, b, into, length);
+    if (bytes === b) {
+      this.move(into, at, Math.min(length, straight));
+      if (length > straight) this.move(this.indexOf(this.pstart), at + straight, length - straight);
+    } else if (length <= straight) {
+      copyBytes(bytes, at, b, into, length);
     } else {
       copyBytes(bytes, at, b, into, straight);
       copyBytes(bytes, at + straight, b, this.indexOf(this.pstart), length - straight);

@@ -54,7 +54,9 @@ export class Link implements Timed {
   readonly overflow: Float64Array;
   readonly latencyNs: number;
   private readonly ends: readonly [Wire, Wire];
-  private readonly fifos: readonly [FrameFifo, FrameFifo];
+  /** What end 0 has sent, and what end 1 has. */
+  private readonly there: FrameFifo;
+  private readonly back: FrameFifo;
   private readonly stations: [Station | null, Station | null];
   private delivering: boolean;
 
@@ -69,10 +71,8 @@ export class Link implements Timed {
     this.overflow = new Float64Array(2);
     this.latencyNs = latencyNs;
     this.ends = [new LinkEnd(this, 0), new LinkEnd(this, 1)];
-    this.fifos = [
-      new FrameFifo({ bytes: memory.bytes, base: memory.base, size: half }, slots),
-      new FrameFifo({ bytes: memory.bytes, base: memory.base + half, size: half }, slots),
-    ];
+    this.there = new FrameFifo({ bytes: memory.bytes, base: memory.base, size: half }, slots);
+    this.back = new FrameFifo({ bytes: memory.bytes, base: memory.base + half, size: half }, slots);
     this.stations = [null, null];
     this.delivering = false;
   }
@@ -89,19 +89,21 @@ export class Link implements Timed {
 
   /** Frames under way. */
   get inFlight(): number {
-    return this.fifos[0].length + this.fifos[1].length;
+    return this.there.length + this.back.length;
   }
 
   get deadline(): number {
-    return Math.min(this.fifos[0].headTime, this.fifos[1].headTime);
+    const { there, back } = this;
+    // Asked at every register access, and nearly always there is nothing.
+    return there.length === 0 && back.length === 0 ? Infinity : Math.min(there.headTime, back.headTime);
   }
 
   /** Delivers what has arrived by `now`, both directions in one order of time. */
   advance(now: number): void {
     // A delivery can make a station send, and its embedder advance us again: the outer call goes on with it.
-    if (this.delivering) return;
+    const { there, back } = this;
+    if (this.delivering || (there.length === 0 && back.length === 0)) return;
     this.delivering = true;
-    const [there, back] = this.fifos;
     for (let at = this.deadline; at <= now && at !== Infinity; at = this.deadline) {
       const from = there.headTime === at ? 0 : 1;
       const fifo = from === 0 ? there : back;
@@ -133,7 +135,7 @@ export class Link implements Timed {
       station.receive(bytes, at, length, fcs, id);
       return;
     }
-    const fifo = from === 0 ? this.fifos[0] : this.fifos[1];
+    const fifo = from === 0 ? this.there : this.back;
     if (!fifo.push(bytes, at, length, 0, fcs, id, time + this.latencyNs)) this.lose(from, id);
   }
 

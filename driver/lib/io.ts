@@ -20,6 +20,19 @@ export function writel<R extends string>(
   iowrite32(io, reg.offset + queue * reg.stride, value);
 }
 
+/**
+ * Where a register that may be read is, for the accesses of every packet and interrupt: each Reg has a shape of its own, so
+ * that looking into one is slow where many come by.
+ */
+export function read_at<R extends string>(reg: Reg<R, Exclude<Access, 'wo'>>, queue = 0): number {
+  return reg.offset + queue * reg.stride;
+}
+
+/** Where a register that may be written is: as read_at. */
+export function write_at<R extends string>(reg: Reg<R, Exclude<Access, 'ro' | 'rc'>>, queue = 0): number {
+  return reg.offset + queue * reg.stride;
+}
+
 /** A field's value in a word of its own register (or descriptor member). */
 export function field<R extends string>(word: Word<NoInfer<R>>, of: Field<R>): number {
   return (word & of.mask) >>> of.lsb;

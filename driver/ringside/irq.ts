@@ -1,6 +1,7 @@
 /** The interrupt handlers and the poll. */
 import { NIC } from '../../device/regs/nic.ts';
 import { IRQ_HANDLED, IRQ_NONE, type irqreturn_t } from '../../kernel/include/interrupt.ts';
+import { readl as ioread32, writel as iowrite32 } from '../../kernel/include/io.ts';
 import {
   __napi_schedule,
   napi_complete_done,
@@ -10,7 +11,7 @@ import {
   netif_carrier_on,
   netif_device_detach,
 } from '../../kernel/include/netdevice.ts';
-import { field, readl, writel } from '../lib/io.ts';
+import { field, read_at, readl, write_at, writel } from '../lib/io.ts';
 import {
   MAX_INTERRUPT_WORK,
   OTHER_CAUSES_ISR,
@@ -27,32 +28,36 @@ import {
 import { clean_rx_irq, refill_rx } from './rx.ts';
 import { clean_tx_irq } from './tx.ts';
 
-// Constants of the module: NIC is a large frozen object, and slow to look into at every interrupt.
-const { ISR, IMC, IMS, QMC, QSR, QMS } = NIC;
-const LSC = ISR.LSC.mask;
+// What every interrupt needs, as numbers: NIC is a large frozen object, and slow to look into.
+const LSC = NIC.ISR.LSC.mask;
+const ISR_READ = read_at(NIC.ISR);
+const ISR_ACK = write_at(NIC.ISR);
+const IMS_READ = read_at(NIC.IMS);
+const IMS_SET = write_at(NIC.IMS);
+const IMC_SET = write_at(NIC.IMC);
 const ALL_ONES = 0xffffffff;
 
 /** The line's handler: is it ours, acknowledge, mask what the poll will look after, schedule the poll. */
 export function ringside_intr(_irq: number, dev_id: unknown): irqreturn_t {
   const adapter = dev_id as ringside_adapter;
   const { io } = adapter;
-  const isr = readl(io, ISR);
+  const isr = ioread32(io, ISR_READ);
   if (isr === ALL_ONES) return gone(adapter);
   const causes = isr & adapter.mask;
   if (causes === 0) return IRQ_NONE;
   // Acknowledged before the rings are looked at: whatever happens from here on raises its cause again.
-  writel(io, ISR, causes);
+  iowrite32(io, ISR_ACK, causes);
   if ((causes & LSC) !== 0) update_carrier(adapter);
   const q = adapter.q_vector[0] as q_vector;
   if (!adapter.use_napi) {
     receive_in_interrupt(adapter, q);
   } else if ((causes & POLL_CAUSES_ISR) !== 0 && napi_schedule_prep(q.napi)) {
     adapter.mask &= ~POLL_CAUSES_ISR;
-    writel(io, IMC, POLL_CAUSES_IMC);
+    iowrite32(io, IMC_SET, POLL_CAUSES_IMC);
     __napi_schedule(q.napi);
   }
   // Posted writes: without this read the line could still be asserted when the interrupt ends.
-  readl(io, IMS);
+  ioread32(io, IMS_READ);
   return IRQ_HANDLED;
 }
 
@@ -71,8 +76,8 @@ export function ringside_msix_ring(_irq: number, dev_id: unknown): irqreturn_t {
   const q = dev_id as q_vector;
   if (napi_schedule_prep(q.napi)) {
     const { io } = q.adapter;
-    writel(io, QMC, QUEUE_CAUSES_QMC, q.index);
-    writel(io, QSR, QUEUE_CAUSES_QSR, q.index);
+    writel(io, NIC.QMC, QUEUE_CAUSES_QMC, q.index);
+    writel(io, NIC.QSR, QUEUE_CAUSES_QSR, q.index);
     __napi_schedule(q.napi);
   }
   return IRQ_HANDLED;
@@ -81,9 +86,9 @@ export function ringside_msix_ring(_irq: number, dev_id: unknown): irqreturn_t {
 /** The message for what belongs to no queue: the link, DMA faults. */
 export function ringside_msix_other(_irq: number, dev_id: unknown): irqreturn_t {
   const adapter = dev_id as ringside_adapter;
-  const isr = readl(adapter.io, ISR);
+  const isr = readl(adapter.io, NIC.ISR);
   if (isr === ALL_ONES) return gone(adapter);
-  writel(adapter.io, ISR, isr & OTHER_CAUSES_ISR);
+  writel(adapter.io, NIC.ISR, isr & OTHER_CAUSES_ISR);
   if ((isr & LSC) !== 0) update_carrier(adapter);
   return IRQ_HANDLED;
 }
@@ -119,9 +124,9 @@ export function ringside_poll(napi: napi_struct, budget: number): number {
 function enable_causes(q: q_vector): void {
   const { adapter } = q;
   if (adapter.msix) {
-    writel(adapter.io, QMS, QUEUE_CAUSES_QMS, q.index);
+    writel(adapter.io, NIC.QMS, QUEUE_CAUSES_QMS, q.index);
   } else {
     adapter.mask |= POLL_CAUSES_ISR;
-    writel(adapter.io, IMS, POLL_CAUSES_IMS);
+    iowrite32(adapter.io, IMS_SET, POLL_CAUSES_IMS);
   }
 }

@@ -20,7 +20,7 @@ import {
   netif_tx_wake_all_queues,
 } from '../../kernel/include/netdevice.ts';
 import { pci_irq_vector } from '../../kernel/include/pci.ts';
-import { bits, field, place, readl, writel } from '../lib/io.ts';
+import { bits, field, place, readl, write_at, writel } from '../lib/io.ts';
 import { program_coalesce, program_features, program_rss } from './features.ts';
 import { ringside_intr, ringside_msix_other, ringside_msix_ring, update_carrier } from './irq.ts';
 import {
@@ -111,10 +111,10 @@ function alloc_rings(adapter: ringside_adapter): number {
     const q = adapter.q_vector[i] as q_vector;
     const rx = dma_alloc_coherent(pdev, rx_ring_count * RXD.bytes);
     if (rx === null) return -ENOMEM;
-    q.rx = new ring(rx, rx_ring_count);
+    q.rx = new ring(rx, rx_ring_count, write_at(NIC.RDT, i));
     const tx = dma_alloc_coherent(pdev, tx_ring_count * TXD.bytes);
     if (tx === null) return -ENOMEM;
-    q.tx = new ring(tx, tx_ring_count);
+    q.tx = new ring(tx, tx_ring_count, write_at(NIC.TDT, i));
   }
   return 0;
 }

@@ -51,17 +51,20 @@ export class ring {
   readonly length: Int32Array;
   /** Transmit: at a packet's first descriptor, its last one (next_to_watch). */
   readonly last: Int32Array;
+  /** Where the doorbell is. */
+  readonly tail: number;
   /** The next descriptor to give to the card, and the next one to take back. */
   next_to_use = 0;
   next_to_clean = 0;
 
-  constructor(region: dma_region, count: number) {
+  constructor(region: dma_region, count: number, tail: number) {
     this.region = region;
     this.count = count;
     this.skb = new Array<sk_buff | null>(count).fill(null);
     this.dma = new Int32Array(count);
     this.length = new Int32Array(count);
     this.last = new Int32Array(count);
+    this.tail = tail;
   }
 
   /** Descriptors that may still be given to the card: one always stays unused. */

@@ -1,6 +1,5 @@
 /** Receive: buffers for the card, and what it put into them. */
 import { RXD } from '../../device/regs/desc.ts';
-import { NIC } from '../../device/regs/nic.ts';
 import {
   DMA_FROM_DEVICE,
   dma_map_single,
@@ -10,6 +9,7 @@ import {
 } from '../../kernel/include/dma-mapping.ts';
 import { eth_type_trans } from '../../kernel/include/etherdevice.ts';
 import { __vlan_hwaccel_put_tag, ETH_P_8021Q } from '../../kernel/include/if_vlan.ts';
+import { writel } from '../../kernel/include/io.ts';
 import { NETIF_F_RXHASH, napi_gro_receive, netdev_rx_drop, netif_rx } from '../../kernel/include/netdevice.ts';
 import {
   CHECKSUM_UNNECESSARY,
@@ -23,11 +23,9 @@ import {
   skb_record_rx_queue,
   skb_set_hash,
 } from '../../kernel/include/skbuff.ts';
-import { writel } from '../lib/io.ts';
 import { COPYBREAK, type q_vector, RX_BUFFER_WRITE, type ring, type ringside_adapter } from './ringside.ts';
 
 const { bytes: RXD_SIZE } = RXD;
-const { RDT } = NIC;
 const STATUS = RXD.STATUS.offset;
 const LEN = RXD.LEN.offset;
 const DD = RXD.STATUS.DD.mask;
@@ -60,7 +58,7 @@ export function alloc_rx_buffers(q: q_vector, rx: ring): boolean {
     rx.next_to_use = (i + 1) & (rx.count - 1);
   }
   // The descriptors are written before the doorbell: coherent stores and posted writes keep their order.
-  if (rx.next_to_use !== start) writel(adapter.io, RDT, rx.next_to_use, q.index);
+  if (rx.next_to_use !== start) writel(adapter.io, rx.tail, rx.next_to_use);
   return complete;
 }
 

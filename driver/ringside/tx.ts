@@ -1,6 +1,5 @@
 /** Transmit: skbs into descriptors, and back when the card has sent them. */
 import { TXC, TXD } from '../../device/regs/desc.ts';
-import { NIC } from '../../device/regs/nic.ts';
 import {
   DMA_TO_DEVICE,
   dma_map_single,
@@ -8,6 +7,7 @@ import {
   dma_unmap_single,
 } from '../../kernel/include/dma-mapping.ts';
 import { ETH_P_8021Q } from '../../kernel/include/if_vlan.ts';
+import { writel } from '../../kernel/include/io.ts';
 import {
   __netif_subqueue_stopped,
   NETDEV_TX_BUSY,
@@ -38,12 +38,9 @@ import {
   skb_headlen,
   skb_tx_timestamp,
 } from '../../kernel/include/skbuff.ts';
-import { writel } from '../lib/io.ts';
 import { netdev_priv, type q_vector, type ring, TX_MAX_PIECES, TX_STOP_THRESHOLD } from './ringside.ts';
 
 const { bytes: TXD_SIZE } = TXD;
-// A constant of the module: NIC is a large frozen object, and slow to look into for every packet.
-const { TDT } = NIC;
 const STATUS = TXD.STATUS.offset;
 const LEN = TXD.LEN.offset;
 const SEND = TXD.STATUS.EOP.mask | TXD.STATUS.RS.mask;
@@ -114,7 +111,7 @@ export function xmit_frame(skb: sk_buff, netdev: net_device): netdev_tx_t {
     netdev.stats.tx_dropped++;
     kfree_skb_reason(skb, SKB_DROP_REASON.NOMEM);
     // The doorbell may be owed to those before it.
-    if (!netdev_xmit_more(netdev)) writel(adapter.io, TDT, first, q.index);
+    if (!netdev_xmit_more(netdev)) writel(adapter.io, tx.tail, first);
     return NETDEV_TX_OK;
   }
   if (tx.unused() < TX_STOP_THRESHOLD) netif_stop_subqueue(netdev, q.index);
@@ -122,7 +119,7 @@ export function xmit_frame(skb: sk_buff, netdev: net_device): netdev_tx_t {
   // BQL; and the doorbell only for the last of a row.
   const txq = netdev._tx[q.index] as netdev_queue;
   if (netdev_tx_sent_queue(txq, skb.len, netdev_xmit_more(netdev))) {
-    writel(adapter.io, TDT, tx.next_to_use, q.index);
+    writel(adapter.io, tx.tail, tx.next_to_use);
   }
   return NETDEV_TX_OK;
 }

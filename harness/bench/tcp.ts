@@ -265,6 +265,7 @@ export function benchTcpBulk(runs: number, bytes = BULK_BYTES): Result[] {
     for (let i = 0; i < segments; i++) floor.segment();
   };
   for (const warm of [() => plain.feed(bytes), () => large.feed(bytes), runFloor]) warm();
+  gc();
   const rates: [number[], number[]] = [[], []];
   const multiples: [number[], number[]] = [[], []];
   const floors: number[] = [];
@@ -307,6 +308,7 @@ export function benchTcpBulk(runs: number, bytes = BULK_BYTES): Result[] {
 
 function rate(name: string, unit: string, path: TcpPath, count: number, runs: number): Result {
   path.feed(count);
+  gc();
   const rates: number[] = [];
   for (let run = 0; run < runs; run++) rates.push(count / seconds(() => path.feed(count)));
   path.world.finish();

@@ -129,7 +129,8 @@ export function registerBench(program: Command): void {
       `
 Each figure is the median of the runs, after a warm-up. "floor" is the same path with nothing but its copies, sums and
 look-up; "multiple" is our time over the floor's, measured in turn in this run: compare that, not frames per second,
-between machines. Checksums are verified; the FCS is right by construction and computed only where it is looked at.
+between machines. Checksums are verified; the FCS is right by construction and computed only where it is looked at. V8
+may inline more than by default, here as in every command (harness/cli.ts).
 The recorded baseline is harness/bench/baseline.json.
 
 Measured:

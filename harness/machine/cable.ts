@@ -19,6 +19,8 @@ export class Cable {
   private readonly sim: Sim;
   private readonly parts: Part[] = [];
   private readonly events: ClockEvent[] = [];
+  /** When each part's event is due, Infinity for not: what was armed need not be looked up at every register access. */
+  private armed = new Float64Array(0);
 
   constructor(sim: Sim, link: Link | null, name: string) {
     this.sim = sim;
@@ -28,13 +30,15 @@ export class Cable {
 
   /** Ties a part's deadlines to the simulation. */
   add(part: Part, name: string): void {
-    this.parts.push(part);
+    const index = this.parts.push(part) - 1;
     this.events.push(
       this.sim.event(name, () => {
+        this.armed[index] = Infinity;
         part.advance(this.sim.time);
         this.refresh();
       }),
     );
+    this.armed = Float64Array.of(...this.armed, Infinity);
   }
 
   /** Takes over the parts of another group. */
@@ -46,6 +50,7 @@ export class Cable {
     this.source ??= other.source;
     other.parts.length = 0;
     other.events.length = 0;
+    other.armed = new Float64Array(0);
   }
 
   /**
@@ -67,17 +72,19 @@ export class Cable {
     link.advance(now);
   }
 
+  private arm(i: number, at: number): void {
+    const event = this.events[i] as ClockEvent;
+    this.armed[i] = at;
+    if (at === Infinity) this.sim.cancel(event);
+    else this.sim.schedule(event, at);
+  }
+
   /** After anything that may have moved a deadline: arms the events anew. */
   refresh(): void {
-    const { sim, parts, events } = this;
+    const { parts, armed } = this;
     for (let i = 0; i < parts.length; i++) {
-      const event = events[i] as ClockEvent;
       const at = (parts[i] as Part).deadline;
-      if (at === Infinity) {
-        if (event.armed) sim.cancel(event);
-      } else if (!event.armed || event.at !== at) {
-        sim.schedule(event, at);
-      }
+      if (at !== armed[i]) this.arm(i, at);
     }
   }
 }

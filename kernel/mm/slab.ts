@@ -23,8 +23,9 @@ const TAIL = 255;
 
 /** Size class by (size + 63) >> 6, so that a lookup is one load. */
 const class_of = new Uint8Array((KMALLOC_MAX_SIZE >> GRANULE_SHIFT) + 1);
-for (let units = 0; units < class_of.length; units++) {
-  class_of[units] = CLASSES.findIndex(size => size >= units << GRANULE_SHIFT);
+for (let units = 0, cls = 0; units < class_of.length; units++) {
+  if ((CLASSES[cls] as number) < units << GRANULE_SHIFT) cls++;
+  class_of[units] = cls;
 }
 
 export class Slab {

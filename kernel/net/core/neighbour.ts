@@ -148,6 +148,7 @@ export class neighbour {
   readonly ha = new Uint8Array(6);
   /** The link-layer header for packets to it, once made (struct hh_cache). */
   readonly hh = new Uint8Array(16);
+  readonly hh_words = new Int32Array(this.hh.buffer);
   hh_len = 0;
   probes = 0;
   /** jiffies: last proof of reachability, last change, last use. */
@@ -612,12 +613,23 @@ export function neigh_output(n: neighbour, skb: sk_buff): number {
   return neigh_resolve_output(n, skb);
 }
 
+/** The header that nearly all have: two addresses and a type. */
+const ETHER_HEADER = 14;
+
 /** neigh_hh_output: the fast path. */
 function neigh_hh_output(n: neighbour, skb: sk_buff): number {
-  const { hh, hh_len } = n;
+  const { hh, hh_words, hh_len } = n;
   const at = skb_push(skb, hh_len);
-  const { u8 } = skb.ram;
-  for (let i = 0; i < hh_len; i++) u8[at + i] = hh[i] as number;
+  const { dv, u8 } = skb.ram;
+  if (hh_len === ETHER_HEADER) {
+    // By words, which are little-endian.
+    dv.setInt32(at, hh_words[0] as number, true);
+    dv.setInt32(at + 4, hh_words[1] as number, true);
+    dv.setInt32(at + 8, hh_words[2] as number, true);
+    dv.setInt16(at + 12, hh_words[3] as number, true);
+  } else {
+    for (let i = 0; i < hh_len; i++) u8[at + i] = hh[i] as number;
+  }
   return dev_queue_xmit(skb);
 }
 

@@ -33,28 +33,20 @@ export const INADDR_LOOPBACK = 0x7f000001;
 export const INADDR_ALLHOSTS_GROUP = 0xe0000001 | 0;
 
 export function get16(ram: Ram, at: number): number {
-  return ((ram.u8[at] as number) << 8) | (ram.u8[at + 1] as number);
+  return ram.dv.getUint16(at);
 }
 
 export function put16(ram: Ram, at: number, value: number): void {
-  ram.u8[at] = value >> 8;
-  ram.u8[at + 1] = value;
+  ram.dv.setUint16(at, value);
 }
 
 /** A 32-bit field in network order as a signed integer. */
 export function get32(ram: Ram, at: number): number {
-  const { u8 } = ram;
-  return (
-    ((u8[at] as number) << 24) | ((u8[at + 1] as number) << 16) | ((u8[at + 2] as number) << 8) | (u8[at + 3] as number)
-  );
+  return ram.dv.getInt32(at);
 }
 
 export function put32(ram: Ram, at: number, value: number): void {
-  const { u8 } = ram;
-  u8[at] = value >>> 24;
-  u8[at + 1] = value >>> 16;
-  u8[at + 2] = value >>> 8;
-  u8[at + 3] = value;
+  ram.dv.setInt32(at, value);
 }
 
 export function iph_version(skb: sk_buff): number {

@@ -13,19 +13,21 @@ describe('the kernels of an arena', () => {
     return sum;
   }
 
-  it('sum, at any address and of any length, adds the words that a loop over bytes adds', () => {
+  it('both sums, at any address and of any length, add the words that a loop over bytes adds', () => {
     for (let round = 0; round < 2000; round++) {
       const at = random.below(4096);
       const length = random.below(round % 20 === 0 ? 65_536 : 200);
       let expected = 0;
       for (let i = 0; i < length; i++) expected += (u8[at + i] as number) << ((i & 1) * 8);
       expect(fold(arena.sum(at, length) >>> 0)).toBe(fold(expected));
+      expect(fold(arena.cardSum(at, length))).toBe(fold(expected));
     }
   });
 
-  it('sum, the largest words over 64 KiB, does not overflow', () => {
+  it('both sums, the largest words over 64 KiB, do not overflow', () => {
     u8.fill(0xff, 65_536, 65_536 + 65_535);
     expect(arena.sum(65_536, 65_535) >>> 0).toBe(32_767 * 0xffff + 0xff);
+    expect(arena.cardSum(65_536, 65_535)).toBe(32_767 * 0xffff + 0xff);
   });
 
   it('move, ranges that overlap both ways, copies as if through a buffer between', () => {
@@ -39,8 +41,9 @@ describe('the kernels of an arena', () => {
     }
   });
 
-  it('beyond the end, both throw', () => {
+  it('beyond the end, all throw', () => {
     expect(() => arena.sum(u8.length - 8, 64)).toThrow();
+    expect(() => arena.cardSum(u8.length - 8, 64)).toThrow();
     expect(() => arena.move(u8.length - 8, 0, 64)).toThrow();
   });
 });

@@ -132,6 +132,42 @@ describe('the timer wheel', () => {
     );
   });
 
+  it.each([
+    [5, 5],
+    [1029, 1030],
+  ])(
+    'one armed for jiffy %d and moved to %d, the same bucket, keeps its place in it as with __mod_timer',
+    (from, to) => {
+      const b = bench();
+      const [first, second] = ['first', 'second'].map(name => new timer_list(b.kernel, () => b.work(name, 0)));
+      first?.mod(from);
+      second?.mod(from);
+      expect(first?.mod(to)).toBe(true);
+      expect(first?.expires).toBe(to);
+      b.world.sim.settle();
+      expect(b.log.map(line => line.split('@')[0])).toEqual(['second', 'first']);
+    },
+  );
+
+  it('one moved a whole turn of its level ahead, is late by no turn', () => {
+    const b = bench();
+    const timer = new timer_list(b.kernel, () => b.work('timer', 0));
+    timer.mod(62);
+    b.at(60 * MS, () => timer.mod(60 + 62));
+    b.world.sim.settle();
+    expect(b.log).toEqual([`timer@${123 * MS}`]);
+  });
+
+  it('jiffies asked for at one moment and the next, are those of each', () => {
+    const b = bench();
+    const seen: number[] = [];
+    for (const at of [MS - 1, MS, MS + 1, 2 * MS]) {
+      b.at(at, () => seen.push(b.kernel.timers.jiffies(), b.kernel.timers.jiffies()));
+    }
+    b.world.sim.settle();
+    expect(seen).toEqual([0, 0, 1, 1, 1, 1, 2, 2]);
+  });
+
   it('a deleted timer, never fires', () => {
     const b = bench();
     const timer = new timer_list(b.kernel, () => expect.unreachable());
