@@ -325,6 +325,7 @@ export class tcp_sock extends sock {
   icsk_ca_ops!: tcp_congestion_ops;
   /** The program, or the route, has chosen it. */
   icsk_ca_setsockopt = 0;
+  icsk_ca_dst_locked = 0;
   icsk_ca_initialized = 0;
   icsk_ca_state = TCP_CA_Open;
   /** The algorithm's own state. */
