@@ -12,7 +12,7 @@ import {
   SOL_SOCKET,
 } from '../../kernel/net/core/sock.ts';
 import { SOL_IP } from '../../kernel/net/ipv4/ip_sockglue.ts';
-import { SOL_TCP, TCP_CONGESTION, TCP_INFO } from '../../kernel/net/ipv4/tcp_sockopt.ts';
+import { SOL_TCP, TCP_CONGESTION, TCP_FASTOPEN_KEY, TCP_INFO } from '../../kernel/net/ipv4/tcp_sockopt.ts';
 import type { sockopt } from '../../kernel/net/msg.ts';
 
 const IFNAMSIZ = 16;
@@ -31,7 +31,7 @@ function layoutOf(level: number, name: number): Layout {
     if (name === SO_MAX_PACING_RATE) return 'rate';
   }
   if (level === SOL_TCP && name === TCP_CONGESTION) return 'word';
-  if (level === SOL_TCP && name === TCP_INFO) return 'bytes';
+  if (level === SOL_TCP && (name === TCP_INFO || name === TCP_FASTOPEN_KEY)) return 'bytes';
   return level === SOL_IP ? 'byte' : 'int';
 }
 
@@ -75,6 +75,9 @@ export function decodeOption(level: number, name: number, bytes: Uint8Array, opt
     case 'word':
       if (bytes.length < 1) return -EINVAL;
       opt.text = textOf(bytes, TCP_CA_NAME_MAX - 1);
+      return 0;
+    case 'bytes':
+      opt.bytes = bytes.slice();
       return 0;
     case 'byte':
       // do_ip_setsockopt: a byte will do.

@@ -90,6 +90,7 @@ const METRICS: readonly (readonly [number, string])[] = [
   [fib.RTAX_INITRWND, 'initrwnd'],
   [fib.RTAX_QUICKACK, 'quickack'],
   [fib.RTAX_CC_ALGO, 'congctl'],
+  [fib.RTAX_FASTOPEN_NO_COOKIE, 'fastopen_no_cookie'],
 ];
 
 const nameIn = (list: readonly (readonly [number, string])[], value: number): string =>

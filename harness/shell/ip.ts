@@ -1,5 +1,5 @@
 /**
- * `ip`, as iproute2's, for a host of ours: `ip route`, `rule`, `neigh`, `addr`, `link`. Every word, output line and
+ * `ip`, as iproute2's, for a host of ours: `ip route`, `rule`, `neigh`, `addr`, `link`, `tcp_metrics`. Every word, output line and
  * message is meant to be what `ip -4` prints on Linux; what the kernel refuses ends with status 2, a wrong use with 1.
  */
 import { EADDRNOTAVAIL, EEXIST } from '../../kernel/errno.ts';
@@ -41,6 +41,7 @@ import { IFA_F_SECONDARY, inet_addr_add, inet_addr_del } from '../../kernel/net/
 import { RT_SCOPE_HOST, RT_SCOPE_LINK } from '../../kernel/net/ipv4/fib.ts';
 import { formatMac, parseMac } from '../packet/address.ts';
 import { route, rule } from './ip-route.ts';
+import { tcpMetrics } from './ip-tcp-metrics.ts';
 import {
   address,
   answered,
@@ -64,6 +65,8 @@ const OBJECTS: readonly (readonly [name: string, run: (net: net, words: Words, o
   ['neighbour', neigh],
   ['route', route],
   ['rule', rule],
+  ['tcp_metrics', tcpMetrics],
+  ['tcpmetrics', tcpMetrics],
 ];
 
 interface Options {

@@ -32,6 +32,8 @@ export const MSG_CONFIRM = 0x800;
 export const MSG_ERRQUEUE = 0x2000;
 export const MSG_NOSIGNAL = 0x4000;
 export const MSG_MORE = 0x8000;
+/** Connects, too, with data in the SYN (tcp_fastopen.ts). */
+export const MSG_FASTOPEN = 0x20000000;
 /** recvmmsg: waits for the first message only. */
 export const MSG_WAITFORONE = 0x10000;
 
@@ -266,8 +268,8 @@ export interface proto_ops {
   bind(sock: socket, addr: sockaddr): number;
   /** `flags`: O_NONBLOCK or 0; `task`: who sleeps (-ERESTARTSYS) until the connection is there. */
   connect(sock: socket, addr: sockaddr, flags: number, task: task_struct): number;
-  /** Fills in `addr` with the local address, or the peer's. */
-  getname(sock: socket, addr: sockaddr, peer: boolean): number;
+  /** Fills in `addr` with the local address (`peer` 0), the peer's (1), or that of who was just accepted (2). */
+  getname(sock: socket, addr: sockaddr, peer: number): number;
   /** Events that are ready now (EPOLLIN …); the wait queue is joined by the caller. */
   poll(sock: socket, f_flags: number): number;
   shutdown(sock: socket, how: number): number;

@@ -173,7 +173,7 @@ export function sys_accept4(task: task_struct, fd: number, addr: sockaddr | null
   const err = ops.accept(sock, newsock, task.files.get(fd)?.f_flags ?? 0, task);
   if (err < 0) return err;
   if ((flags & SOCK_NONBLOCK) !== 0) newsock.f_flags |= O_NONBLOCK;
-  if (addr !== null && ops.getname(newsock, addr, true) < 0) {
+  if (addr !== null && ops.getname(newsock, addr, 2) < 0) {
     fput(newsock);
     return -ECONNABORTED;
   }
@@ -184,14 +184,14 @@ export function sys_accept4(task: task_struct, fd: number, addr: sockaddr | null
 export function sys_getsockname(task: task_struct, fd: number, addr: sockaddr): number {
   const sock = sockfd_lookup(task, fd);
   if (typeof sock === 'number') return sock;
-  return (sock.ops as proto_ops).getname(sock, addr, false);
+  return (sock.ops as proto_ops).getname(sock, addr, 0);
 }
 
 /** __sys_getpeername */
 export function sys_getpeername(task: task_struct, fd: number, addr: sockaddr): number {
   const sock = sockfd_lookup(task, fd);
   if (typeof sock === 'number') return sock;
-  return (sock.ops as proto_ops).getname(sock, addr, true);
+  return (sock.ops as proto_ops).getname(sock, addr, 1);
 }
 
 /** The message header for this call. */

@@ -20,6 +20,7 @@ import {
   sock,
   TCP_CLOSE,
   TCP_ESTABLISHED,
+  TCP_SYN_SENT,
 } from '../core/sock.ts';
 import {
   AF_INET,
@@ -130,14 +131,16 @@ function inet_dgram_connect(sock: socket, addr: sockaddr): number {
 }
 
 /** inet_getname: 0, or -ENOTCONN for the peer of an unconnected socket. */
-function inet_getname(sock: socket, addr: sockaddr, peer: boolean): number {
+function inet_getname(sock: socket, addr: sockaddr, peer: number): number {
   const sk = sock.sk as sock;
-  if (peer && (sk.inet_dport === 0 || sk.sk_state === TCP_CLOSE)) return -ENOTCONN;
+  const unconnected = sk.sk_state === TCP_CLOSE || sk.sk_state === TCP_SYN_SENT;
+  // A connection that is over when it is accepted still tells who it was.
+  if (peer !== 0 && (sk.inet_dport === 0 || (unconnected && peer === 1))) return -ENOTCONN;
   addr.sa_family = AF_INET;
   if (addr.sa_layout !== AF_INET) return 0;
   const sin = addr as sockaddr_in;
-  sin.sin_port = peer ? sk.inet_dport : sk.inet_sport;
-  sin.sin_addr = peer ? sk.inet_daddr : sk.inet_rcv_saddr !== 0 ? sk.inet_rcv_saddr : sk.inet_saddr;
+  sin.sin_port = peer !== 0 ? sk.inet_dport : sk.inet_sport;
+  sin.sin_addr = peer !== 0 ? sk.inet_daddr : sk.inet_rcv_saddr !== 0 ? sk.inet_rcv_saddr : sk.inet_saddr;
   return 0;
 }
 

@@ -98,6 +98,7 @@ export const RTAX_INITRWND = 14;
 export const RTAX_QUICKACK = 15;
 /** A key of tcp_ca_get_key_by_name. */
 export const RTAX_CC_ALGO = 16;
+export const RTAX_FASTOPEN_NO_COOKIE = 17;
 export const RTAX_MAX = 17;
 /** Bits of RTAX_FEATURES. */
 export const RTAX_FEATURE_ECN = 1;

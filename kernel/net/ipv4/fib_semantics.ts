@@ -96,10 +96,10 @@ export function fib_create_info(net: net, cfg: full_config): fib_info | number {
 /** ip_fib_metrics_init: the metrics by RTAX_*, null without any, undefined when one cannot be. */
 function ip_metrics_convert(cfg: full_config): Int32Array | null | undefined {
   if (cfg.mtu === 0 && cfg.metrics.length === 0) return null;
-  const metrics = new Int32Array(RTAX_MAX);
+  const metrics = new Int32Array(RTAX_MAX + 1);
   metrics[RTAX_MTU] = Math.min(cfg.mtu, MAX_MTU);
   for (const [metric, value] of cfg.metrics) {
-    if (metric < 1 || metric >= RTAX_MAX || value < 0) return undefined;
+    if (metric < 1 || metric > RTAX_MAX || value < 0) return undefined;
     if (metric === RTAX_FEATURES && value > 31) return undefined;
     if (metric === RTAX_CC_ALGO && value === 0) return undefined;
     let cut = value;
@@ -172,7 +172,7 @@ function info_hash(fi: fib_info): number {
 
 function same_metrics(a: Int32Array | null, b: Int32Array | null): boolean {
   if (a === null || b === null) return a === b;
-  for (let i = 0; i < RTAX_MAX; i++) if (a[i] !== b[i]) return false;
+  for (let i = 0; i <= RTAX_MAX; i++) if (a[i] !== b[i]) return false;
   return true;
 }
 

@@ -13,7 +13,7 @@ import {
   type inet_bind2_bucket,
 } from './inet_hashtables.ts';
 import { IPPROTO_TCP } from './ip_header.ts';
-import { reqsk_queue_add, reqsk_queue_remove, request_sock_queue } from './request_sock.ts';
+import { fastopen_queue_renew, reqsk_queue_add, reqsk_queue_remove, request_sock_queue } from './request_sock.ts';
 import { flowi4, ip_route_output_key, type rtable } from './route.ts';
 import { sk_setup_caps } from './tcp_route.ts';
 import type { tcp_request_sock, tcp_sock } from './tcp_sock.ts';
@@ -162,6 +162,7 @@ export function inet_csk_reqsk_queue_is_full(sk: tcp_sock): boolean {
 /** inet_csk_listen_start: 0 or -EADDRINUSE, when somebody else listens there by now. */
 export function inet_csk_listen_start(sk: tcp_sock): number {
   sk.icsk_accept_queue = new request_sock_queue();
+  if (sk.fastopenq !== null) sk.fastopenq = fastopen_queue_renew(sk.fastopenq);
   sk.sk_ack_backlog = 0;
   sk.icsk_ack_pending = 0;
   sk.sk_state = TCP_LISTEN;
@@ -190,6 +191,7 @@ export function inet_csk_listen_stop(sk: tcp_sock, forget: (child: tcp_sock) => 
     req.sk = null;
     forget(child);
   }
+  if (sk.fastopenq !== null) sk.fastopenq.rskq_rst_head = null;
 }
 
 /** inet_csk_wait_for_connect's condition and inet_csk_accept: the next connection, or a negative errno. */
@@ -232,12 +234,17 @@ export function inet_csk_reqsk_queue_drop(sk: tcp_sock, req: tcp_request_sock): 
   return true;
 }
 
-/** inet_csk_complete_hashdance: the request has become `child`, which waits for accept. */
-export function inet_csk_complete_hashdance(sk: tcp_sock, child: tcp_sock, req: tcp_request_sock): tcp_sock {
-  inet_csk_reqsk_queue_drop(sk, req);
+/** inet_csk_reqsk_queue_add: `child`, which came of the request, waits for accept. */
+export function inet_csk_reqsk_queue_add(sk: tcp_sock, req: tcp_request_sock, child: tcp_sock): void {
   req.sk = child;
   reqsk_queue_add(sk.icsk_accept_queue as request_sock_queue, req);
   sk.sk_ack_backlog++;
+}
+
+/** inet_csk_complete_hashdance: the request has become `child`, which waits for accept. */
+export function inet_csk_complete_hashdance(sk: tcp_sock, child: tcp_sock, req: tcp_request_sock): tcp_sock {
+  inet_csk_reqsk_queue_drop(sk, req);
+  inet_csk_reqsk_queue_add(sk, req, child);
   return child;
 }
 

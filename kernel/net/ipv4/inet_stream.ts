@@ -18,6 +18,12 @@ import { AF_UNSPEC, type proto_ops, SOCK_STREAM, type sockaddr } from '../msg.ts
 import { SS_CONNECTED, SS_CONNECTING, SS_DISCONNECTING, SS_UNCONNECTED, sock_graft, type socket } from '../socket.ts';
 import { inet_csk_accept, inet_csk_listen_start } from './inet_connection_sock.ts';
 import { sk_stream_closing, tcp_close_begin, tcp_poll, tcp_shutdown } from './tcp.ts';
+import {
+  fastopen_queue_tune,
+  TFO_SERVER_ENABLE,
+  TFO_SERVER_WO_SOCKOPT1,
+  tcp_fastopen_init_key_once,
+} from './tcp_fastopen.ts';
 import { tcp_inq } from './tcp_recvmsg.ts';
 import type { tcp_sock } from './tcp_sock.ts';
 
@@ -39,31 +45,41 @@ function disconnect(sock: socket, sk: sock): number {
 }
 
 /**
- * __inet_stream_connect: 0 once the connection is there; -EINPROGRESS (begun, and not waited for, or not long enough),
- * -EALREADY (begun before), -EISCONN, -EINVAL, -ECONNABORTED, or why it failed (-ECONNREFUSED, -ETIMEDOUT, …).
- * AF_UNSPEC takes the connection away.
+ * __inet_stream_connect: 0 once the connection is there, or waits for data (TCP_FASTOPEN_CONNECT); -EINPROGRESS (begun, and
+ * not waited for, or not long enough), -EALREADY (begun before), -EISCONN, -EINVAL, -ECONNABORTED, or why it failed
+ * (-ECONNREFUSED, -ETIMEDOUT, …). AF_UNSPEC takes the connection away.
+ *
+ * @param addr null: none was given (send with Fast Open)
+ * @param task who may sleep (-ERESTARTSYS); null: nobody
+ * @param begun this call has begun the connection in an earlier slice, and has been waiting
+ * @param is_sendmsg the call is a send
  */
-function inet_stream_connect(sock: socket, addr: sockaddr, flags: number, task: task_struct): number {
-  const sk = sock.sk as sock;
-  // The first slice has begun the connection; this one has been waiting.
-  const ours = task.call.restarted && task.call.progress !== 0;
-  if (addr.sa_family === AF_UNSPEC && !ours) return disconnect(sock, sk);
+export function __inet_stream_connect(
+  sock: socket,
+  addr: sockaddr | null,
+  flags: number,
+  task: task_struct | null,
+  begun: boolean,
+  is_sendmsg: boolean,
+): number {
+  const sk = sock.sk as tcp_sock;
+  if (addr !== null && addr.sa_family === AF_UNSPEC && !begun) return disconnect(sock, sk);
   let err: number;
-  if (ours) {
+  if (begun) {
     err = -EINPROGRESS;
   } else {
     switch (sock.state) {
       case SS_CONNECTED:
         return -EISCONN;
       case SS_CONNECTING:
-        err = -EALREADY;
+        err = sk.defer_connect === 0 ? -EALREADY : is_sendmsg ? -EINPROGRESS : -EISCONN;
         break;
       case SS_UNCONNECTED:
         if (sk.sk_state !== TCP_CLOSE) return -EISCONN;
-        err = sk.sk_prot.connect(sk, addr);
+        err = addr === null ? -EINVAL : sk.sk_prot.connect(sk, addr);
         if (err < 0) return err;
         sock.state = SS_CONNECTING;
-        task.call.progress = 1;
+        if (sk.defer_connect !== 0) return 0;
         err = -EINPROGRESS;
         break;
       default:
@@ -73,7 +89,9 @@ function inet_stream_connect(sock: socket, addr: sockaddr, flags: number, task: 
   if (connecting(sk)) {
     // inet_wait_for_connect
     const timeo = sock_sndtimeo(sk, (flags & O_NONBLOCK) !== 0);
-    if (timeo === 0) return err;
+    if (timeo === 0 || task === null) return err;
+    // Data that the SYN had no room for follows with the ACK.
+    if (sk.fastopen_req !== null && sk.fastopen_req.data !== null) sk.sk_write_pending = 1;
     prepare_to_wait(sk.sk_wq, task);
     return schedule_timeout(task, timeo) ? -ERESTARTSYS : err;
   }
@@ -88,6 +106,15 @@ function inet_stream_connect(sock: socket, addr: sockaddr, flags: number, task: 
   return 0;
 }
 
+/** inet_stream_connect */
+function inet_stream_connect(sock: socket, addr: sockaddr, flags: number, task: task_struct): number {
+  const { call } = task;
+  const fresh = sock.state === SS_UNCONNECTED;
+  const result = __inet_stream_connect(sock, addr, flags, task, call.restarted && call.progress !== 0, false);
+  if (fresh && result === -ERESTARTSYS) call.progress = 1;
+  return result;
+}
+
 /** inet_listen: 0, or -EINVAL (connected, or not a stream socket), -EADDRINUSE. */
 function inet_listen(sock: socket, backlog: number): number {
   const sk = sock.sk as tcp_sock;
@@ -95,7 +122,14 @@ function inet_listen(sock: socket, backlog: number): number {
   const old = sk.sk_state;
   if (old !== TCP_CLOSE && old !== TCP_LISTEN) return -EINVAL;
   sk.sk_max_ack_backlog = backlog;
-  return old === TCP_LISTEN ? 0 : inet_csk_listen_start(sk);
+  if (old === TCP_LISTEN) return 0;
+  // Fast Open for all listeners, whether their programs know of it or not.
+  const all = TFO_SERVER_WO_SOCKOPT1 | TFO_SERVER_ENABLE;
+  if ((sk.sk_net.ipv4.tcp_fastopen & all) === all && (sk.fastopenq === null || sk.fastopenq.max_qlen === 0)) {
+    fastopen_queue_tune(sk, backlog);
+    tcp_fastopen_init_key_once(sk.sk_net);
+  }
+  return inet_csk_listen_start(sk);
 }
 
 /** inet_accept: `newsock` gets the oldest connection. 0, -EINVAL (not listening), -EAGAIN, -ERESTARTSYS. */

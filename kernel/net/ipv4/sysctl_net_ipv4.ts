@@ -22,6 +22,7 @@ import type { net } from '../core/net_namespace.ts';
 import { devconf_names, devinet_conf_get, devinet_conf_set } from './devconf.ts';
 import type { netns_ipv4 } from './netns.ts';
 import { tcp_ca_find } from './tcp_cong.ts';
+import { TCP_FASTOPEN_KEY_LENGTH, tcp_fastopen_get_cipher, tcp_fastopen_reset_cipher } from './tcp_fastopen.ts';
 
 const any = int();
 const natural = int(0);
@@ -242,12 +243,53 @@ function register_tcp_congestion(sysctl: sysctl_table, net: net): void {
   });
 }
 
+/** proc_tcp_fastopen_key: four words of hexadecimal digits for a key, and perhaps an older one behind a comma. */
+function register_tcp_fastopen(sysctl: sysctl_table, net: net): void {
+  const words = /^\s*([0-9a-f]{1,8})-([0-9a-f]{1,8})-([0-9a-f]{1,8})-([0-9a-f]{1,8})/i;
+  sysctl.register_entry('net.ipv4.tcp_fastopen_key', {
+    read() {
+      const known = tcp_fastopen_get_cipher(net, null);
+      const bytes = known.length === 0 ? new Uint8Array(TCP_FASTOPEN_KEY_LENGTH) : known;
+      const view = new DataView(bytes.buffer);
+      const word = (i: number): string => view.getUint32(4 * i, true).toString(16).padStart(8, '0');
+      const keys = Array.from({ length: bytes.length / TCP_FASTOPEN_KEY_LENGTH }, (_, k) => 4 * k);
+      return keys.map(i => [word(i), word(i + 1), word(i + 2), word(i + 3)].join('-')).join(',');
+    },
+    write(text) {
+      const bytes: number[] = [];
+      for (const key of text.split(',').slice(0, 2)) {
+        const match = words.exec(key);
+        if (match === null) return -EINVAL;
+        for (const digits of match.slice(1)) {
+          const value = Number.parseInt(digits, 16);
+          bytes.push(value & 255, (value >>> 8) & 255, (value >>> 16) & 255, value >>> 24);
+        }
+      }
+      tcp_fastopen_reset_cipher(net, null, Uint8Array.from(bytes));
+      return 0;
+    },
+  });
+  // proc_tfo_blackhole_detect_timeout: whoever sets it begins anew.
+  const { ipv4 } = net;
+  sysctl.register_entry('net.ipv4.tcp_fastopen_blackhole_timeout_sec', {
+    read: () => String(ipv4.tcp_fastopen_blackhole_timeout_sec),
+    write(text) {
+      const [timeout] = numbers(text, 1, 0, 0x7fffffff) ?? [];
+      if (timeout === undefined) return -EINVAL;
+      ipv4.tcp_fastopen_blackhole_timeout_sec = timeout;
+      ipv4.tcp.fastopen.active_disable_times = 0;
+      return 0;
+    },
+  });
+}
+
 /** sysctl_ipv4_init: called when IPv4 and its transports are there. */
 export function sysctl_ipv4_init(net: net): void {
   const { ipv4 } = net;
   const { sysctl } = net.kernel;
   sysctl.register('net.ipv4', ipv4, ipv4_net_table);
   register_tcp_congestion(sysctl, net);
+  register_tcp_fastopen(sysctl, net);
   const { ip_local_port_range } = ipv4;
   sysctl.register_entry(
     'net.ipv4.ip_local_port_range',

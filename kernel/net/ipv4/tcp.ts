@@ -24,7 +24,9 @@ import {
 } from '../core/sock.ts';
 import { sk_stream_has_space, sk_stream_wake_writers } from '../core/stream.ts';
 import { inet_csk_listen_stop } from './inet_connection_sock.ts';
+import { reqsk_fastopen_remove } from './request_sock.ts';
 import { tcp_cleanup_congestion_control, tcp_set_ca_state } from './tcp_cong.ts';
+import { tcp_fastopen_active_disable_ofo_check, tcp_free_fastopen_req } from './tcp_fastopen.ts';
 import { inet_bhash2_reset_saddr } from './tcp_ipv4.ts';
 import { tcp_time_wait } from './tcp_minisocks.ts';
 import { tcp_send_active_reset, tcp_send_fin } from './tcp_output.ts';
@@ -124,9 +126,11 @@ function tcp_need_reset(state: number): boolean {
 
 /** tcp_done: the connection is over; without a program, so is the sock. */
 export function tcp_done(sk: tcp_sock): void {
+  const { fastopen_rsk: req } = sk;
   if (sk.sk_state === TCP_SYN_SENT || sk.sk_state === TCP_SYN_RECV) sk.sk_net.ipv4.mib.TcpAttemptFails++;
   tcp_set_state(sk, TCP_CLOSE);
   tcp_clear_xmit_timers(sk);
+  if (req !== null) reqsk_fastopen_remove(sk, req, false);
   sk.sk_shutdown = SHUTDOWN_MASK;
   if (!sk.sk_dead) sk.sk_state_change(sk);
   else inet_csk_destroy_sock(sk);
@@ -154,7 +158,9 @@ function tcp_v4_destroy_sock(sk: tcp_sock): void {
   tcp_clear_xmit_timers(sk);
   tcp_cleanup_congestion_control(sk);
   tcp_write_queue_purge(sk);
+  tcp_fastopen_active_disable_ofo_check(sk);
   sk.out_of_order_queue.purge(SKB_DROP_REASON.QUEUE_PURGE);
+  tcp_free_fastopen_req(sk);
   if (sk.icsk_bind_hash !== null) inet_put_port(sk);
   sk.sk_net.ipv4.tcp_sockets_allocated--;
 }
@@ -259,7 +265,11 @@ export function tcp_close(sk_: sock): void {
     tcp_send_active_reset(sk);
     ipv4.mib.TcpExtTCPAbortOnMemory++;
   }
-  if (sk.sk_state === TCP_CLOSE) inet_csk_destroy_sock(sk);
+  if (sk.sk_state === TCP_CLOSE) {
+    // Aborted before its client has answered the SYN/ACK.
+    if (sk.fastopen_rsk !== null) reqsk_fastopen_remove(sk, sk.fastopen_rsk, false);
+    inet_csk_destroy_sock(sk);
+  }
 }
 
 /** tcp_shutdown: closes our direction: a FIN behind what is still to be sent. */
@@ -286,6 +296,7 @@ export function tcp_disconnect(sk_: sock): number {
     sk.sk_err = ECONNRESET;
   }
   tcp_clear_xmit_timers(sk);
+  if (sk.fastopen_rsk !== null) reqsk_fastopen_remove(sk, sk.fastopen_rsk, false);
   sk.sk_receive_queue.purge(SKB_DROP_REASON.QUEUE_PURGE);
   sk.copied_seq = sk.rcv_nxt;
   sk.urg_data = 0;
@@ -377,6 +388,14 @@ function tcp_reset_numbers(sk: tcp_sock): void {
   sk.mtu_info = 0;
   sk.rate_delivered = 0;
   sk.rate_interval_us = 0;
+  tcp_free_fastopen_req(sk);
+  sk.defer_connect = 0;
+  sk.fastopen_client_fail = 0;
+  sk.syn_fastopen = 0;
+  sk.syn_fastopen_exp = 0;
+  sk.syn_fastopen_ch = 0;
+  sk.syn_data = 0;
+  sk.syn_data_acked = 0;
 }
 
 // ---- events ---------------------------------------------------------------------------------------------------------
@@ -421,7 +440,7 @@ export function tcp_poll(sk_: sock): number {
   let mask = 0;
   if (shutdown === SHUTDOWN_MASK || state === TCP_CLOSE) mask |= POLLHUP;
   if ((shutdown & RCV_SHUTDOWN) !== 0) mask |= POLLIN | POLLRDNORM | POLLRDHUP;
-  if (state !== TCP_SYN_SENT && state !== TCP_SYN_RECV) {
+  if (state !== TCP_SYN_SENT && (state !== TCP_SYN_RECV || sk.fastopen_rsk !== null)) {
     let target = sk.sk_rcvlowat;
     if (sk.urg_data !== 0 && sk.urg_seq === sk.copied_seq && !sk.sk_urginline) target++;
     if (tcp_epollin_ready(sk, target)) mask |= POLLIN | POLLRDNORM;
@@ -434,6 +453,9 @@ export function tcp_poll(sk_: sock): number {
       sk.sk_nospace = true;
     }
     if ((sk.urg_data & TCP_URG_VALID) !== 0) mask |= POLLPRI;
+  } else if (state === TCP_SYN_SENT && sk.defer_connect !== 0) {
+    // The SYN waits for data to go with.
+    mask |= POLLOUT | POLLWRNORM;
   }
   if (sk.sk_err !== 0 || sk.sk_error_queue.qlen > 0) mask |= POLLERR;
   return mask;

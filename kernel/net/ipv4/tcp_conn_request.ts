@@ -7,6 +7,7 @@ import type { sk_buff } from '../core/skbuff.ts';
 import { SOCK_BINDADDR_LOCK, SOCK_BINDPORT_LOCK, SOCK_RCVBUF_LOCK, TCP_LISTEN, TCP_SYN_RECV } from '../core/sock.ts';
 import { RTAX_FEATURE_ECN, RTAX_FEATURES, RTAX_INITRWND, RTAX_WINDOW } from './fib.ts';
 import {
+  inet_csk_reqsk_queue_add,
   inet_csk_reqsk_queue_drop,
   inet_csk_reqsk_queue_hash_add,
   inet_csk_reqsk_queue_is_full,
@@ -14,7 +15,7 @@ import {
   sk_acceptq_is_full,
 } from './inet_connection_sock.ts';
 import { get16, iph_daddr, iph_saddr, iph_tos, iph_ttl } from './ip_header.ts';
-import { reqsk_queue_add, type request_sock_queue } from './request_sock.ts';
+import type { request_sock_queue } from './request_sock.ts';
 import { inet_iif, RTCF_BROADCAST, RTCF_MULTICAST, type rtable } from './route.ts';
 import {
   cookie_ecn_ok,
@@ -24,6 +25,7 @@ import {
   tcp_synq_no_recent_overflow,
 } from './syncookies.ts';
 import { tcp_assign_congestion_control, tcp_ca_dst_init, tcp_set_ca_state } from './tcp_cong.ts';
+import { tcp_try_fastopen } from './tcp_fastopen.ts';
 import { tcp_sk_alloc } from './tcp_init.ts';
 import { tcp_listendrop, tcp_request_sock_ipv4_ops } from './tcp_ipv4.ts';
 import { reqsk_timeout, tcp_openreq_child_init, tcp_openreq_init_rwin } from './tcp_minisocks.ts';
@@ -135,7 +137,9 @@ function tcp_conn_request(sk: tcp_sock, skb: sk_buff): number {
   opt.saw_tstamp = 0;
   opt.mss_clamp = req.rsk_ops.mss_clamp;
   opt.user_mss = sk.rx_opt.user_mss;
-  tcp_parse_options(net, skb, opt, 0);
+  const { foc } = tcp.fastopen;
+  foc.len = -1;
+  tcp_parse_options(net, skb, opt, 0, want_cookie ? null : foc);
   // Without timestamps a cookie cannot keep any option.
   if (want_cookie && opt.saw_tstamp === 0) tcp_clear_options(opt);
   opt.tstamp_ok = opt.saw_tstamp;
@@ -168,10 +172,18 @@ function tcp_conn_request(sk: tcp_sock, skb: sk_buff): number {
   req.syn_tos = skb.ip_dsfield;
   tcp_openreq_init_rwin(req, sk, dst);
   if (!want_cookie) {
+    const child = tcp_try_fastopen(sk, skb, req, foc, dst);
+    if (child !== null) {
+      // Its program can have it at once.
+      req.rsk_ops.send_synack(child, dst, req, skb, foc);
+      inet_csk_reqsk_queue_add(sk, req, child);
+      sk.sk_data_ready(sk);
+      return 0;
+    }
     req.timeout = tcp_timeout_init(sk);
     inet_csk_reqsk_queue_hash_add(sk, req, req.timeout);
   }
-  req.rsk_ops.send_synack(sk, dst, req, skb);
+  req.rsk_ops.send_synack(sk, dst, req, skb, foc);
   return 0;
 }
 
@@ -257,6 +269,7 @@ function tcp_create_openreq_child(sk: tcp_sock, req: tcp_request_sock, skb: sk_b
   child.linger2 = sk.linger2;
   child.notsent_lowat = sk.notsent_lowat;
   child.recvmsg_inq = sk.recvmsg_inq;
+  child.fastopen_no_cookie = sk.fastopen_no_cookie;
   child.snd_cwnd_clamp = sk.snd_cwnd_clamp;
   child.rx_opt.user_mss = sk.rx_opt.user_mss;
 
@@ -363,8 +376,6 @@ export function cookie_v4_check(sk: tcp_sock, skb: sk_buff): tcp_sock | null {
   // tcp_get_cookie_sock
   const child = sk.icsk_af_ops.syn_recv_sock(sk, skb, req);
   if (child === null) return null;
-  req.sk = child;
-  reqsk_queue_add(sk.icsk_accept_queue as request_sock_queue, req);
-  sk.sk_ack_backlog++;
+  inet_csk_reqsk_queue_add(sk, req, child);
   return child;
 }

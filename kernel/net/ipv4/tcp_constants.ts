@@ -59,10 +59,16 @@ export const TCPOPT_WINDOW = 3;
 export const TCPOPT_SACK_PERM = 4;
 export const TCPOPT_SACK = 5;
 export const TCPOPT_TIMESTAMP = 8;
+export const TCPOPT_FASTOPEN = 34;
+/** RFC 6994: with a number that says whose experiment it is. */
+export const TCPOPT_EXP = 254;
+export const TCPOPT_FASTOPEN_MAGIC = 0xf989;
 export const TCPOLEN_MSS = 4;
 export const TCPOLEN_WINDOW = 3;
 export const TCPOLEN_SACK_PERM = 2;
 export const TCPOLEN_TIMESTAMP = 10;
+export const TCPOLEN_FASTOPEN_BASE = 2;
+export const TCPOLEN_EXP_FASTOPEN_BASE = 4;
 export const TCPOLEN_TSTAMP_ALIGNED = 12;
 export const TCPOLEN_WSCALE_ALIGNED = 4;
 export const TCPOLEN_SACKPERM_ALIGNED = 4;

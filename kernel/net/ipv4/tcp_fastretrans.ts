@@ -117,7 +117,7 @@ function tcp_any_retrans_done(sk: tcp_sock): boolean {
 }
 
 /** tcp_retrans_stamp_cleanup */
-function tcp_retrans_stamp_cleanup(sk: tcp_sock): void {
+export function tcp_retrans_stamp_cleanup(sk: tcp_sock): void {
   if (!tcp_any_retrans_done(sk)) sk.retrans_stamp = 0;
 }
 
@@ -310,7 +310,7 @@ function tcp_is_non_sack_preventing_reopen(sk: tcp_sock): boolean {
 }
 
 /** tcp_try_undo_recovery: true when the state must be held a little longer. */
-function tcp_try_undo_recovery(sk: tcp_sock): boolean {
+export function tcp_try_undo_recovery(sk: tcp_sock): boolean {
   const { mib } = sk.sk_net.ipv4;
   if (tcp_may_undo(sk)) {
     if (sk.icsk_ca_state === TCP_CA_Loss) mib.TcpExtTCPLossUndo++;
@@ -498,7 +498,7 @@ export function tcp_fastretrans_alert(
 }
 
 /** tcp_update_rto_time: how long timeouts have held the connection up (tcp_info). */
-function tcp_update_rto_time(sk: tcp_sock): void {
+export function tcp_update_rto_time(sk: tcp_sock): void {
   if (sk.rto_stamp === 0) return;
   sk.total_rto_time += Math.floor(sk.tcp_mstamp / 1000) - sk.rto_stamp;
   sk.rto_stamp = 0;

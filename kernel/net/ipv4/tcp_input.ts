@@ -22,6 +22,7 @@ import {
   TCP_TIME_WAIT,
 } from '../core/sock.ts';
 import { get32 } from './ip_header.ts';
+import { reqsk_fastopen_remove } from './request_sock.ts';
 import { tcp_done, tcp_set_state, tcp_shutdown } from './tcp.ts';
 import { tcp_ack, tcp_may_update_window, tcp_update_pacing_rate } from './tcp_ack.ts';
 import { tcp_oow_rate_limited, tcp_send_challenge_ack } from './tcp_challenge.ts';
@@ -36,9 +37,11 @@ import {
   tcp_send_dupack,
   tcp_urg,
 } from './tcp_data.ts';
+import { tcp_rcv_fastopen_synack } from './tcp_fastopen.ts';
+import { tcp_retrans_stamp_cleanup, tcp_try_undo_recovery, tcp_update_rto_time } from './tcp_fastretrans.ts';
 import { FLAG_DATA, FLAG_NO_CHALLENGE_ACK, FLAG_SLOWPATH, FLAG_UPDATE_TS_RECENT } from './tcp_flags.ts';
 import { sk_rmem_schedule } from './tcp_mem.ts';
-import { tcp_time_wait } from './tcp_minisocks.ts';
+import { tcp_check_req, tcp_time_wait } from './tcp_minisocks.ts';
 import { tcp_fast_parse_options, tcp_parse_aligned_timestamp, tcp_parse_options } from './tcp_options.ts';
 import { tcp_mtup_init, tcp_send_ack, tcp_send_synack, tcp_sync_mss } from './tcp_output.ts';
 import {
@@ -52,6 +55,7 @@ import {
   tcp_initialize_rcv_mss,
   tcp_rcv_rtt_measure_ts,
 } from './tcp_rcvbuf.ts';
+import { tcp_rearm_rto, tcp_synack_rtt_meas } from './tcp_rtt.ts';
 import {
   __tcp_fast_path_on,
   after,
@@ -65,6 +69,7 @@ import {
   keepalive_time_when,
   ktime_get_seconds,
   SELECTIVE_ACKS,
+  TCP_CA_Loss,
   TCP_DELACK_MAX,
   TCP_ECN_OK,
   TCP_HLEN,
@@ -90,6 +95,7 @@ import {
   tcp_paws_check,
   tcp_paws_reject,
   tcp_receive_window,
+  type tcp_request_sock,
   type tcp_sock,
   tcp_store_ts_recent,
   tcp_time_stamp_ms,
@@ -395,7 +401,9 @@ function tcp_rcv_synsent_state_process(sk: tcp_sock, skb: sk_buff): number {
   const { mib } = sk.sk_net.ipv4;
   const { tcp_flags: flags, seq, ack_seq } = skb;
   const saved_clamp = rx_opt.mss_clamp;
-  tcp_parse_options(sk.sk_net, skb, rx_opt, 0);
+  const { foc } = sk.sk_net.ipv4.tcp.fastopen;
+  foc.len = -1;
+  tcp_parse_options(sk.sk_net, skb, rx_opt, 0, foc);
   if (rx_opt.saw_tstamp !== 0 && rx_opt.rcv_tsecr !== 0) rx_opt.rcv_tsecr = (rx_opt.rcv_tsecr - sk.tsoffset) | 0;
   if ((flags & TCPHDR_ACK) === 0) return synsent_without_ack(sk, skb, saved_clamp);
 
@@ -446,7 +454,10 @@ function tcp_rcv_synsent_state_process(sk: tcp_sock, skb: sk_buff): number {
   tcp_initialize_rcv_mss(sk);
   sk.copied_seq = sk.rcv_nxt;
   tcp_finish_connect(sk, skb);
+  const fail = (sk.syn_fastopen | sk.syn_data) !== 0 && tcp_rcv_fastopen_synack(sk, skb, foc);
   if (!sk.sk_dead) sk.sk_state_change(sk);
+  // Data of the SYN is on its way again, with the ACK.
+  if (fail) return -1;
   if (sk.sk_write_pending !== 0 || sk.defer_accept !== 0 || inet_csk_in_pingpong_mode(sk)) {
     // Data follows at once: it carries the ACK.
     inet_csk_schedule_ack(sk);
@@ -499,16 +510,35 @@ function synsent_without_ack(sk: tcp_sock, skb: sk_buff, saved_clamp: number): n
 
 // ---- all other states -----------------------------------------------------------------------------------------------
 
+/** tcp_rcv_synrecv_state_fastopen: the SYN/ACK of a child that has long been at work is answered. */
+function tcp_rcv_synrecv_state_fastopen(sk: tcp_sock, req: tcp_request_sock): void {
+  // If only the SYN/ACK was late; what peers report as missing is another matter.
+  if (sk.icsk_ca_state === TCP_CA_Loss && sk.packets_out === 0) tcp_try_undo_recovery(sk);
+  tcp_update_rto_time(sk);
+  sk.icsk_retransmits = 0;
+  // It may have been set by the SYN/ACK's timer alone.
+  tcp_retrans_stamp_cleanup(sk);
+  reqsk_fastopen_remove(sk, req, false);
+  // From now on the timer is that of the data.
+  tcp_rearm_rto(sk);
+}
+
 /** The handshake's last ACK has come. */
 function syn_recv_to_established(sk: tcp_sock, skb: sk_buff): void {
   // The SYN/ACK counts as delivered; no ACK has counted it.
   sk.delivered++;
-  tcp_try_undo_spurious_syn(sk);
-  sk.retrans_stamp = 0;
+  const { fastopen_rsk: req } = sk;
+  if (req !== null && sk.srtt_us === 0) tcp_synack_rtt_meas(sk, req.snt_synack, req.num_retrans !== 0);
   // Before the buffers are sized, which is done in segments as they will come.
   if (sk.rx_opt.tstamp_ok !== 0) sk.advmss -= TCPOLEN_TSTAMP_ALIGNED;
-  tcp_init_transfer(sk);
-  sk.copied_seq = sk.rcv_nxt;
+  if (req !== null) {
+    tcp_rcv_synrecv_state_fastopen(sk, req);
+  } else {
+    tcp_try_undo_spurious_syn(sk);
+    sk.retrans_stamp = 0;
+    tcp_init_transfer(sk);
+    sk.copied_seq = sk.rcv_nxt;
+  }
   tcp_set_state(sk, TCP_ESTABLISHED);
   sk.sk_state_change(sk);
   sk.snd_una = skb.ack_seq;
@@ -578,6 +608,11 @@ export function tcp_rcv_state_process(sk: tcp_sock, skb: sk_buff): number {
   }
   tcp_mstamp_refresh(sk);
   sk.rx_opt.saw_tstamp = 0;
+  const { fastopen_rsk: req } = sk;
+  if (req !== null && tcp_check_req(sk, skb, req, true) === null) {
+    tcp_drop_reason(sk, skb, skb.cb0);
+    return 0;
+  }
   if ((flags & (TCPHDR_ACK | TCPHDR_RST | TCPHDR_SYN)) === 0) {
     tcp_drop_reason(sk, skb, SKB_DROP_REASON.TCP_FLAGS);
     return 0;
@@ -598,6 +633,7 @@ export function tcp_rcv_state_process(sk: tcp_sock, skb: sk_buff): number {
       syn_recv_to_established(sk, skb);
       break;
     case TCP_FIN_WAIT1:
+      if (req !== null) tcp_rcv_synrecv_state_fastopen(sk, req);
       if (sk.snd_una !== sk.write_seq) break;
       if (fin_wait1_acked(sk, skb)) return 0;
       if ((sk.sk_state as number) === TCP_CLOSE) return SKB_DROP_REASON.TCP_ABORT_ON_DATA;

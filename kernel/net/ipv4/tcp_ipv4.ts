@@ -74,6 +74,7 @@ import {
   tcp_timewait_state_process,
   tcp_twsk_unique,
 } from './tcp_minisocks.ts';
+import { type tcp_fastopen_cookie, tcp_fastopen_defer_connect } from './tcp_fastopen.ts';
 import { tcp_connect, tcp_make_synack, tcp_sync_mss } from './tcp_output.ts';
 import { tcp_simple_retransmit } from './tcp_recovery.ts';
 import { inet_csk_update_pmtu, sk_setup_caps } from './tcp_route.ts';
@@ -418,6 +419,7 @@ function tcp_v4_send_synack(
   dst: dst_entry | null,
   req: tcp_request_sock,
   _syn_skb: sk_buff | null,
+  foc: tcp_fastopen_cookie | null,
 ): number {
   const { sk_net: net, kernel } = sk;
   const rt = (dst as rtable | null) ?? inet_csk_route_req(sk, req);
@@ -426,7 +428,7 @@ function tcp_v4_send_synack(
   if (req.syncookie !== 0 && req.tstamp_ok !== 0) {
     cookie_ts = (cookie_init_timestamp(req, tcp_clock_ts(kernel)) + req.ts_off) | 0;
   }
-  const skb = tcp_make_synack(sk, rt, req, cookie_ts);
+  const skb = tcp_make_synack(sk, rt, req, cookie_ts, foc);
   if (skb === null) return -ENOMEM;
   v4_send_check(skb, req.ir_loc_addr, req.ir_rmt_addr);
   const tos = net.ipv4.tcp_reflect_tos !== 0 ? req.syn_tos & ~3 : sk.tos & ~3;
@@ -496,6 +498,7 @@ export function tcp_v4_connect(sk_: sock, addr: sockaddr): number {
     if (sk.write_seq === 0) sk.write_seq = tcp.secure.tcp_seq(sk.inet_saddr, daddr, sk.inet_sport, sk.inet_dport);
     sk.tsoffset = net.ipv4.tcp_timestamps === 1 ? tcp.secure.tcp_ts_off(sk.inet_saddr, daddr) : 0;
     sk.inet_id = tcp.hashinfo.random.u32() & 0xffff;
+    if (tcp_fastopen_defer_connect(sk)) return 0;
     err = tcp_connect(sk);
     if (err === 0) return 0;
   }
@@ -598,7 +601,9 @@ export function tcp_v4_err(skb: sk_buff, info: number): number {
   }
   const sk = found as tcp_sock;
   if (sk.sk_state === TCP_CLOSE) return 0;
-  if (!between(seq, sk.snd_una, sk.snd_nxt)) {
+  const { fastopen_rsk: fastopen } = sk;
+  // Of a child made out of a SYN, the SYN/ACK may be meant.
+  if (!between(seq, fastopen !== null ? fastopen.snt_isn : sk.snd_una, sk.snd_nxt)) {
     mib.TcpExtOutOfWindowIcmps++;
     return 0;
   }
@@ -616,7 +621,7 @@ export function tcp_v4_err(skb: sk_buff, info: number): number {
       }
       err = icmp_err_errno[code] as number;
       // RFC 6069: the way is broken, not full.
-      if (unreachable) tcp_ld_RTO_revert(sk, seq);
+      if (unreachable && fastopen === null) tcp_ld_RTO_revert(sk, seq);
       break;
     case ICMP_TIME_EXCEEDED:
       err = EHOSTUNREACH;
@@ -624,7 +629,9 @@ export function tcp_v4_err(skb: sk_buff, info: number): number {
     default:
       return 0;
   }
-  if (sk.sk_state === TCP_SYN_SENT || sk.sk_state === TCP_SYN_RECV) {
+  // One that a program has accepted already is as a connected one.
+  const accepted = fastopen !== null && fastopen.sk === null;
+  if ((sk.sk_state === TCP_SYN_SENT || sk.sk_state === TCP_SYN_RECV) && !accepted) {
     tcp_done_with_error(sk, err);
     return 0;
   }
@@ -675,12 +682,12 @@ export const tcp_request_sock_ipv4_ops: tcp_request_sock_ops = {
   family: AF_INET,
   mss_clamp: TCP_MSS_DEFAULT,
   rtx_syn_ack(sk, req) {
-    const err = tcp_v4_send_synack(sk, null, req, null);
+    const err = tcp_v4_send_synack(sk, null, req, null, null);
     if (err === 0) {
       const { mib } = sk.sk_net.ipv4;
       mib.TcpRetransSegs++;
       mib.TcpExtTCPSynRetrans++;
-      sk.total_retrans++;
+      if (sk.fastopen_rsk !== null) sk.total_retrans++;
       req.num_retrans++;
     }
     return err;

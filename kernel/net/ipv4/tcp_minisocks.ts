@@ -13,7 +13,9 @@ import {
   inet_twsk_hashdance_schedule,
   inet_twsk_reschedule,
 } from './inet_timewait_sock.ts';
+import { reqsk_fastopen_remove } from './request_sock.ts';
 import { tcp_done } from './tcp.ts';
+import { tcp_reset } from './tcp_data.ts';
 import { tcp_rcv_state_process } from './tcp_input.ts';
 import { tcp_parse_options } from './tcp_options.ts';
 import { dst_metric_advmss, tcp_mss_clamp, tcp_select_initial_window } from './tcp_output.ts';
@@ -241,8 +243,14 @@ export function tcp_openreq_init_rwin(req: tcp_request_sock, sk: tcp_sock, dst: 
 /**
  * tcp_check_req: a segment for a request. Gives the child that came of it; the listener `sk` itself, which shall look at
  * the segment (and reset); or null: nothing more to do, the reason for the drop in `skb.cb0`. Does not take the skb.
+ * `fastopen`: `sk` is a child already, made out of the SYN, and what it gives is `sk` for a good segment.
  */
-export function tcp_check_req(sk: tcp_sock, skb: sk_buff, req: tcp_request_sock): tcp_sock | null {
+export function tcp_check_req(
+  sk: tcp_sock,
+  skb: sk_buff,
+  req: tcp_request_sock,
+  fastopen = false,
+): tcp_sock | null {
   const { sk_net: net } = sk;
   const { mib } = net.ipv4;
   const { kernel } = sk;
@@ -258,7 +266,7 @@ export function tcp_check_req(sk: tcp_sock, skb: sk_buff, req: tcp_request_sock)
     if (opt.saw_tstamp !== 0) {
       opt.ts_recent = req.ts_recent;
       if (opt.rcv_tsecr !== 0) {
-        if (req.tstamp_ok !== 0 && req.snt_tsval_first !== 0) {
+        if (req.tstamp_ok !== 0 && req.snt_tsval_first !== 0 && !fastopen) {
           tsecr_reject = (req.snt_tsval_last - req.snt_tsval_first) >>> 0 < (opt.rcv_tsecr - req.snt_tsval_first) >>> 0;
         }
         opt.rcv_tsecr = (opt.rcv_tsecr - req.ts_off) | 0;
@@ -272,12 +280,14 @@ export function tcp_check_req(sk: tcp_sock, skb: sk_buff, req: tcp_request_sock)
   // The SYN again: our SYN/ACK again, and the time begins anew.
   if (skb.seq === req.rcv_isn && flags === TCPHDR_SYN && !paws_reject) {
     if (oow_rate_limited(net, skb, req)) mib.TcpExtTCPACKSkippedSynRecv++;
-    else if (req.rsk_ops.rtx_syn_ack(sk, req) === 0 && req.rsk_timer.pending()) {
+    // A child's own timer goes on as it is.
+    else if (req.rsk_ops.rtx_syn_ack(sk, req) === 0 && !fastopen && req.rsk_timer.pending()) {
       req.rsk_timer.mod(kernel.timers.jiffies() + reqsk_timeout(req));
     }
     return null;
   }
-  if ((flags & TCPHDR_ACK) !== 0 && skb.ack_seq !== ((req.snt_isn + 1) | 0)) return sk;
+  // A child may have sent data, which is acknowledged with it: tcp_ack will see.
+  if ((flags & TCPHDR_ACK) !== 0 && !fastopen && skb.ack_seq !== ((req.snt_isn + 1) | 0)) return sk;
 
   const rcv_end = (req.rcv_nxt + tcp_synack_window(req)) | 0;
   if (paws_reject || tsecr_reject || !tcp_in_window(skb.seq, skb.end_seq, req.rcv_nxt, rcv_end)) {
@@ -309,14 +319,21 @@ export function tcp_check_req(sk: tcp_sock, skb: sk_buff, req: tcp_request_sock)
   if ((flags & (TCPHDR_RST | TCPHDR_SYN)) !== 0) {
     mib.TcpAttemptFails++;
     skb.cb0 = SKB_DROP_REASON.TCP_RESET;
-    if ((flags & TCPHDR_RST) === 0) req.rsk_ops.send_reset(sk, skb);
-    if (inet_csk_reqsk_queue_drop(sk, req)) mib.TcpExtEmbryonicRsts++;
+    if ((flags & TCPHDR_RST) === 0) {
+      // It may be forged: a child lives on.
+      req.rsk_ops.send_reset(sk, skb);
+    } else if (fastopen) {
+      reqsk_fastopen_remove(sk, req, true);
+      tcp_reset(sk);
+    }
+    if (!fastopen && inet_csk_reqsk_queue_drop(sk, req)) mib.TcpExtEmbryonicRsts++;
     return null;
   }
   if ((flags & TCPHDR_ACK) === 0) {
     skb.cb0 = SKB_DROP_REASON.TCP_FLAGS;
     return null;
   }
+  if (fastopen) return sk;
 
   // TCP_DEFER_ACCEPT: the third segment alone is none.
   if (req.num_timeout < sk.defer_accept && skb.end_seq === ((req.rcv_isn + 1) | 0)) {

@@ -25,7 +25,7 @@ export function dst_metric_advmss(dst: dst_entry, net_header_len: number): numbe
 }
 
 /** __tcp_mtu_to_mss: without what the options take. */
-function __tcp_mtu_to_mss(sk: tcp_sock, pmtu: number): number {
+export function __tcp_mtu_to_mss(sk: tcp_sock, pmtu: number): number {
   const mss = Math.min(pmtu - sk.icsk_af_ops.net_header_len - TCP_HLEN, sk.rx_opt.mss_clamp) - sk.icsk_ext_hdr_len;
   return Math.max(mss, sk.sk_net.ipv4.tcp_min_snd_mss);
 }

@@ -74,7 +74,9 @@ export class netns_ipv4_tcp {
   tcp_probe_interval = 600;
   tcp_rto_min_us = 200_000;
   tcp_rto_max_ms = 120_000;
+  /** Bits: TFO_CLIENT_ENABLE 1, TFO_SERVER_ENABLE 2 and so on (tcp_fastopen.ts). */
   tcp_fastopen = 1;
+  tcp_fastopen_blackhole_timeout_sec = 0;
   tcp_plb_enabled = 0;
   tcp_pingpong_thresh = 1;
   tcp_l3mdev_accept = 0;

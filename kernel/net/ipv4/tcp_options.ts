@@ -3,12 +3,15 @@ import type { Ram } from '../../arch.ts';
 import type { net } from '../core/net_namespace.ts';
 import type { sk_buff } from '../core/skbuff.ts';
 import { get16, get32, put16, put32 } from './ip_header.ts';
+import { TCP_FASTOPEN_COOKIE_MAX, TCP_FASTOPEN_COOKIE_MIN, type tcp_fastopen_cookie } from './tcp_fastopen.ts';
 import {
   MAX_TCP_OPTION_SPACE,
   TCP_HLEN,
   TCP_MAX_WSCALE,
   TCP_NUM_SACKS,
   TCPHDR_SYN,
+  TCPOLEN_EXP_FASTOPEN_BASE,
+  TCPOLEN_FASTOPEN_BASE,
   TCPOLEN_MSS,
   TCPOLEN_MSS_ALIGNED,
   TCPOLEN_SACK_BASE_ALIGNED,
@@ -20,6 +23,9 @@ import {
   TCPOLEN_WINDOW,
   TCPOLEN_WSCALE_ALIGNED,
   TCPOPT_EOL,
+  TCPOPT_EXP,
+  TCPOPT_FASTOPEN,
+  TCPOPT_FASTOPEN_MAGIC,
   TCPOPT_MSS,
   TCPOPT_NOP,
   TCPOPT_SACK,
@@ -40,8 +46,15 @@ const TSTAMP_WORD = (TCPOPT_NOP << 24) | (TCPOPT_NOP << 16) | (TCPOPT_TIMESTAMP 
  * nothing. With SACK blocks skb.sacked is the offset of that option from the header.
  *
  * @param estab 1 for a synchronised connection: SYN's options do not count, and those that were not agreed on neither
+ * @param foc gets the Fast Open option of a SYN, the last one; null: nobody wants it
  */
-export function tcp_parse_options(_net: net, skb: sk_buff, opt: tcp_options_received, estab: number): void {
+export function tcp_parse_options(
+  _net: net,
+  skb: sk_buff,
+  opt: tcp_options_received,
+  estab: number,
+  foc: tcp_fastopen_cookie | null = null,
+): void {
   const { ram } = skb;
   const { u8 } = ram;
   const th = skb.transport_header;
@@ -101,11 +114,31 @@ export function tcp_parse_options(_net: net, skb: sk_buff, opt: tcp_options_rece
           skb.sacked = at - th;
         }
         break;
+      case TCPOPT_FASTOPEN:
+        if (foc !== null && syn) tcp_parse_fastopen_option(ram, at + 2, size - TCPOLEN_FASTOPEN_BASE, foc, 0);
+        break;
+      case TCPOPT_EXP:
+        if (foc !== null && syn && size >= TCPOLEN_EXP_FASTOPEN_BASE && get16(ram, at + 2) === TCPOPT_FASTOPEN_MAGIC) {
+          tcp_parse_fastopen_option(ram, at + 4, size - TCPOLEN_EXP_FASTOPEN_BASE, foc, 1);
+        }
+        break;
       default:
         break;
     }
     at += size;
   }
+}
+
+/** tcp_parse_fastopen_option: a cookie of even length, or (`len` 0) the wish for one; another length is no cookie. */
+function tcp_parse_fastopen_option(ram: Ram, at: number, len: number, foc: tcp_fastopen_cookie, exp: number): void {
+  if ((len & 1) !== 0) return;
+  if (len >= TCP_FASTOPEN_COOKIE_MIN && len <= TCP_FASTOPEN_COOKIE_MAX) {
+    for (let i = 0; i < len; i++) foc.val[i] = ram.u8[at + i] as number;
+  } else if (len !== 0) {
+    len = -1;
+  }
+  foc.len = len;
+  foc.exp = exp;
 }
 
 /** tcp_fast_parse_options: the common header first. False: no options at all. */
@@ -142,6 +175,7 @@ export function tcp_parse_aligned_timestamp(tp: tcp_sock, skb: sk_buff): boolean
 export const OPTION_SACK_ADVERTISE = 1;
 export const OPTION_TS = 2;
 export const OPTION_WSCALE = 8;
+export const OPTION_FAST_OPEN_COOKIE = 256;
 
 /** struct tcp_out_options: what the header in hand is to carry. One for all, as a context is atomic. */
 export class tcp_out_options {
@@ -151,6 +185,29 @@ export class tcp_out_options {
   num_sack_blocks = 0;
   tsval = 0;
   tsecr = 0;
+  fastopen_cookie: tcp_fastopen_cookie | null = null;
+}
+
+/** The Fast Open option, if it fits where `size` bytes of options are already. Bytes that it takes, padding included. */
+export function tcp_fastopen_option(opts: tcp_out_options, foc: tcp_fastopen_cookie, size: number): number {
+  const base = foc.exp !== 0 ? TCPOLEN_EXP_FASTOPEN_BASE : TCPOLEN_FASTOPEN_BASE;
+  const need = (base + foc.len + 3) & ~3;
+  if (size + need > MAX_TCP_OPTION_SPACE) return 0;
+  opts.options |= OPTION_FAST_OPEN_COOKIE;
+  opts.fastopen_cookie = foc;
+  return need;
+}
+
+/** The Fast Open option at `at`, up to a multiple of four. */
+function fastopen_option_write(ram: Ram, at: number, foc: tcp_fastopen_cookie): void {
+  const { u8 } = ram;
+  const base = foc.exp !== 0 ? TCPOLEN_EXP_FASTOPEN_BASE : TCPOLEN_FASTOPEN_BASE;
+  const len = base + foc.len;
+  u8[at] = foc.exp !== 0 ? TCPOPT_EXP : TCPOPT_FASTOPEN;
+  u8[at + 1] = len;
+  if (foc.exp !== 0) put16(ram, at + 2, TCPOPT_FASTOPEN_MAGIC);
+  for (let i = 0; i < foc.len; i++) u8[at + base + i] = foc.val[i] as number;
+  for (let i = len; (i & 3) !== 0; i++) u8[at + i] = TCPOPT_NOP;
 }
 
 /** tcp_options_write: in Linux's order and padding, at `at`. */
@@ -196,6 +253,9 @@ export function tcp_options_write(ram: Ram, at: number, tp: tcp_sock | null, opt
       at += 4;
     }
     tp.rx_opt.dsack = 0;
+  }
+  if ((options & OPTION_FAST_OPEN_COOKIE) !== 0) {
+    fastopen_option_write(ram, at, opts.fastopen_cookie as tcp_fastopen_cookie);
   }
 }
 

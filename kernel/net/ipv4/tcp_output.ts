@@ -21,6 +21,7 @@ import { SOCK_RCVBUF_LOCK, TCP_CLOSE } from '../core/sock.ts';
 import { RTAX_FEATURE_ECN, RTAX_FEATURES, RTAX_INITRWND, RTAX_WINDOW } from './fib.ts';
 import { put16, put32 } from './ip_header.ts';
 import { tcp_ca_dst_init, tcp_ca_event, tcp_ca_needs_ecn } from './tcp_cong.ts';
+import { type tcp_fastopen_cookie, tcp_send_syn_data } from './tcp_fastopen.ts';
 import { tcp_enter_cwr } from './tcp_fastretrans.ts';
 import {
   sk_forced_mem_schedule,
@@ -35,6 +36,7 @@ import {
   OPTION_TS,
   OPTION_WSCALE,
   tcp_established_options,
+  tcp_fastopen_option,
   tcp_options_write,
   tcp_out_options,
 } from './tcp_options.ts';
@@ -82,6 +84,7 @@ import {
   tcp_receive_window,
   type tcp_request_sock,
   tcp_rtx_queue_tail,
+  tcp_send_head,
   type tcp_sock,
   tcp_space,
   tcp_stream_alloc_skb,
@@ -316,6 +319,15 @@ function tcp_syn_options(sk: tcp_sock, opts: tcp_out_options): number {
   if (ipv4.tcp_sack !== 0) {
     opts.options |= OPTION_SACK_ADVERTISE;
     if ((opts.options & OPTION_TS) === 0) size += TCPOLEN_SACKPERM_ALIGNED;
+  }
+  const cookie = sk.fastopen_req?.cookie;
+  if (cookie !== undefined && cookie.len >= 0) {
+    const fastopen = tcp_fastopen_option(opts, cookie, size);
+    if (fastopen !== 0) {
+      size += fastopen;
+      sk.syn_fastopen = 1;
+      sk.syn_fastopen_exp = cookie.exp;
+    }
   }
   return size;
 }
@@ -618,6 +630,14 @@ function tcp_connect_init(sk: tcp_sock): void {
   tcp_clear_retrans(sk);
 }
 
+/** tcp_connect_queue_skb: what goes with the opening counts as queued, and as sent. */
+export function tcp_connect_queue_skb(sk: tcp_sock, skb: sk_buff): void {
+  sk_wmem_queued_add(sk, skb.truesize);
+  sk_mem_charge(sk, skb.truesize);
+  sk.write_seq = skb.end_seq;
+  sk.packets_out += 1;
+}
+
 /** tcp_connect: sends the SYN. 0 or a negative errno: -EHOSTUNREACH, -ENOBUFS. */
 export function tcp_connect(sk: tcp_sock): number {
   if (sk.icsk_af_ops.rebuild_header(sk) !== 0) return -EHOSTUNREACH;
@@ -625,17 +645,15 @@ export function tcp_connect(sk: tcp_sock): number {
   const skb = tcp_control_skb(sk);
   if (skb === null) return -ENOBUFS;
   tcp_init_nondata_skb(skb, sk.write_seq, TCPHDR_SYN);
-  sk.write_seq = (sk.write_seq + 1) | 0;
   tcp_mstamp_refresh(sk);
   sk.retrans_stamp = tcp_stamp_ms(sk);
-  sk_wmem_queued_add(sk, skb.truesize);
-  sk_mem_charge(sk, skb.truesize);
-  sk.packets_out += 1;
+  tcp_connect_queue_skb(sk, skb);
   tcp_ecn_send_syn(sk, skb);
   sk.tcp_rtx_queue.push(skb);
-  const err = tcp_transmit_skb(sk, skb, true);
-  sk.snd_nxt = sk.write_seq;
-  sk.pushed_seq = sk.write_seq;
+  const err = sk.fastopen_req === null ? tcp_transmit_skb(sk, skb, true) : tcp_send_syn_data(sk, skb);
+  // Data of a SYN that could not be sent waits.
+  sk.snd_nxt = tcp_send_head(sk)?.seq ?? sk.write_seq;
+  sk.pushed_seq = sk.snd_nxt;
   sk.sk_net.ipv4.mib.TcpActiveOpens++;
   inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, sk.icsk_rto);
   // What the queue below did not take goes with the timer.
@@ -666,12 +684,14 @@ export function tcp_send_synack(sk: tcp_sock): number {
  * tcp_make_synack: the SYN/ACK for a request, complete but for its checksum. The caller owns it; null without memory.
  *
  * @param cookie_ts what its timestamp shall say instead of the time (SYN cookies); 0: the time
+ * @param foc the Fast Open option; null or a negative length: none
  */
 export function tcp_make_synack(
   sk: tcp_sock,
   dst: dst_entry,
   req: tcp_request_sock,
   cookie_ts: number,
+  foc: tcp_fastopen_cookie | null,
 ): sk_buff | null {
   const { kernel } = sk;
   const skb = alloc_skb(kernel, MAX_TCP_HEADER);
@@ -702,6 +722,7 @@ export function tcp_make_synack(
     opts.options |= OPTION_SACK_ADVERTISE;
     if (req.tstamp_ok === 0) size += TCPOLEN_SACKPERM_ALIGNED;
   }
+  if (foc !== null && foc.len >= 0) size += tcp_fastopen_option(opts, foc, size);
   const th = skb_push(skb, TCP_HLEN + size);
   skb_reset_transport_header(skb);
   const { ram } = skb;

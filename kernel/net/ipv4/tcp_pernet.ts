@@ -4,6 +4,7 @@ import { inet_hashinfo } from './inet_hashtables.ts';
 import { flowi4 } from './route.ts';
 import { secure_seq_state } from './secure_seq.ts';
 import { syncookie_state } from './syncookies.ts';
+import { tcp_fastopen_state } from './tcp_fastopen.ts';
 import { tcp_initial_window } from './tcp_output.ts';
 import { tcp_options_received } from './tcp_sock.ts';
 
@@ -11,6 +12,7 @@ export class tcp_pernet {
   readonly hashinfo: inet_hashinfo;
   readonly secure: secure_seq_state;
   readonly cookies: syncookie_state;
+  readonly fastopen: tcp_fastopen_state;
   /** Connections in TIME_WAIT (tcp_death_row.tw_refcount). */
   tw_count = 0;
   /** The first window of what is being answered. */
@@ -25,5 +27,6 @@ export class tcp_pernet {
     this.hashinfo = new inet_hashinfo(net);
     this.secure = new secure_seq_state(net);
     this.cookies = new syncookie_state(net);
+    this.fastopen = new tcp_fastopen_state(net);
   }
 }

@@ -1,5 +1,6 @@
 /** Finding losses by time (net/ipv4/tcp_recovery.c: RACK, RFC 8985), and by duplicate ACKs without SACK (RFC 6582). */
 import type { sk_buff } from '../core/skbuff.ts';
+import { TCP_SYN_SENT } from '../core/sock.ts';
 import { tcp_set_ca_state } from './tcp_cong.ts';
 import { tcp_current_ssthresh } from './tcp_cwnd.ts';
 import { tcp_cwnd_reduction, tcp_enter_recovery, tcp_limit_reno_sacked } from './tcp_fastretrans.ts';
@@ -154,15 +155,8 @@ export function tcp_newreno_mark_lost(sk: tcp_sock, snd_una_advanced: boolean): 
   tcp_mark_skb_lost(sk, skb);
 }
 
-/** tcp_simple_retransmit: the path takes smaller segments only: the larger ones again, which is no congestion. */
-export function tcp_simple_retransmit(sk: tcp_sock): void {
-  const mss = tcp_current_mss(sk);
-  for (let skb = tcp_rtx_queue_head(sk); skb !== null; skb = skb.next) {
-    const seglen = skb.gso_segs > 1 ? skb.gso_size : skb.len;
-    if (seglen > mss) tcp_mark_skb_lost(sk, skb);
-  }
-  if (sk.lost_out === 0) return;
-  if (tcp_is_reno(sk)) tcp_limit_reno_sacked(sk);
+/** tcp_non_congestion_loss_retransmit: what is marked as lost again, at once; the congestion window stays as it is. */
+export function tcp_non_congestion_loss_retransmit(sk: tcp_sock): void {
   if (sk.icsk_ca_state !== TCP_CA_Loss) {
     sk.high_seq = sk.snd_nxt;
     sk.snd_ssthresh = tcp_current_ssthresh(sk);
@@ -171,4 +165,17 @@ export function tcp_simple_retransmit(sk: tcp_sock): void {
     tcp_set_ca_state(sk, TCP_CA_Loss);
   }
   tcp_xmit_retransmit_queue(sk);
+}
+
+/** tcp_simple_retransmit: the path takes smaller segments only: the larger ones again, which is no congestion. */
+export function tcp_simple_retransmit(sk: tcp_sock): void {
+  // A SYN with data is two packets in the queue, neither of which shows how long it was: both are lost.
+  const mss = sk.syn_data !== 0 && sk.sk_state === TCP_SYN_SENT ? -1 : tcp_current_mss(sk);
+  for (let skb = tcp_rtx_queue_head(sk); skb !== null; skb = skb.next) {
+    const seglen = skb.gso_segs > 1 ? skb.gso_size : skb.len;
+    if (seglen > mss) tcp_mark_skb_lost(sk, skb);
+  }
+  if (sk.lost_out === 0) return;
+  if (tcp_is_reno(sk)) tcp_limit_reno_sacked(sk);
+  tcp_non_congestion_loss_retransmit(sk);
 }

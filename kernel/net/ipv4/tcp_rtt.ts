@@ -179,6 +179,8 @@ export function tcp_rto_delta_us(sk: tcp_sock): number {
 
 /** tcp_rearm_rto: RFC 6298 5.1 to 5.3. */
 export function tcp_rearm_rto(sk: tcp_sock): void {
+  // The timer is the SYN/ACK's until that is answered.
+  if (sk.fastopen_rsk !== null) return;
   if (sk.packets_out === 0) {
     inet_csk_clear_xmit_timer(sk);
     return;

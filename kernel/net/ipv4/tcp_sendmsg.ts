@@ -1,7 +1,7 @@
 /** Bytes from the program to the write queue (net/ipv4/tcp.c: tcp_sendmsg_locked and what it calls). */
 import { COPY_FROM_USER } from '../../copies.ts';
 import { charge_copy } from '../../costs.ts';
-import { EAGAIN, EFAULT, EPIPE } from '../../errno.ts';
+import { EAGAIN, EFAULT, EINPROGRESS, EPIPE } from '../../errno.ts';
 import { ERESTARTSYS } from '../../sched/task.ts';
 import {
   kfree_skb_reason,
@@ -13,9 +13,10 @@ import {
 } from '../core/skbuff.ts';
 import { SEND_SHUTDOWN, type sock, sock_sndtimeo, TCP_CLOSE_WAIT, TCP_ESTABLISHED } from '../core/sock.ts';
 import { sk_stream_error, sk_stream_wait_connect, sk_stream_wait_memory } from '../core/stream.ts';
-import { MSG_DONTWAIT, MSG_EOR, MSG_MORE, MSG_OOB, type msghdr } from '../msg.ts';
+import { MSG_DONTWAIT, MSG_EOR, MSG_FASTOPEN, MSG_MORE, MSG_OOB, type msghdr } from '../msg.ts';
 import { sk_stream_memory_free } from './tcp.ts';
 import { tcp_chrono_start, tcp_slow_start_after_idle_check } from './tcp_cwnd.ts';
+import { tcp_passive_fastopen, tcp_sendmsg_fastopen } from './tcp_fastopen.ts';
 import { sk_mem_charge, sk_mem_uncharge, sk_wmem_queued_add, sk_wmem_schedule } from './tcp_mem.ts';
 import { tcp_current_mss } from './tcp_output.ts';
 import { tcp_rate_check_app_limited } from './tcp_rate.ts';
@@ -69,6 +70,24 @@ function forced_push(sk: tcp_sock): boolean {
 function tcp_mark_push(sk: tcp_sock, skb: sk_buff): void {
   skb.tcp_flags |= TCPHDR_PSH;
   sk.pushed_seq = sk.write_seq;
+}
+
+/**
+ * The one copy on the way out, user to kernel: `length` bytes of the message from `offset` go behind the packet's end. False:
+ * the program's pointer is a bad one.
+ */
+export function tcp_skb_add_data(skb: sk_buff, msg: msghdr, offset: number, length: number): boolean {
+  const { kernel } = skb;
+  const task = msg.msg_task;
+  const from = msg.msg_base + offset;
+  if (task !== null && !task.mm.access_ok(from, length)) return false;
+  const to = skb_put(skb, length);
+  charge_copy(kernel, length, COPY_FROM_USER);
+  skb.ram.move(to, from, length);
+  const tp = kernel.trace.skb_copy_from;
+  if (tp !== null) tp(skb, from, length);
+  skb.truesize += length;
+  return true;
 }
 
 /** tcp_skb_entail: an empty packet at the write queue's end. */
@@ -133,8 +152,19 @@ export function tcp_sendmsg(sk_: sock, msg: msghdr, length: number): number {
   const { flags, msg_task: task } = msg;
   const timeo = sock_sndtimeo(sk, (flags & MSG_DONTWAIT) !== 0);
   let copied = task === null ? 0 : task.call.progress;
+  if ((flags & MSG_FASTOPEN) !== 0 || sk.defer_connect !== 0) {
+    // Once a call, however often it has to wait.
+    if (task === null || !task.call.restarted || sk.fastopen_req?.task === task) {
+      const err = tcp_sendmsg_fastopen(sk, msg, length);
+      if (err === -ERESTARTSYS) return err;
+      copied = sk.sk_net.ipv4.tcp.fastopen.copied_syn;
+      sk.sk_write_pending = 0;
+      if (err === -EINPROGRESS && copied > 0) return copied;
+      if (err !== 0) return send_error(sk, 0, err);
+    }
+  }
   tcp_rate_check_app_limited(sk);
-  if (sk.sk_state !== TCP_ESTABLISHED && sk.sk_state !== TCP_CLOSE_WAIT) {
+  if (sk.sk_state !== TCP_ESTABLISHED && sk.sk_state !== TCP_CLOSE_WAIT && !tcp_passive_fastopen(sk)) {
     const err = sk_stream_wait_connect(sk, task, timeo);
     sk.sk_write_pending = err === -ERESTARTSYS ? 1 : 0;
     if (err !== 0) return err === -ERESTARTSYS ? err : send_error(sk, copied, err);
@@ -179,16 +209,7 @@ export function tcp_sendmsg(sk_: sock, msg: msghdr, length: number): number {
       continue;
     }
     const packet = skb as sk_buff;
-    if (task !== null && !task.mm.access_ok(msg.msg_base + copied, copy)) {
-      return finish(sk, flags, mss_now, size_goal, copied, -EFAULT);
-    }
-    // The one copy on the way out: user to kernel.
-    const to = skb_put(packet, copy);
-    charge_copy(kernel, copy, COPY_FROM_USER);
-    packet.ram.move(to, msg.msg_base + copied, copy);
-    const tp_copy = kernel.trace.skb_copy_from;
-    if (tp_copy !== null) tp_copy(packet, msg.msg_base + copied, copy);
-    packet.truesize += copy;
+    if (!tcp_skb_add_data(packet, msg, copied, copy)) return finish(sk, flags, mss_now, size_goal, copied, -EFAULT);
     sk_wmem_queued_add(sk, copy);
     sk_mem_charge(sk, copy);
     if (copied === 0) packet.tcp_flags &= ~TCPHDR_PSH;

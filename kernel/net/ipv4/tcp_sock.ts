@@ -12,7 +12,7 @@ import type { net } from '../core/net_namespace.ts';
 import { type sk_buff, sk_buff_head } from '../core/skbuff.ts';
 import { type proto, sock } from '../core/sock.ts';
 import type { bind_owner, inet_bind_bucket, inet_bind2_bucket } from './inet_hashtables.ts';
-import type { request_sock_queue } from './request_sock.ts';
+import type { fastopen_queue, request_sock_queue } from './request_sock.ts';
 import {
   GSO_MAX_SEGS,
   GSO_MAX_SIZE,
@@ -30,6 +30,7 @@ import {
   TCP_RTO_MIN,
   TCP_TIMEOUT_INIT,
 } from './tcp_constants.ts';
+import type { tcp_fastopen_cookie, tcp_fastopen_request } from './tcp_fastopen.ts';
 
 export * from './tcp_constants.ts';
 export * from './tcp_helpers.ts';
@@ -64,8 +65,17 @@ export interface tcp_request_sock_ops {
   rtx_syn_ack(sk: tcp_sock, req: tcp_request_sock): number;
   send_ack(sk: tcp_sock, skb: sk_buff, req: tcp_request_sock): void;
   send_reset(sk: tcp_sock | null, skb: sk_buff): void;
-  /** A SYN/ACK for `req`; `syn_skb` is what it answers, null for a retransmission. 0 or a negative errno. */
-  send_synack(sk: tcp_sock, dst: dst_entry | null, req: tcp_request_sock, syn_skb: sk_buff | null): number;
+  /**
+   * A SYN/ACK for `req`; `syn_skb` is what it answers, null for a retransmission; `foc`: the Fast Open option, null or a
+   * negative length for none. 0 or a negative errno.
+   */
+  send_synack(
+    sk: tcp_sock,
+    dst: dst_entry | null,
+    req: tcp_request_sock,
+    syn_skb: sk_buff | null,
+    foc: tcp_fastopen_cookie | null,
+  ): number;
 }
 
 /** What an ACK tells congestion control of the segments it covers (struct ack_sample). */
@@ -191,6 +201,9 @@ export class tcp_request_sock {
   /** The sock that came of it, waiting for accept. */
   sk: tcp_sock | null = null;
   dl_next: tcp_request_sock | null = null;
+  /** Fast Open: where it counts while the third segment is awaited, and until when after a RST (jiffies). */
+  fastopenq: fastopen_queue | null = null;
+  rst_expires = 0;
   readonly rsk_timer: timer_list;
   /** Its node in the established table (inet_hashtables.ts), 0 for none. */
   ehash_slot = 0;
@@ -311,6 +324,8 @@ export class tcp_sock extends sock {
   icsk_af_ops!: inet_connection_sock_af_ops;
   /** Connections that wait for accept; listeners only. */
   icsk_accept_queue: request_sock_queue | null = null;
+  /** Fast Open of a listener, once a program has asked for it (icsk_accept_queue.fastopenq). */
+  fastopenq: fastopen_queue | null = null;
   readonly icsk_retransmit_timer: timer_list;
   readonly icsk_delack_timer: timer_list;
   /** Keep-alive, FIN_WAIT2 and SYN/ACK (of fast open) timer (sk_timer). */
@@ -519,6 +534,22 @@ export class tcp_sock extends sock {
   chrono_stat_rwnd = 0;
   chrono_stat_sndbuf = 0;
   timeout_rehash = 0;
+  // Fast Open: what the SYN is to carry, while connect or send is at it; the request of a child of a SYN (tcp_fastopen.ts).
+  fastopen_req: tcp_fastopen_request | null = null;
+  fastopen_rsk: tcp_request_sock | null = null;
+  /** The SYN had the option; the experimental one; data; that was acknowledged (or came with a SYN). */
+  syn_fastopen = 0;
+  syn_fastopen_exp = 0;
+  syn_data = 0;
+  syn_data_acked = 0;
+  /** Fast Open is tried again after it was thought to be blocked. */
+  syn_fastopen_ch = 0;
+  /** TCP_FASTOPEN_CONNECT; connect(2) was called, and its SYN waits for data; TCP_FASTOPEN_NO_COOKIE. */
+  fastopen_connect = 0;
+  defer_connect = 0;
+  fastopen_no_cookie = 0;
+  /** TFO_: why the data of the SYN was not taken. */
+  fastopen_client_fail = 0;
   pacing_timer: hrtimer | null = null;
 
   constructor(

@@ -1,9 +1,18 @@
 /** Options of level SOL_TCP, and struct tcp_info (net/ipv4/tcp.c: do_tcp_setsockopt, do_tcp_getsockopt, tcp_get_info). */
-import { EINVAL, ENOPROTOOPT, EPERM } from '../../errno.ts';
+import { EINVAL, ENOPROTOOPT, EOPNOTSUPP, EPERM } from '../../errno.ts';
 import { HZ } from '../../time/timer.ts';
-import { SOCK_RCVBUF_LOCK, type sock, TCP_LISTEN } from '../core/sock.ts';
+import { SOCK_RCVBUF_LOCK, type sock, TCP_CLOSE, TCP_LISTEN } from '../core/sock.ts';
 import type { sockopt } from '../msg.ts';
 import { tcp_set_congestion_control } from './tcp_cong.ts';
+import {
+  fastopen_queue_tune,
+  TCP_FASTOPEN_KEY_BUF_LENGTH,
+  TCP_FASTOPEN_KEY_LENGTH,
+  TFO_CLIENT_ENABLE,
+  tcp_fastopen_get_cipher,
+  tcp_fastopen_init_key_once,
+  tcp_fastopen_reset_cipher,
+} from './tcp_fastopen.ts';
 import { tcp_set_window_clamp } from './tcp_rcvbuf.ts';
 import { tcp_cleanup_rbuf } from './tcp_recvmsg.ts';
 import {
@@ -58,9 +67,13 @@ export const TCP_QUICKACK = 12;
 export const TCP_CONGESTION = 13;
 export const TCP_USER_TIMEOUT = 18;
 export const TCP_REPAIR = 19;
+export const TCP_FASTOPEN = 23;
 export const TCP_TIMESTAMP = 24;
 export const TCP_NOTSENT_LOWAT = 25;
 export const TCP_SAVE_SYN = 27;
+export const TCP_FASTOPEN_CONNECT = 30;
+export const TCP_FASTOPEN_KEY = 33;
+export const TCP_FASTOPEN_NO_COOKIE = 34;
 export const TCP_INQ = 36;
 export const TCP_RTO_MAX_MS = 44;
 
@@ -130,6 +143,35 @@ export function tcp_set_rcvlowat(sk_: sock, value: number): void {
     sk.sk_rcvbuf = space;
     if (sk.window_clamp !== 0 && sk.window_clamp < lowat) sk.window_clamp = lowat;
   }
+}
+
+/** TCP_FASTOPEN, TCP_FASTOPEN_CONNECT, TCP_FASTOPEN_NO_COOKIE. */
+function set_fastopen(sk: tcp_sock, name: number, value: number): number {
+  const { sk_net: net, sk_state: state } = sk;
+  if (name === TCP_FASTOPEN) {
+    if (value < 0 || (state !== TCP_CLOSE && state !== TCP_LISTEN)) return -EINVAL;
+    tcp_fastopen_init_key_once(net);
+    fastopen_queue_tune(sk, value);
+    return 0;
+  }
+  if (value < 0 || value > 1) return -EINVAL;
+  if (name === TCP_FASTOPEN_NO_COOKIE) {
+    if (state !== TCP_CLOSE && state !== TCP_LISTEN) return -EINVAL;
+    sk.fastopen_no_cookie = value;
+    return 0;
+  }
+  if ((net.ipv4.tcp_fastopen & TFO_CLIENT_ENABLE) === 0) return -EOPNOTSUPP;
+  if (state !== TCP_CLOSE) return -EINVAL;
+  sk.fastopen_connect = value;
+  return 0;
+}
+
+/** TCP_FASTOPEN_KEY: the bytes of one key, or of two, of which the second one is only checked against. */
+function set_fastopen_key(sk: tcp_sock, key: Uint8Array | null): number {
+  const length = key?.length ?? 0;
+  if (key === null || (length !== TCP_FASTOPEN_KEY_LENGTH && length !== TCP_FASTOPEN_KEY_BUF_LENGTH)) return -EINVAL;
+  tcp_fastopen_reset_cipher(sk.sk_net, sk, key);
+  return 0;
 }
 
 /** do_tcp_setsockopt: 0 or a negative errno. */
@@ -204,6 +246,12 @@ export function tcp_setsockopt(sk_: sock, level: number, name: number, opt: sock
       if (value < 0 || value > 2) return -EINVAL;
       sk.save_syn = value;
       return 0;
+    case TCP_FASTOPEN:
+    case TCP_FASTOPEN_CONNECT:
+    case TCP_FASTOPEN_NO_COOKIE:
+      return set_fastopen(sk, name, value);
+    case TCP_FASTOPEN_KEY:
+      return set_fastopen_key(sk, opt.bytes);
     case TCP_INQ:
       if (value > 1 || value < 0) return -EINVAL;
       sk.recvmsg_inq = value;
@@ -281,6 +329,19 @@ export function tcp_getsockopt(sk_: sock, level: number, name: number, opt: sock
     case TCP_SAVE_SYN:
       opt.value = sk.save_syn;
       return 0;
+    case TCP_FASTOPEN:
+      opt.value = sk.fastopenq?.max_qlen ?? 0;
+      return 0;
+    case TCP_FASTOPEN_CONNECT:
+      opt.value = sk.fastopen_connect;
+      return 0;
+    case TCP_FASTOPEN_NO_COOKIE:
+      opt.value = sk.fastopen_no_cookie;
+      return 0;
+    case TCP_FASTOPEN_KEY:
+      opt.bytes = tcp_fastopen_get_cipher(sk.sk_net, sk);
+      opt.value = opt.bytes.length;
+      return 0;
     case TCP_INQ:
       opt.value = sk.recvmsg_inq;
       return 0;
@@ -299,10 +360,12 @@ export const TCPI_OPT_SACK = 2;
 export const TCPI_OPT_WSCALE = 4;
 export const TCPI_OPT_ECN = 8;
 export const TCPI_OPT_ECN_SEEN = 16;
+export const TCPI_OPT_SYN_DATA = 32;
 
 /**
  * Fields of struct tcp_info (include/uapi/linux/tcp.h, Linux 6.18), in its order: name, offset, bytes. Bit fields are
- * the bytes that hold them: tcpi_wscale has snd_wscale in its low half, rcv_wscale in the high one.
+ * the bytes that hold them: tcpi_wscale has snd_wscale in its low half, rcv_wscale in the high one; tcpi_fastopen_client_fail
+ * lies in the byte of tcpi_delivery_rate_app_limited.
  */
 export const TCP_INFO_LAYOUT = [
   ['tcpi_state', 0, 1],
@@ -377,7 +440,7 @@ export const TCP_INFO_LAYOUT = [
 
 export const TCP_INFO_SIZE = 280;
 
-export type tcp_info = { [name in (typeof TCP_INFO_LAYOUT)[number][0]]: number };
+export type tcp_info = { [name in (typeof TCP_INFO_LAYOUT)[number][0] | 'tcpi_fastopen_client_fail']: number };
 
 /** What struct tcp_info's bytes say, for programs. */
 export function tcp_info_parse(bytes: Uint8Array): tcp_info {
@@ -389,6 +452,9 @@ export function tcp_info_parse(bytes: Uint8Array): tcp_info {
     else if (size === 4) info[name] = view.getUint32(at, true);
     else info[name] = view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
   }
+  // Two fields of one byte: a bit, and two above it.
+  info.tcpi_fastopen_client_fail = (info.tcpi_delivery_rate_app_limited >> 1) & 3;
+  info.tcpi_delivery_rate_app_limited &= 1;
   return info;
 }
 
@@ -403,6 +469,7 @@ export function tcp_info_bytes(info: tcp_info): Uint8Array {
     else view.setUint32(at, value, true);
     if (size === 8) view.setUint32(at + 4, Math.floor(value / 2 ** 32), true);
   }
+  bytes[7] = (bytes[7] as number) | (info.tcpi_fastopen_client_fail << 1);
   return bytes;
 }
 
@@ -426,6 +493,7 @@ function chrono(sk: tcp_sock, type: number, stat: number, now: number): number {
 export function tcp_get_info(sk: tcp_sock): tcp_info {
   const info = {} as tcp_info;
   for (const [name] of TCP_INFO_LAYOUT) info[name] = 0;
+  info.tcpi_fastopen_client_fail = 0;
   info.tcpi_state = sk.sk_state;
   info.tcpi_pacing_rate = rate64(sk.sk_pacing_rate);
   info.tcpi_max_pacing_rate = rate64(sk.sk_max_pacing_rate);
@@ -450,6 +518,8 @@ export function tcp_get_info(sk: tcp_sock): tcp_info {
   }
   if ((sk.ecn_flags & TCP_ECN_OK) !== 0) info.tcpi_options |= TCPI_OPT_ECN;
   if ((sk.ecn_flags & TCP_ECN_SEEN) !== 0) info.tcpi_options |= TCPI_OPT_ECN_SEEN;
+  if (sk.syn_data_acked !== 0) info.tcpi_options |= TCPI_OPT_SYN_DATA;
+  info.tcpi_fastopen_client_fail = sk.fastopen_client_fail;
   info.tcpi_rto = jiffies_to_usecs(sk.icsk_rto);
   info.tcpi_ato = jiffies_to_usecs(Math.min(sk.icsk_ack_ato, sk.icsk_delack_max));
   info.tcpi_snd_mss = sk.mss_cache;

@@ -5,9 +5,17 @@
 import { ETIMEDOUT } from '../../errno.ts';
 import { sk_dst_reset, sk_error_report, TCP_CLOSE, TCP_FIN_WAIT2, TCP_LISTEN, TCP_SYN_SENT } from '../core/sock.ts';
 import { tcp_check_oom, tcp_done } from './tcp.ts';
+import { tcp_fastopen_active_detect_blackhole } from './tcp_fastopen.ts';
 import { tcp_enter_loss } from './tcp_fastretrans.ts';
 import { tcp_time_wait } from './tcp_minisocks.ts';
-import { tcp_mss_to_mtu, tcp_mtu_to_mss, tcp_send_ack, tcp_send_active_reset, tcp_sync_mss } from './tcp_output.ts';
+import {
+  tcp_mss_to_mtu,
+  tcp_mtu_to_mss,
+  tcp_send_ack,
+  tcp_send_active_reset,
+  tcp_stamp_ms,
+  tcp_sync_mss,
+} from './tcp_output.ts';
 import { tcp_sack_compress_send_ack } from './tcp_rcvbuf.ts';
 import { tcp_rack_reo_timeout } from './tcp_recovery.ts';
 import { __tcp_set_rto, tcp_rto_min } from './tcp_rtt.ts';
@@ -42,6 +50,7 @@ import {
   tcp_is_sack,
   tcp_jiffies,
   tcp_mstamp_refresh,
+  type tcp_request_sock,
   tcp_rtx_queue_head,
   tcp_send_head,
   type tcp_sock,
@@ -253,6 +262,7 @@ function tcp_write_timeout(sk: tcp_sock): boolean {
     }
   }
   if (!expired) expired = retransmits_timed_out(sk, retry_until, sk.icsk_user_timeout);
+  tcp_fastopen_active_detect_blackhole(sk, expired);
   if (expired) {
     tcp_write_err(sk);
     return true;
@@ -295,9 +305,40 @@ function count_failure(sk: tcp_sock): void {
   }
 }
 
+function tcp_update_rto_stats(sk: tcp_sock): void {
+  if (sk.icsk_retransmits === 0) {
+    sk.total_rto_recoveries++;
+    sk.rto_stamp = Math.floor(sk.tcp_mstamp / 1000);
+  }
+  sk.icsk_retransmits++;
+  sk.total_rto++;
+}
+
+/** tcp_fastopen_synack_timer: a child made out of a SYN repeats its SYN/ACK, and nothing else, once more than a request would. */
+function tcp_fastopen_synack_timer(sk: tcp_sock, req: tcp_request_sock): void {
+  const { ipv4 } = sk.sk_net;
+  ipv4.mib.TcpExtTCPTimeouts++;
+  const retries = sk.icsk_syn_retries !== 0 ? sk.icsk_syn_retries : ipv4.tcp_synack_retries + 1;
+  if (req.num_timeout >= retries) {
+    tcp_write_err(sk);
+    return;
+  }
+  // As tcp_init_transfer does after a SYN/ACK that was repeated more than once.
+  if (sk.icsk_retransmits === 1) tcp_enter_loss(sk);
+  req.rsk_ops.rtx_syn_ack(sk, req);
+  req.num_timeout++;
+  tcp_update_rto_stats(sk);
+  if (sk.retrans_stamp === 0) sk.retrans_stamp = tcp_stamp_ms(sk);
+  inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, req.timeout * 2 ** req.num_timeout);
+}
+
 /** tcp_retransmit_timer: the RTO (RFC 6298 5.4 to 5.7). */
 export function tcp_retransmit_timer(sk: tcp_sock): void {
   const { ipv4 } = sk.sk_net;
+  if (sk.fastopen_rsk !== null) {
+    tcp_fastopen_synack_timer(sk, sk.fastopen_rsk);
+    return;
+  }
   const skb = tcp_rtx_queue_head(sk);
   if (sk.packets_out === 0 || skb === null) return;
   const opening = ((1 << sk.sk_state) & (TCPF_SYN_SENT | TCPF_SYN_RECV)) !== 0;
@@ -316,13 +357,7 @@ export function tcp_retransmit_timer(sk: tcp_sock): void {
     if (tcp_write_timeout(sk)) return;
     if (sk.icsk_retransmits === 0) count_failure(sk);
     tcp_enter_loss(sk);
-    // tcp_update_rto_stats
-    if (sk.icsk_retransmits === 0) {
-      sk.total_rto_recoveries++;
-      sk.rto_stamp = Math.floor(sk.tcp_mstamp / 1000);
-    }
-    sk.icsk_retransmits++;
-    sk.total_rto++;
+    tcp_update_rto_stats(sk);
     if (tcp_retransmit_skb(sk, tcp_rtx_queue_head(sk) ?? skb, 1) > 0) {
       // Not even the queue below took it: that is no news of the network.
       inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, TCP_RESOURCE_PROBE_INTERVAL);

@@ -582,6 +582,8 @@ export function tcp_xmit_retransmit_queue(sk: tcp_sock): void {
 
 /** tcp_schedule_loss_probe: instead of the RTO, a probe after two round trips. False: there shall be none. */
 export function tcp_schedule_loss_probe(sk: tcp_sock, advancing_rto: boolean): boolean {
+  // Not before the SYN/ACK is answered.
+  if (sk.fastopen_rsk !== null) return false;
   const early = sk.sk_net.ipv4.tcp_early_retrans;
   if ((early !== 3 && early !== 4) || sk.packets_out === 0 || !tcp_is_sack(sk)) return false;
   if (sk.icsk_ca_state !== TCP_CA_Open && sk.icsk_ca_state !== TCP_CA_CWR) return false;

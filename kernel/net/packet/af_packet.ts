@@ -420,7 +420,7 @@ const packet_ops: proto_ops = {
   },
   connect: () => -EOPNOTSUPP,
   getname(sock_, addr: sockaddr, peer) {
-    if (peer) return -EOPNOTSUPP;
+    if (peer !== 0) return -EOPNOTSUPP;
     const sk = sock_.sk as packet_sock;
     addr.sa_family = AF_PACKET;
     if (addr.sa_layout !== AF_PACKET) return 0;
