@@ -28,6 +28,7 @@ import { tcp_assign_congestion_control, tcp_ca_dst_init, tcp_set_ca_state } from
 import { tcp_try_fastopen } from './tcp_fastopen.ts';
 import { tcp_sk_alloc } from './tcp_init.ts';
 import { tcp_listendrop, tcp_request_sock_ipv4_ops } from './tcp_ipv4.ts';
+import { tcp_peer_is_proven } from './tcp_metrics.ts';
 import { reqsk_timeout, tcp_openreq_child_init, tcp_openreq_init_rwin } from './tcp_minisocks.ts';
 import { tcp_parse_options } from './tcp_options.ts';
 import { dst_metric_advmss, tcp_mss_clamp, tcp_select_initial_window, tcp_sync_mss } from './tcp_output.ts';
@@ -155,8 +156,8 @@ function tcp_conn_request(sk: tcp_sock, skb: sk_buff): number {
   if (!want_cookie && isn === 0) {
     const { tcp_max_syn_backlog: max } = ipv4;
     const { qlen } = sk.icsk_accept_queue as request_sock_queue;
-    // Without cookies, the last quarter of the queue is for peers that have proven to exist; we remember none.
-    if (syncookies === 0 && max - qlen < max >> 2) {
+    // Without cookies, the last quarter of the queue is for peers that have proven to exist.
+    if (syncookies === 0 && max - qlen < max >> 2 && !tcp_peer_is_proven(net, req, dst)) {
       tcp_listendrop(sk);
       return 0;
     }

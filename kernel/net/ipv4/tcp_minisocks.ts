@@ -17,6 +17,7 @@ import { reqsk_fastopen_remove } from './request_sock.ts';
 import { tcp_done } from './tcp.ts';
 import { tcp_reset } from './tcp_data.ts';
 import { tcp_rcv_state_process } from './tcp_input.ts';
+import { tcp_update_metrics } from './tcp_metrics.ts';
 import { tcp_parse_options } from './tcp_options.ts';
 import { dst_metric_advmss, tcp_mss_clamp, tcp_select_initial_window } from './tcp_output.ts';
 import { tcp_synack_rtt_meas } from './tcp_rtt.ts';
@@ -192,6 +193,7 @@ export function tcp_time_wait(sk: tcp_sock, state: number, timeo: number): void 
     // Sooner gone than the RFC wants, rather than without memory.
     sk.sk_net.ipv4.mib.TcpExtTCPTimeWaitOverflow++;
   }
+  tcp_update_metrics(sk);
   tcp_done(sk);
 }
 
@@ -245,12 +247,7 @@ export function tcp_openreq_init_rwin(req: tcp_request_sock, sk: tcp_sock, dst: 
  * the segment (and reset); or null: nothing more to do, the reason for the drop in `skb.cb0`. Does not take the skb.
  * `fastopen`: `sk` is a child already, made out of the SYN, and what it gives is `sk` for a good segment.
  */
-export function tcp_check_req(
-  sk: tcp_sock,
-  skb: sk_buff,
-  req: tcp_request_sock,
-  fastopen = false,
-): tcp_sock | null {
+export function tcp_check_req(sk: tcp_sock, skb: sk_buff, req: tcp_request_sock, fastopen = false): tcp_sock | null {
   const { sk_net: net } = sk;
   const { mib } = net.ipv4;
   const { kernel } = sk;
