@@ -5,7 +5,7 @@
 import { hrtimer } from '../../time/hrtimer.ts';
 import { NSEC_PER_JIFFY } from '../../time/timer.ts';
 import type { sock } from '../core/sock.ts';
-import { SK_PACING_NEEDED, SK_PACING_NONE, SK_PACING_UNLIMITED, type tcp_sock } from './tcp_sock.ts';
+import { SK_PACING_FQ, SK_PACING_NEEDED, SK_PACING_NONE, SK_PACING_UNLIMITED, type tcp_sock } from './tcp_sock.ts';
 import { tcp_queue_tsq } from './tcp_tsq.ts';
 
 /** As sch_fq does: the first segments of a connection go at once. */
@@ -21,6 +21,15 @@ export function tcp_set_max_pacing_rate(sk_: sock, rate: number): void {
 
 export function tcp_get_max_pacing_rate(sk: sock): number {
   return (sk as tcp_sock).sk_max_pacing_rate;
+}
+
+/** An fq below keeps to the times that packets carry: no timer here. */
+export function tcp_fq_paces(sk: sock): void {
+  (sk as tcp_sock).sk_pacing_status = SK_PACING_FQ;
+}
+
+export function tcp_pacing_rate(sk: sock): number {
+  return (sk as tcp_sock).sk_pacing_rate;
 }
 
 /** The rate, bytes a second, as far as the program allows it. */
