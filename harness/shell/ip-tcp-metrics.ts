@@ -39,13 +39,17 @@ export function tcpMetrics(net: net, words: Words): string {
   const { metrics } = net.ipv4.tcp.fastopen;
   const verb = words.more ? words.next() : 'show';
   if (!['show', 'list', 'flush', 'delete'].some(each => each.startsWith(verb))) {
-    throw new IpError(`Command "${verb}" is unknown, try "ip tcp_metrics help".`, 1);
+    throw new IpError(`Command "${verb}" is unknown, try "ip tcp_metrics help".`, 255);
   }
   const remove = 'flush'.startsWith(verb) || 'delete'.startsWith(verb);
   words.take('address');
   if ('delete'.startsWith(verb) && !words.more) throw new IpError('Error: argument "address" is required', 255);
   const chosen = words.more ? prefix(words.next()) : { addr: 0, len: 0 };
   const fits = (tm: tcp_metrics_block): boolean => within({ addr: tm.daddr, len: 32 }, chosen);
+  // One address is asked for by name.
+  if (chosen.len === 32 && ![...metrics.entries()].some(fits)) {
+    throw new IpError('RTNETLINK answers: No such process', 2);
+  }
   if (remove) {
     metrics.flush(fits);
     return '';

@@ -31,9 +31,11 @@ OPTIONS = {
     "TCP_KEEPCNT": (6, 6), "TCP_SYNCNT": (6, 7), "TCP_LINGER2": (6, 8), "TCP_DEFER_ACCEPT": (6, 9),
     "TCP_WINDOW_CLAMP": (6, 10), "TCP_QUICKACK": (6, 12), "TCP_USER_TIMEOUT": (6, 18), "TCP_NOTSENT_LOWAT": (6, 25),
     "TCP_THIN_LINEAR_TIMEOUTS": (6, 16), "TCP_INQ": (6, 36), "TCP_TIMESTAMP": (6, 24), "TCP_SAVE_SYN": (6, 27),
+    "TCP_FASTOPEN": (6, 23), "TCP_FASTOPEN_CONNECT": (6, 30), "TCP_FASTOPEN_NO_COOKIE": (6, 34),
     "IP_TOS": (0, 1), "IP_MTU": (0, 14), "IP_MTU_DISCOVER": (0, 10), "IP_TTL": (0, 2),
 }  # fmt: skip
-MSG = {"OOB": 1, "PEEK": 2, "TRUNC": 0x20, "DONTWAIT": 0x40, "WAITALL": 0x100, "MORE": 0x8000, "NOSIGNAL": 0x4000}
+MSG = {"OOB": 1, "PEEK": 2, "TRUNC": 0x20, "DONTWAIT": 0x40, "WAITALL": 0x100, "MORE": 0x8000, "NOSIGNAL": 0x4000,
+       "FASTOPEN": 0x20000000}  # fmt: skip
 INFO = [
     ("state", 0, "B"), ("ca_state", 1, "B"), ("retransmits", 2, "B"), ("probes", 3, "B"), ("backoff", 4, "B"),
     ("options", 5, "B"), ("wscale", 6, "B"), ("limited", 7, "B"), ("rto", 8, "I"), ("ato", 12, "I"),
@@ -117,6 +119,10 @@ class Runner:
                 base, ecr = self.ts.get(self.flow, 0), int(words[4])
                 value = 0 if ecr == 0 and base == 0 else (base + ecr) & 0xFFFFFFFF
                 out += struct.pack(">BBII", 8, 10, int(words[2]), value)
+            elif kind in ("FO", "FOEXP"):
+                cookie = bytes.fromhex(words[1] if len(words) > 1 else "")
+                head = struct.pack(">BB", 34, 2) if kind == "FO" else struct.pack(">BBH", 254, 4, 0xF989)
+                out += head[:1] + bytes([head[1] + len(cookie)]) + head[2:] + cookie
             elif kind == "raw":
                 out += bytes(int(word, 16) for word in words[1:])
             else:
@@ -210,6 +216,9 @@ class Runner:
                 val, ecr = struct.unpack(">II", body)
                 self.ts.setdefault(flow, val)
                 names.append(f"TS val {(val - self.ts[flow]) & 0xFFFFFFFF} ecr {ecr}")
+            elif kind in (34, 254):
+                cookie = body.hex() if kind == 34 else body[2:].hex()
+                names.append(f"{'FO' if kind == 34 else 'FOEXP'} {cookie}".strip())
             else:
                 names.append(f"option {kind}")
             i += max(size, 2)
@@ -226,7 +235,8 @@ class Runner:
         try:
             result = self.perform(name, args)
         except OSError as error:
-            result = "-" + errno.errorcode[error.errno]
+            # Two names of one number.
+            result = "-" + errno.errorcode[error.errno].replace("ENOTSUP", "EOPNOTSUPP")
         return "ok" if result is None else result
 
     def perform(self, name, args):
@@ -250,6 +260,9 @@ class Runner:
             sock.connect((PEER, int(args[1])))
         elif name == "write":
             return sock.send(bytes(int(args[1])), sum(MSG[flag] for flag in args[2:]) | MSG["NOSIGNAL"])
+        elif name == "sendto":
+            flags = sum(MSG[flag] for flag in args[3:]) | MSG["NOSIGNAL"]
+            return sock.sendto(bytes(int(args[2])), flags, (PEER, int(args[1])))
         elif name == "read":
             length, flags = int(args[1]), sum(MSG[flag] for flag in args[2:])
             if flags & MSG["TRUNC"]:
@@ -299,6 +312,9 @@ class Runner:
         elif name == "info":
             raw = sock.getsockopt(6, 11, 256)
             fields = {key: struct.unpack_from("<" + code, raw, at)[0] for key, at, code in INFO}
+            # Two fields in one byte.
+            fields["fastopen_client_fail"] = fields["limited"] >> 1 & 3
+            fields["limited"] &= 1
             return " ".join(f"{key}={value}" for key, value in fields.items())
         else:
             raise ValueError(name)

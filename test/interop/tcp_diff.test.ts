@@ -2,8 +2,10 @@
 import { expect } from 'vitest';
 import { testOnTap } from '../needs.ts';
 import { compare, parseScript, playLinux, playOurs } from './tcp_diff.ts';
-import { SCRIPTS } from './tcp_diff_scripts.ts';
+import { FASTOPEN_SCRIPTS } from './tcp_diff_fastopen.ts';
+import { SCRIPTS as PLAIN_SCRIPTS } from './tcp_diff_scripts.ts';
 
+const SCRIPTS = { ...PLAIN_SCRIPTS, ...FASTOPEN_SCRIPTS };
 /** What takes seconds of real time is for the long run. */
 const SHORT_MS = 4000;
 /** Where ours is known to differ: it has buffers of one segment each, Linux of several; and what nobody has looked into yet. */

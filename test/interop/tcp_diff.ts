@@ -24,6 +24,7 @@ import {
   AF_INET,
   AF_UNSPEC,
   MSG_DONTWAIT,
+  MSG_FASTOPEN,
   MSG_MORE,
   MSG_NOSIGNAL,
   MSG_OOB,
@@ -70,9 +71,12 @@ const OPTIONS: { readonly [name: string]: readonly [level: number, name: number]
   TCP_QUICKACK: [6, 12],
   TCP_THIN_LINEAR_TIMEOUTS: [6, 16],
   TCP_USER_TIMEOUT: [6, 18],
+  TCP_FASTOPEN: [6, 23],
   TCP_TIMESTAMP: [6, 24],
   TCP_NOTSENT_LOWAT: [6, 25],
   TCP_SAVE_SYN: [6, 27],
+  TCP_FASTOPEN_CONNECT: [6, 30],
+  TCP_FASTOPEN_NO_COOKIE: [6, 34],
   TCP_INQ: [6, 36],
   IP_TOS: [0, 1],
   IP_TTL: [0, 2],
@@ -86,10 +90,11 @@ const FLAGS: { readonly [name: string]: number } = {
   DONTWAIT: MSG_DONTWAIT,
   WAITALL: MSG_WAITALL,
   MORE: MSG_MORE,
+  FASTOPEN: MSG_FASTOPEN,
 };
 /** Fields of struct tcp_info that are compared, by tcp-diff.py's names. */
 const INFO =
-  'state ca_state retransmits probes backoff options wscale limited rto ato snd_mss rcv_mss unacked sacked lost retrans last_data_sent last_data_recv last_ack_recv pmtu rcv_ssthresh rtt rttvar snd_ssthresh snd_cwnd advmss reordering rcv_rtt rcv_space total_retrans bytes_acked bytes_received segs_out segs_in notsent_bytes min_rtt data_segs_in data_segs_out delivered delivered_ce bytes_sent bytes_retrans dsack_dups reord_seen rcv_ooopack snd_wnd rcv_wnd rehash total_rto total_rto_recoveries'.split(
+  'state ca_state retransmits probes backoff options wscale limited rto ato snd_mss rcv_mss unacked sacked lost retrans last_data_sent last_data_recv last_ack_recv pmtu rcv_ssthresh rtt rttvar snd_ssthresh snd_cwnd advmss reordering rcv_rtt rcv_space total_retrans bytes_acked bytes_received segs_out segs_in notsent_bytes min_rtt data_segs_in data_segs_out delivered delivered_ce bytes_sent bytes_retrans dsack_dups reord_seen rcv_ooopack snd_wnd rcv_wnd rehash total_rto total_rto_recoveries fastopen_client_fail'.split(
     ' ',
   );
 const INFO_NAMES: { readonly [name: string]: string } = {
@@ -138,7 +143,7 @@ class OurRunner {
     const { opt, entry } = this;
     const shown = (result: number, text = String(result)): string => (result < 0 ? `-${errno_name(-result)}` : text);
     const done = (result: number): string => shown(result, 'ok');
-    const flags = more.reduce((sum, flag) => sum | (FLAGS[flag] as number), 0);
+    const flags = name === 'sendto' ? 0 : more.reduce((sum, flag) => sum | (FLAGS[flag] as number), 0);
     switch (name) {
       case 'socket':
       case 'bsocket':
@@ -162,6 +167,15 @@ class OurRunner {
         const length = Number(second);
         const at = sys.mmap(Math.max(length, 1));
         const result = yield* sys.send(fd, at, length, flags | MSG_NOSIGNAL);
+        sys.munmap(at);
+        return shown(result);
+      }
+      case 'sendto': {
+        const length = Number(more[0]);
+        const given = more.slice(1).reduce((sum, flag) => sum | (FLAGS[flag] as number), 0);
+        const at = sys.mmap(Math.max(length, 1));
+        const peer = new sockaddr_in(A, Number(second));
+        const result = yield* sys.sendto(fd, at, length, given | MSG_NOSIGNAL, peer);
         sys.munmap(at);
         return shown(result);
       }
@@ -251,8 +265,9 @@ export function playOurs(script: readonly Step[]): Entry[] {
     const given = value.map(word => (Number.isNaN(Number(word)) ? word : Number(word)));
     const bag = (option.includes('/') ? peer.net.core : peer.net.ipv4) as unknown as Record<string, unknown>;
     const key = option.split('/').at(-1) as string;
-    if (!(key in bag)) throw new Error(`no sysctl ${option}`);
-    bag[key] = given.length === 1 ? given[0] : given;
+    if (key in bag) bag[key] = given.length === 1 ? given[0] : given;
+    else if (peer.kernel.sysctl.write(`net.ipv4.${option}`, value.join(' ')) !== 0)
+      throw new Error(`no sysctl ${option}`);
   }
   const begin = peer.kernel.clock.now;
   const now = (): number => (peer.kernel.clock.now - begin) / 1e6;

@@ -245,23 +245,29 @@ function register_tcp_congestion(sysctl: sysctl_table, net: net): void {
 
 /** proc_tcp_fastopen_key: four words of hexadecimal digits for a key, and perhaps an older one behind a comma. */
 function register_tcp_fastopen(sysctl: sysctl_table, net: net): void {
-  const words = /^\s*([0-9a-f]{1,8})-([0-9a-f]{1,8})-([0-9a-f]{1,8})-([0-9a-f]{1,8})/i;
+  const word = '(?:0x)?([0-9a-f]+)';
+  const words = new RegExp(`^\\s*${[word, word, word, word].join('-')}`, 'i');
   sysctl.register_entry('net.ipv4.tcp_fastopen_key', {
     read() {
       const known = tcp_fastopen_get_cipher(net, null);
       const bytes = known.length === 0 ? new Uint8Array(TCP_FASTOPEN_KEY_LENGTH) : known;
       const view = new DataView(bytes.buffer);
-      const word = (i: number): string => view.getUint32(4 * i, true).toString(16).padStart(8, '0');
+      const digits = (i: number): string =>
+        view
+          .getUint32(4 * i, true)
+          .toString(16)
+          .padStart(8, '0');
       const keys = Array.from({ length: bytes.length / TCP_FASTOPEN_KEY_LENGTH }, (_, k) => 4 * k);
-      return keys.map(i => [word(i), word(i + 1), word(i + 2), word(i + 3)].join('-')).join(',');
+      return keys.map(i => [digits(i), digits(i + 1), digits(i + 2), digits(i + 3)].join('-')).join(',');
     },
     write(text) {
       const bytes: number[] = [];
       for (const key of text.split(',').slice(0, 2)) {
         const match = words.exec(key);
         if (match === null) return -EINVAL;
-        for (const digits of match.slice(1)) {
-          const value = Number.parseInt(digits, 16);
+        for (const each of match.slice(1)) {
+          // The low 32 bits of what is longer.
+          const value = Number.parseInt(each.slice(-8), 16);
           bytes.push(value & 255, (value >>> 8) & 255, (value >>> 16) & 255, value >>> 24);
         }
       }

@@ -396,6 +396,7 @@ function tcp_reset_numbers(sk: tcp_sock): void {
   sk.syn_fastopen_ch = 0;
   sk.syn_data = 0;
   sk.syn_data_acked = 0;
+  sk.syn_fastopen_child = 0;
 }
 
 // ---- events ---------------------------------------------------------------------------------------------------------

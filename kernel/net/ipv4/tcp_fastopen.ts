@@ -188,7 +188,12 @@ function wire_word(address: number): number {
 }
 
 /** __tcp_fastopen_cookie_gen_cipher: a keyed hash of both addresses, as they stand in the SYN. */
-function cookie_gen(state: tcp_fastopen_state, req: tcp_request_sock, key: siphash_key, foc: tcp_fastopen_cookie): void {
+function cookie_gen(
+  state: tcp_fastopen_state,
+  req: tcp_request_sock,
+  key: siphash_key,
+  foc: tcp_fastopen_cookie,
+): void {
   const { words } = state;
   words[0] = wire_word(req.ir_rmt_addr);
   words[1] = wire_word(req.ir_loc_addr);
@@ -314,11 +319,7 @@ export function tcp_try_fastopen(
   const state = ipv4.tcp.fastopen;
   if (foc.len === 0) mib.TcpExtTCPFastOpenCookieReqd++;
   const syn_data = skb.end_seq !== ((skb.seq + 1) | 0);
-  if (
-    (ipv4.tcp_fastopen & TFO_SERVER_ENABLE) === 0 ||
-    !(syn_data || foc.len >= 0) ||
-    !tcp_fastopen_queue_check(sk)
-  ) {
+  if ((ipv4.tcp_fastopen & TFO_SERVER_ENABLE) === 0 || !(syn_data || foc.len >= 0) || !tcp_fastopen_queue_check(sk)) {
     foc.len = -1;
     return null;
   }
@@ -348,6 +349,7 @@ export function tcp_try_fastopen(
         foc.len = -1;
       }
       mib.TcpExtTCPFastOpenPassive++;
+      child.syn_fastopen_child = 1;
       return child;
     }
     mib.TcpExtTCPFastOpenPassiveFail++;

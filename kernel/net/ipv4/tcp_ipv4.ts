@@ -62,6 +62,7 @@ import { ip_sk_accept_pmtu } from './route_exception.ts';
 import { cookie_init_timestamp } from './syncookies.ts';
 import { tcp_done_with_error, tcp_set_state } from './tcp.ts';
 import { cookie_v4_check, tcp_v4_conn_request, tcp_v4_syn_recv_sock } from './tcp_conn_request.ts';
+import { type tcp_fastopen_cookie, tcp_fastopen_defer_connect } from './tcp_fastopen.ts';
 import { tcp_rcv_established, tcp_rcv_state_process } from './tcp_input.ts';
 import {
   TCP_TW_ACK,
@@ -74,7 +75,6 @@ import {
   tcp_timewait_state_process,
   tcp_twsk_unique,
 } from './tcp_minisocks.ts';
-import { type tcp_fastopen_cookie, tcp_fastopen_defer_connect } from './tcp_fastopen.ts';
 import { tcp_connect, tcp_make_synack, tcp_sync_mss } from './tcp_output.ts';
 import { tcp_simple_retransmit } from './tcp_recovery.ts';
 import { inet_csk_update_pmtu, sk_setup_caps } from './tcp_route.ts';

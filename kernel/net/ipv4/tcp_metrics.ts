@@ -97,7 +97,7 @@ export class tcp_metrics_table {
   }
 
   /** tcp_get_metrics: what is known of `daddr`, to which `dst` leads, as seen from `saddr`; with `create` never null. */
-  get(saddr: number, daddr: number, dst: dst_entry | null, create: boolean): tcp_metrics_block | null {
+  get(saddr: number, daddr: number, create: boolean, dst: dst_entry | null = null): tcp_metrics_block | null {
     const { rows } = this;
     const row = hash_2words(saddr, daddr) & (TCP_METRICS_ROWS - 1);
     const now = this.net.kernel.timers.jiffies();
@@ -147,12 +147,12 @@ export class tcp_metrics_table {
 }
 
 function tcp_get_metrics(sk: tcp_sock, create: boolean): tcp_metrics_block | null {
-  return sk.sk_net.ipv4.tcp.fastopen.metrics.get(sk.inet_saddr, sk.inet_daddr, sk.sk_dst_cache, create);
+  return sk.sk_net.ipv4.tcp.fastopen.metrics.get(sk.inet_saddr, sk.inet_daddr, create, sk.sk_dst_cache);
 }
 
 /** tcp_peer_is_proven: has a connection with the peer told its round-trip time? */
 export function tcp_peer_is_proven(net: net, req: tcp_request_sock, dst: dst_entry): boolean {
-  const tm = net.ipv4.tcp.fastopen.metrics.get(req.ir_loc_addr, req.ir_rmt_addr, dst, false);
+  const tm = net.ipv4.tcp.fastopen.metrics.get(req.ir_loc_addr, req.ir_rmt_addr, false, dst);
   return tm !== null && tm.tcpm_vals[TCP_METRIC_RTT] !== 0;
 }
 

@@ -542,6 +542,8 @@ export class tcp_sock extends sock {
   syn_fastopen_exp = 0;
   syn_data = 0;
   syn_data_acked = 0;
+  /** It came of a SYN (TCPI_OPT_TFO_CHILD). */
+  syn_fastopen_child = 0;
   /** Fast Open is tried again after it was thought to be blocked. */
   syn_fastopen_ch = 0;
   /** TCP_FASTOPEN_CONNECT; connect(2) was called, and its SYN waits for data; TCP_FASTOPEN_NO_COOKIE. */

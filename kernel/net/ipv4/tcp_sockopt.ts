@@ -361,6 +361,7 @@ export const TCPI_OPT_WSCALE = 4;
 export const TCPI_OPT_ECN = 8;
 export const TCPI_OPT_ECN_SEEN = 16;
 export const TCPI_OPT_SYN_DATA = 32;
+export const TCPI_OPT_TFO_CHILD = 128;
 
 /**
  * Fields of struct tcp_info (include/uapi/linux/tcp.h, Linux 6.18), in its order: name, offset, bytes. Bit fields are
@@ -519,6 +520,7 @@ export function tcp_get_info(sk: tcp_sock): tcp_info {
   if ((sk.ecn_flags & TCP_ECN_OK) !== 0) info.tcpi_options |= TCPI_OPT_ECN;
   if ((sk.ecn_flags & TCP_ECN_SEEN) !== 0) info.tcpi_options |= TCPI_OPT_ECN_SEEN;
   if (sk.syn_data_acked !== 0) info.tcpi_options |= TCPI_OPT_SYN_DATA;
+  if (sk.syn_fastopen_child !== 0) info.tcpi_options |= TCPI_OPT_TFO_CHILD;
   info.tcpi_fastopen_client_fail = sk.fastopen_client_fail;
   info.tcpi_rto = jiffies_to_usecs(sk.icsk_rto);
   info.tcpi_ato = jiffies_to_usecs(Math.min(sk.icsk_ack_ato, sk.icsk_delack_max));

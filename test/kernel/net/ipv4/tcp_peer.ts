@@ -244,6 +244,13 @@ export class TcpPeer extends Segment {
           bytes.push(8, 10, ...be32(number(2)), ...be32(ecr === 0 && base === 0 ? 0 : (base + ecr) >>> 0));
           break;
         }
+        case 'FO':
+        case 'FOEXP': {
+          const cookie = (words[1] ?? '').match(/../g) ?? [];
+          const head = words[0] === 'FO' ? [34, 2 + cookie.length] : [254, 4 + cookie.length, 0xf9, 0x89];
+          bytes.push(...head, ...cookie.map(digits => Number.parseInt(digits, 16)));
+          break;
+        }
         case 'raw':
           bytes.push(...words.slice(1).map(word => Number.parseInt(word, 16)));
           break;
@@ -291,6 +298,13 @@ export class TcpPeer extends Segment {
           const val = view.getUint32(i + 2);
           if (!this.ts.has(key)) this.ts.set(key, val);
           names.push(`TS val ${(val - (this.ts.get(key) as number)) >>> 0} ecr ${view.getUint32(i + 6)}`);
+          break;
+        }
+        case 34:
+        case 254: {
+          const cookie = options.subarray(i + (kind === 34 ? 2 : 4), i + size);
+          const digits = [...cookie].map(byte => byte.toString(16).padStart(2, '0')).join('');
+          names.push(`${kind === 34 ? 'FO' : 'FOEXP'} ${digits}`.trim());
           break;
         }
         default:
