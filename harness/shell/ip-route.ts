@@ -32,6 +32,7 @@ import {
   type rtable,
 } from '../../kernel/net/ipv4/route.ts';
 import { fnhe_genid_bump } from '../../kernel/net/ipv4/route_exception.ts';
+import { tcp_ca_get_key_by_name, tcp_ca_get_name_by_key } from '../../kernel/net/ipv4/tcp_cong.ts';
 import {
   address,
   answered,
@@ -86,9 +87,11 @@ const METRICS: readonly (readonly [number, string])[] = [
   [fib.RTAX_REORDERING, 'reordering'],
   [fib.RTAX_HOPLIMIT, 'hoplimit'],
   [fib.RTAX_INITCWND, 'initcwnd'],
+  [fib.RTAX_FEATURES, 'features'],
   [fib.RTAX_RTO_MIN, 'rto_min'],
   [fib.RTAX_INITRWND, 'initrwnd'],
   [fib.RTAX_QUICKACK, 'quickack'],
+  [fib.RTAX_CC_ALGO, 'congctl'],
   [fib.RTAX_FASTOPEN_NO_COOKIE, 'fastopen_no_cookie'],
 ];
 
@@ -182,7 +185,7 @@ function routeConfig(net: net, words: Words): fib.fib_config {
     if (metric !== undefined) {
       // rto_min is always fixed, and may not be called so.
       if (metric[0] === fib.RTAX_RTO_MIN || words.take('lock')) locked |= 1 << metric[0];
-      metrics.push([metric[0], metricValue(metric[0], words.next(), `"${word}" value is invalid`)]);
+      metrics.push([metric[0], metricValue(net, metric[0], words.next(), `"${word}" value is invalid`)]);
     } else if (type !== undefined) config.type = type[0];
     else if (word === 'via') {
       words.take('inet');
@@ -217,7 +220,16 @@ function routeConfig(net: net, words: Words): fib.fib_config {
 const TIMES: Readonly<Record<number, number>> = { [fib.RTAX_RTT]: 8, [fib.RTAX_RTTVAR]: 4, [fib.RTAX_RTO_MIN]: 1 };
 
 /** A number; where the metric is a time, it may have a unit (get_time_rtt: without one it is as the kernel keeps it). */
-function metricValue(metric: number, text: string, what: string): number {
+function metricValue(net: net, metric: number, text: string, what: string): number {
+  if (metric === fib.RTAX_FEATURES) {
+    if (text !== 'ecn') wrong(`argument "${text}" is wrong: "features" value not valid`);
+    return fib.RTAX_FEATURE_ECN;
+  }
+  if (metric === fib.RTAX_CC_ALGO) {
+    const key = tcp_ca_get_key_by_name(net, text);
+    if (key === 0) refused('Unknown tcp congestion algorithm.');
+    return key;
+  }
   const [, digits, unit] = /^(\d+(?:\.\d+)?)(s|sec|secs|ms|msec|msecs)$/.exec(text) ?? [];
   const scale = TIMES[metric];
   if (scale === undefined || digits === undefined) return number(text, what);
@@ -322,7 +334,7 @@ function show(net: net, words: Words): string {
   return found.tables
     .flatMap(table => fib.fib_dump(net, table))
     .filter(alias => matches(found, alias))
-    .map(alias => routeLine(alias, found))
+    .map(alias => routeLine(net, alias, found))
     .join('');
 }
 
@@ -338,20 +350,22 @@ function flush(net: net, words: Words): string {
   return '';
 }
 
-function metricText(metric: number, value: number): string {
+function metricText(net: net, metric: number, value: number): string {
+  if (metric === fib.RTAX_FEATURES) return (value & fib.RTAX_FEATURE_ECN) !== 0 ? 'ecn' : `0x${value.toString(16)}`;
+  if (metric === fib.RTAX_CC_ALGO) return tcp_ca_get_name_by_key(net, value);
   const scale = TIMES[metric];
   if (scale === undefined) return String(value);
   const ms = Math.floor(value / scale);
   return ms >= 1000 ? `${ms / 1000}s` : `${ms}ms`;
 }
 
-function metricsText(metrics: Int32Array | null): string {
+function metricsText(net: net, metrics: Int32Array | null): string {
   if (metrics === null) return '';
   const lock = metrics[fib.RTAX_LOCK] as number;
   return METRICS.filter(([metric]) => metrics[metric] !== 0)
     .map(
       ([metric, name]) =>
-        `${name} ${(lock & (1 << metric)) !== 0 ? 'lock ' : ''}${metricText(metric, metrics[metric] as number)} `,
+        `${name} ${(lock & (1 << metric)) !== 0 ? 'lock ' : ''}${metricText(net, metric, metrics[metric] as number)} `,
     )
     .join('');
 }
@@ -365,7 +379,7 @@ function flagsText(flags: number): string {
 }
 
 /** print_route: what was asked for is not repeated. */
-function routeLine({ dst, prefix_len, tos, type, table, fi }: fib_alias, found: Filter): string {
+function routeLine(net: net, { dst, prefix_len, tos, type, table, fi }: fib_alias, found: Filter): string {
   let line = type === fib.RTN_UNICAST ? '' : `${nameIn(TYPES, type)} `;
   line += `${showPrefix(dst, prefix_len)} `;
   if (tos !== 0) line += `tos ${tosText(tos)} `;
@@ -380,7 +394,7 @@ function routeLine({ dst, prefix_len, tos, type, table, fi }: fib_alias, found: 
   if (fi.fib_prefsrc !== 0) line += `src ${inet_ntoa(fi.fib_prefsrc)} `;
   if (fi.fib_priority !== 0 && found.metric === null) line += `metric ${fi.fib_priority >>> 0} `;
   if (single !== null) line += flagsText(single.nh_flags);
-  line += metricsText(fi.fib_metrics);
+  line += metricsText(net, fi.fib_metrics);
   if (fi.nhs.length > 1) {
     for (const nh of fi.nhs) {
       const via = nh.nh_gw4 !== 0 ? `via ${inet_ntoa(nh.nh_gw4)} ` : '';
@@ -442,7 +456,7 @@ function get(net: net, words: Words): string {
   if (fibmatch) {
     const { res } = net.ipv4.rt;
     const alias = { dst: res.prefix, prefix_len: res.prefixlen, tos: res.tos, type: res.type, table: res.table };
-    return routeLine({ ...alias, fi: res.fi as fib.fib_info }, filter(net, words));
+    return routeLine(net, { ...alias, fi: res.fi as fib.fib_info }, filter(net, words));
   }
   return getLine(net, rt, dst, from, iif, fl4.saddr, mark);
 }
@@ -498,7 +512,7 @@ function getLine(
   const now = net.kernel.timers.jiffies();
   if (rt.expires > now) line += `expires ${Math.floor((rt.expires - now) / 1000)}sec `;
   if (rt.rt_pmtu !== 0 && rt.expires > now) line += `mtu ${rt.rt_mtu_locked ? 'lock ' : ''}${rt.rt_pmtu} `;
-  else line += metricsText(rt.metrics);
+  else line += metricsText(net, rt.metrics);
   if (iif !== null) line += `iif ${iif.name} `;
   return `${line}\n`;
 }

@@ -1,14 +1,32 @@
-/** `ip tcp_metrics`: what a host remembers of the peers of its TCP connections, which is what Fast Open keeps. */
+/** `ip tcp_metrics`: what a host remembers of the peers of its TCP connections, round-trip times, windows, and what Fast Open keeps. */
 
 import { inet_ntoa } from '../../kernel/lib/inet.ts';
 import type { net } from '../../kernel/net/core/net_namespace.ts';
-import type { tcp_metrics_block } from '../../kernel/net/ipv4/tcp_metrics.ts';
+import {
+  TCP_METRIC_CWND,
+  TCP_METRIC_REORDERING,
+  TCP_METRIC_RTT,
+  TCP_METRIC_RTTVAR,
+  TCP_METRIC_SSTHRESH,
+  type tcp_metrics_block,
+} from '../../kernel/net/ipv4/tcp_metrics.ts';
 import { HZ } from '../../kernel/time/timer.ts';
 import { IpError, prefix, type Words, within } from './ip-words.ts';
+
+const NUMBERS = [
+  [TCP_METRIC_SSTHRESH, 'ssthresh'],
+  [TCP_METRIC_CWND, 'cwnd'],
+  [TCP_METRIC_REORDERING, 'reordering'],
+] as const;
 
 function line(tm: tcp_metrics_block, now: number): string {
   const seconds = (since: number): string => `${((now - since) / HZ).toFixed(3)}sec`;
   const parts = [inet_ntoa(tm.daddr), `age ${seconds(tm.tcpm_stamp)}`];
+  for (const [metric, name] of NUMBERS) if (tm.tcpm_vals[metric] !== 0) parts.push(`${name} ${tm.tcpm_vals[metric]}`);
+  const rtt = (tm.tcpm_vals[TCP_METRIC_RTT] as number) >> 3;
+  const rttvar = (tm.tcpm_vals[TCP_METRIC_RTTVAR] as number) >> 2;
+  if (rtt !== 0) parts.push(`rtt ${rtt}us`);
+  if (rttvar !== 0) parts.push(`rttvar ${rttvar}us`);
   if (tm.mss !== 0) parts.push(`fo_mss ${tm.mss}`);
   if (tm.syn_loss !== 0) parts.push(`fo_syn_drops ${tm.syn_loss}/${seconds(tm.last_syn_loss)} ago`);
   const { val, len } = tm.cookie;

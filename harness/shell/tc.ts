@@ -13,6 +13,7 @@ import {
   type tc_request,
 } from '../../kernel/net/sched/sch_api.ts';
 import type { fifo_options } from '../../kernel/net/sched/sch_fifo.ts';
+import type { fq_options, fq_xstats } from '../../kernel/net/sched/sch_fq.ts';
 import type { fq_codel_options, fq_codel_xstats } from '../../kernel/net/sched/sch_fq_codel.ts';
 import type { netem_distribution, netem_gemodel, netem_options } from '../../kernel/net/sched/sch_netem.ts';
 import type { prio_options } from '../../kernel/net/sched/sch_prio.ts';
@@ -227,6 +228,32 @@ function parseFqCodel(words: Words): fq_codel_options {
   return opt;
 }
 
+function parseFq(words: Words): fq_options {
+  const opt: Mutable<fq_options> = {};
+  const us = (what: string): number => Math.round(parseTime(words.next(), what) / 1e3);
+  while (words.more) {
+    const word = words.next();
+    if (word === 'limit' || word === 'flow_limit' || word === 'buckets' || word === 'orphan_mask') {
+      opt[word] = parseCount(words.next(), word);
+    } else if (word === 'quantum' || word === 'initial_quantum') opt[word] = parseSize(words.next(), word);
+    else if (word === 'maxrate' || word === 'low_rate_threshold') opt[word] = parseRate(words.next());
+    else if (word === 'refill_delay' || word === 'ce_threshold' || word === 'timer_slack' || word === 'horizon') {
+      opt[word] = us(word);
+    } else if (word === 'pacing') opt.pacing = true;
+    else if (word === 'nopacing') opt.pacing = false;
+    else if (word === 'horizon_cap') opt.horizon_drop = false;
+    else if (word === 'horizon_drop') opt.horizon_drop = true;
+    else if (word === 'bands') {
+      if (words.next() !== '3') throw new TcError('Illegal "bands"');
+    } else if (word === 'priomap' || word === 'weights') {
+      const numbers: number[] = [];
+      while (/^\d+$/.test(words.peek() ?? '')) numbers.push(parseCount(words.next(), word));
+      opt[word] = numbers;
+    } else throw unknownWord(word, 'fq');
+  }
+  return opt;
+}
+
 const DISTRIBUTIONS: readonly string[] = ['uniform', 'normal', 'pareto', 'paretonormal'] satisfies netem_distribution[];
 
 function parseNetem(words: Words): netem_options {
@@ -330,6 +357,8 @@ function parseKind(kind: string, words: Words): tc_request | null {
       return { kind, options: parsePrio(words) };
     case 'tbf':
       return { kind, options: parseTbf(words) };
+    case 'fq':
+      return { kind, options: parseFq(words) };
     case 'fq_codel':
       return { kind, options: parseFqCodel(words) };
     case 'netem':
@@ -457,6 +486,7 @@ function showQdisc(q: Qdisc, statistics: boolean, named: boolean): string {
   if (!statistics) return text;
   text += ` Sent ${q.bytes} bytes ${q.packets} pkt (dropped ${q.drops}, overlimits ${q.overlimits} requeues ${q.requeues}) \n`;
   text += ` backlog ${backlogText(q.backlog)} ${q.qlen}p requeues ${q.requeues}\n`;
+  if (q.ops.id === 'fq') text += fqStats(xstats as fq_xstats, q.dev.kernel.clock.now);
   if (q.ops.id === 'fq_codel') text += fqCodelStats(xstats as fq_codel_xstats);
   return text;
 }
@@ -482,6 +512,8 @@ function describe(q: Qdisc): string {
     }
     case 'tbf':
       return describeTbf(options as tbf_options);
+    case 'fq':
+      return describeFq(options as Required<fq_options>);
     case 'fq_codel':
       return describeFqCodel(options as fq_codel_options);
     case 'netem':
@@ -514,6 +546,36 @@ function fqCodelStats(s: fq_codel_xstats): string {
   if (s.memory_usage !== 0) text += ` memory_used ${s.memory_usage}`;
   if (s.drop_overmemory !== 0) text += ` drop_overmemory ${s.drop_overmemory}`;
   return `${text}\n  new_flows_len ${s.new_flows_len} old_flows_len ${s.old_flows_len}\n`;
+}
+
+/** fq_print_opt */
+function describeFq(opt: Required<fq_options>): string {
+  const none = 0xffffffff;
+  const parts = [
+    `limit ${opt.limit}p flow_limit ${opt.flow_limit}p buckets ${opt.buckets} orphan_mask ${opt.orphan_mask}`,
+  ];
+  if (!opt.pacing) parts.push('nopacing');
+  parts.push(`bands ${opt.weights.length} priomap ${opt.priomap.join(' ')} weights ${opt.weights.join(' ')}`);
+  parts.push(`quantum ${opt.quantum}b initial_quantum ${opt.initial_quantum}b`);
+  if (opt.maxrate !== none) parts.push(`maxrate ${formatRate(opt.maxrate)}`);
+  if (opt.low_rate_threshold !== 0) parts.push(`low_rate_threshold ${formatRate(opt.low_rate_threshold)}`);
+  parts.push(`refill_delay ${formatTime(opt.refill_delay)}`);
+  if (opt.ce_threshold !== none) parts.push(`ce_threshold ${formatTime(opt.ce_threshold)}`);
+  parts.push(`timer_slack ${formatTime(opt.timer_slack)} horizon ${formatTime(opt.horizon)}`);
+  return `${parts.join(' ')} ${opt.horizon_drop ? 'horizon_drop' : 'horizon_cap'} `;
+}
+
+/** fq_print_xstats */
+function fqStats(s: fq_xstats, now: number): string {
+  let text = `  flows ${s.flows} (inactive ${s.inactive_flows} throttled ${s.throttled_flows})`;
+  if (s.time_next_delayed_flow > now) text += ` next_packet_delay ${s.time_next_delayed_flow - now}ns`;
+  text += `\n  gc ${s.gc_flows} fastpath ${s.fastpath_packets} throttled ${s.throttled}`;
+  if (s.ce_mark !== 0) text += ` ce_mark ${s.ce_mark}`;
+  if (s.flows_plimit !== 0) text += ` flows_plimit ${s.flows_plimit}`;
+  if (s.pkts_too_long !== 0) text += ` too_long_pkts ${s.pkts_too_long}`;
+  if (s.horizon_drops !== 0) text += ` horizon_drops ${s.horizon_drops}`;
+  if (s.horizon_caps !== 0) text += ` horizon_caps ${s.horizon_caps}`;
+  return `${text}\n`;
 }
 
 function describeNetem(opt: netem_options): string {

@@ -389,7 +389,15 @@ export const STACK_STAGES: readonly Stage[] = [
     file: `${NET}sched/sch_generic.ts`,
     test: `${T}sched/qdiscs.test.ts`,
     aliases: ['__dev_xmit_skb'],
-    drops: ['QDISC_DROP', 'QDISC_OVERLIMIT', 'QDISC_CONGESTED', 'QUEUE_PURGE'],
+    drops: [
+      'QDISC_DROP',
+      'QDISC_OVERLIMIT',
+      'QDISC_CONGESTED',
+      'FQ_BAND_LIMIT',
+      'FQ_HORIZON_LIMIT',
+      'FQ_FLOW_LIMIT',
+      'QUEUE_PURGE',
+    ],
     at: ['kernel/net/sched/'],
   },
   {

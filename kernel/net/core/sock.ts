@@ -102,6 +102,10 @@ export interface proto {
   /** SO_MAX_PACING_RATE: bytes a second, 0xffffffff for no limit. Null: nobody paces. */
   readonly set_max_pacing_rate: ((sk: sock, rate: number) => void) | null;
   readonly max_pacing_rate: ((sk: sock) => number) | null;
+  /** fq sees to it that the sock's packets leave at their times (sk_pacing_status). */
+  readonly fq_paces: ((sk: sock) => void) | null;
+  /** sk_pacing_rate: what fq shall pace packets without a time by. Bytes a second, 0xffffffff for no limit. */
+  readonly pacing_rate: ((sk: sock) => number) | null;
 }
 
 const no_op = (): void => {};
@@ -134,6 +138,8 @@ export function make_proto(name: string, p: Partial<proto>): proto {
     ext_hdr_change: p.ext_hdr_change ?? null,
     set_max_pacing_rate: p.set_max_pacing_rate ?? null,
     max_pacing_rate: p.max_pacing_rate ?? null,
+    fq_paces: p.fq_paces ?? null,
+    pacing_rate: p.pacing_rate ?? null,
   };
 }
 

@@ -96,8 +96,12 @@ export const RTAX_FEATURES = 12;
 export const RTAX_RTO_MIN = 13;
 export const RTAX_INITRWND = 14;
 export const RTAX_QUICKACK = 15;
+/** A key of tcp_ca_get_key_by_name. */
+export const RTAX_CC_ALGO = 16;
 export const RTAX_FASTOPEN_NO_COOKIE = 17;
 export const RTAX_MAX = 17;
+/** Bits of RTAX_FEATURES. */
+export const RTAX_FEATURE_ECN = 1;
 
 /** A flow whose source need not be ours, and one whose next hop the caller knows (net/flow.h). */
 export const FLOWI_FLAG_ANYSRC = 1;

@@ -21,6 +21,7 @@ import {
   RT_SCOPE_NOWHERE,
   RT_TABLE_MAIN,
   RTAX_ADVMSS,
+  RTAX_CC_ALGO,
   RTAX_FEATURES,
   RTAX_HOPLIMIT,
   RTAX_MAX,
@@ -100,6 +101,7 @@ function ip_metrics_convert(cfg: full_config): Int32Array | null | undefined {
   for (const [metric, value] of cfg.metrics) {
     if (metric < 1 || metric > RTAX_MAX || value < 0) return undefined;
     if (metric === RTAX_FEATURES && value > 31) return undefined;
+    if (metric === RTAX_CC_ALGO && value === 0) return undefined;
     let cut = value;
     if (metric === RTAX_ADVMSS) cut = Math.min(value, MAX_ADVMSS);
     else if (metric === RTAX_MTU) cut = Math.min(value, MAX_MTU);

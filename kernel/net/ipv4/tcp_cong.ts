@@ -1,7 +1,9 @@
 /** Congestion control, pluggable (net/ipv4/tcp_cong.c), and Reno (RFC 5681). */
 import { EBUSY, EEXIST, ENOENT, EPERM } from '../../errno.ts';
+import { type dst_entry, dst_metric, dst_metric_locked } from '../core/dst.ts';
 import type { net } from '../core/net_namespace.ts';
 import { own_opts, TCP_CLOSE } from '../core/sock.ts';
+import { RTAX_CC_ALGO } from './fib.ts';
 import { cubic } from './tcp_cubic.ts';
 import { tcp_is_cwnd_limited } from './tcp_cwnd.ts';
 import { tcp_sacktag_state } from './tcp_sack.ts';
@@ -39,6 +41,26 @@ export function tcp_ca_find(net: net, name: string): tcp_congestion_ops | null {
   return net.ipv4.tcp_cong_list.find(ca => ca.name === name) ?? null;
 }
 
+/** tcp_ca_get_key_by_name: a number for an algorithm, as a route's metric holds it; 0 for one that is not there. */
+export function tcp_ca_get_key_by_name(net: net, name: string): number {
+  return net.ipv4.tcp_cong_list.findIndex(ca => ca.name === name) + 1;
+}
+
+/** tcp_ca_get_name_by_key */
+export function tcp_ca_get_name_by_key(net: net, key: number): string {
+  return net.ipv4.tcp_cong_list[key - 1]?.name ?? '';
+}
+
+/** tcp_ca_dst_init: the route may want an algorithm (`congctl`), and, locked, no other. False: it wants none. */
+export function tcp_ca_dst_init(sk: tcp_sock, dst: dst_entry): boolean {
+  if (dst.metrics === null) return false;
+  const ca = sk.sk_net.ipv4.tcp_cong_list[dst_metric(dst, RTAX_CC_ALGO) - 1];
+  if (ca === undefined) return false;
+  own_opts(sk).icsk_ca_dst_locked = dst_metric_locked(dst, RTAX_CC_ALGO) ? 1 : 0;
+  sk.icsk_ca_ops = ca;
+  return true;
+}
+
 /** tcp_assign_congestion_control: the net's default, for a new sock. Starts with tcp_init_congestion_control. */
 export function tcp_assign_congestion_control(sk: tcp_sock): void {
   sk.icsk_ca_ops = tcp_ca_find(sk.sk_net, sk.sk_net.ipv4.tcp_congestion_control) ?? tcp_reno;
@@ -61,6 +83,7 @@ export function tcp_cleanup_congestion_control(sk: tcp_sock): void {
 
 /** tcp_set_congestion_control (TCP_CONGESTION): 0, -ENOENT, -EPERM for one that not everybody may choose, -EBUSY. */
 export function tcp_set_congestion_control(sk: tcp_sock, name: string, cap_net_admin: boolean): number {
+  if (sk.opts.icsk_ca_dst_locked !== 0) return -EPERM;
   const ca = tcp_ca_find(sk.sk_net, name);
   if (ca === null) return -ENOENT;
   if (ca === sk.icsk_ca_ops) {

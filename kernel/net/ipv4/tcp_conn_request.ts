@@ -2,9 +2,10 @@
  * A SYN for a listener, and the connection that comes of it (net/ipv4/tcp_input.c: tcp_conn_request; tcp_ipv4.c:
  * tcp_v4_syn_recv_sock; inet_connection_sock.c: reqsk_timer_handler; syncookies.c: cookie_v4_check).
  */
-import { dst_mtu } from '../core/dst.ts';
+import { type dst_entry, dst_metric, dst_mtu } from '../core/dst.ts';
 import type { sk_buff } from '../core/skbuff.ts';
 import { SOCK_BINDADDR_LOCK, SOCK_BINDPORT_LOCK, SOCK_RCVBUF_LOCK, TCP_LISTEN, TCP_SYN_RECV } from '../core/sock.ts';
+import { RTAX_FEATURE_ECN, RTAX_FEATURES, RTAX_INITRWND, RTAX_WINDOW } from './fib.ts';
 import {
   inet_csk_reqsk_queue_add,
   inet_csk_reqsk_queue_drop,
@@ -25,10 +26,11 @@ import {
   cookie_v4_mss,
   tcp_synq_no_recent_overflow,
 } from './syncookies.ts';
-import { tcp_assign_congestion_control, tcp_set_ca_state } from './tcp_cong.ts';
+import { tcp_assign_congestion_control, tcp_ca_dst_init, tcp_set_ca_state } from './tcp_cong.ts';
 import { tcp_try_fastopen } from './tcp_fastopen.ts';
 import { tcp_sk_alloc } from './tcp_init.ts';
 import { tcp_listendrop, tcp_request_sock_ipv4_ops } from './tcp_ipv4.ts';
+import { tcp_peer_is_proven } from './tcp_metrics.ts';
 import { reqsk_timeout, tcp_openreq_child_init, tcp_openreq_init_rwin } from './tcp_minisocks.ts';
 import { tcp_parse_options } from './tcp_options.ts';
 import { dst_metric_advmss, tcp_mss_clamp, tcp_select_initial_window, tcp_sync_mss } from './tcp_output.ts';
@@ -92,10 +94,11 @@ function tcp_v4_save_options(skb: sk_buff): ip_options | null {
 }
 
 /** tcp_ecn_create_request: RFC 3168 6.1.1; a SYN whose own IP header says ECT is not to be trusted. */
-function tcp_ecn_create_request(req: tcp_request_sock, skb: sk_buff, sk: tcp_sock): void {
+function tcp_ecn_create_request(req: tcp_request_sock, skb: sk_buff, sk: tcp_sock, dst: dst_entry): void {
   const ecn = TCPHDR_ECE | TCPHDR_CWR;
   if ((skb.tcp_flags & ecn) !== ecn) return;
-  if (sk.sk_net.ipv4.tcp_ecn === 0 && !sk.icsk_ca_ops.needs_ecn) return;
+  const wanted = (dst_metric(dst, RTAX_FEATURES) & RTAX_FEATURE_ECN) !== 0;
+  if (!wanted && sk.sk_net.ipv4.tcp_ecn === 0 && !sk.icsk_ca_ops.needs_ecn) return;
   if ((iph_tos(skb) & 3) === 0 || sk.icsk_ca_ops.needs_ecn) req.ecn_ok = 1;
 }
 
@@ -164,14 +167,14 @@ function tcp_conn_request(sk: tcp_sock, skb: sk_buff): number {
   if (!want_cookie && isn === 0) {
     const { tcp_max_syn_backlog: max } = ipv4;
     const { qlen } = sk.icsk_accept_queue as request_sock_queue;
-    // Without cookies, the last quarter of the queue is for peers that have proven to exist; we remember none.
-    if (syncookies === 0 && max - qlen < max >> 2) {
+    // Without cookies, the last quarter of the queue is for peers that have proven to exist.
+    if (syncookies === 0 && max - qlen < max >> 2 && !tcp_peer_is_proven(net, req, dst)) {
       tcp_listendrop(sk);
       return 0;
     }
     isn = tcp.secure.tcp_seq(req.ir_loc_addr, req.ir_rmt_addr, req.ir_num, req.ir_rmt_port);
   }
-  tcp_ecn_create_request(req, skb, sk);
+  tcp_ecn_create_request(req, skb, sk, dst);
   if (want_cookie) {
     isn = cookie_v4_init_sequence(sk, req);
     if (opt.tstamp_ok === 0) req.ecn_ok = 0;
@@ -283,8 +286,8 @@ export function tcp_v4_syn_recv_sock(sk: tcp_sock, skb: sk_buff, req: tcp_reques
   }
   const child = tcp_create_openreq_child(sk, req, skb);
   sk_setup_caps(child, dst);
-  // tcp_ca_openreq_child: the listener's, if its program has chosen one.
-  if (child.opts.icsk_ca_setsockopt === 0) tcp_assign_congestion_control(child);
+  // tcp_ca_openreq_child: the route's, else the listener's, if its program has chosen one.
+  if (!tcp_ca_dst_init(child, dst) && child.opts.icsk_ca_setsockopt === 0) tcp_assign_congestion_control(child);
   tcp_set_ca_state(child, TCP_CA_Open);
   tcp_sync_mss(child, dst_mtu(dst));
   child.advmss = tcp_mss_clamp(sk, dst_metric_advmss(dst, child.icsk_af_ops.net_header_len));
@@ -345,10 +348,13 @@ export function cookie_v4_check(sk: tcp_sock, skb: sk_buff): tcp_sock | null {
   req.syn_tos = skb.ip_dsfield;
   req.txhash = tcp.hashinfo.random.u32() | 1;
   const full_space = tcp_full_space(sk);
-  let clamp = sk.window_clamp;
+  const dst = inet_csk_route_req(sk, req);
+  if (dst === null) return null;
+  let clamp = sk.window_clamp === 0 ? dst_metric(dst, RTAX_WINDOW) : sk.window_clamp;
   if ((sk.sk_userlocks & SOCK_RCVBUF_LOCK) !== 0 && (clamp > full_space || clamp === 0)) clamp = full_space;
   const { window } = tcp;
-  tcp_select_initial_window(net, full_space, mss, clamp, req.wscale_ok !== 0, 0, window);
+  const rwnd = dst_metric(dst, RTAX_INITRWND);
+  tcp_select_initial_window(net, full_space, mss, clamp, req.wscale_ok !== 0, rwnd, window);
   req.rsk_rcv_wnd = window.rcv_wnd;
   req.rsk_window_clamp = window.window_clamp;
   req.rcv_wscale = window.rcv_wscale;

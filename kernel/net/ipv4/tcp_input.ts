@@ -41,6 +41,7 @@ import { tcp_rcv_fastopen_synack } from './tcp_fastopen.ts';
 import { tcp_retrans_stamp_cleanup, tcp_try_undo_recovery, tcp_update_rto_time } from './tcp_fastretrans.ts';
 import { FLAG_DATA, FLAG_NO_CHALLENGE_ACK, FLAG_SLOWPATH, FLAG_UPDATE_TS_RECENT } from './tcp_flags.ts';
 import { sk_rmem_schedule } from './tcp_mem.ts';
+import { tcp_init_metrics, tcp_update_metrics } from './tcp_metrics.ts';
 import { tcp_check_req, tcp_time_wait } from './tcp_minisocks.ts';
 import { tcp_fast_parse_options, tcp_parse_aligned_timestamp, tcp_parse_options } from './tcp_options.ts';
 import { tcp_mtup_init, tcp_send_ack, tcp_send_synack, tcp_sync_mss } from './tcp_output.ts';
@@ -65,7 +66,6 @@ import {
   inet_csk_ack_scheduled,
   inet_csk_in_pingpong_mode,
   inet_csk_schedule_ack,
-  jiffies_to_usecs,
   keepalive_time_when,
   ktime_get_seconds,
   own_slow,
@@ -74,10 +74,8 @@ import {
   TCP_DELACK_MAX,
   TCP_ECN_OK,
   TCP_HLEN,
-  TCP_INFINITE_SSTHRESH,
   TCP_MAX_QUICKACKS,
   TCP_PAWS_WINDOW,
-  TCP_TIMEOUT_FALLBACK,
   TCP_TIMEOUT_MIN,
   TCP_TIMEWAIT_LEN,
   TCPHDR_ACK,
@@ -333,17 +331,6 @@ function fast_path(sk: tcp_sock, skb: sk_buff): boolean {
 }
 
 // ---- opening --------------------------------------------------------------------------------------------------------
-
-/** tcp_init_metrics: without a sample from the handshake the RTO is 3 s (RFC 6298 5.7). */
-function tcp_init_metrics(sk: tcp_sock): void {
-  // A SYN that was lost says nothing of the capacity of the path.
-  sk.snd_ssthresh = TCP_INFINITE_SSTHRESH;
-  if (sk.srtt_us !== 0) return;
-  sk.rttvar_us = jiffies_to_usecs(TCP_TIMEOUT_FALLBACK);
-  sk.mdev_us = sk.rttvar_us;
-  sk.mdev_max_us = sk.rttvar_us;
-  sk.icsk_rto = Math.min(TCP_TIMEOUT_FALLBACK, sk.opts.icsk_rto_max);
-}
 
 /** tcp_init_transfer: the connection is there: windows, buffers, congestion control. */
 export function tcp_init_transfer(sk: tcp_sock): void {
@@ -654,6 +641,7 @@ export function tcp_rcv_state_process(sk: tcp_sock, skb: sk_buff): number {
       return 0;
     case TCP_LAST_ACK:
       if (sk.snd_una !== sk.write_seq) break;
+      tcp_update_metrics(sk);
       tcp_done(sk);
       consume_skb(skb);
       return 0;

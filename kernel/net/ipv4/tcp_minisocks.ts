@@ -1,10 +1,11 @@
 /** TCP's small socks: requests and TIME_WAIT, and the child of a listener (net/ipv4/tcp_minisocks.c). */
 
 import { HZ } from '../../time/timer.ts';
-import type { dst_entry } from '../core/dst.ts';
+import { type dst_entry, dst_metric } from '../core/dst.ts';
 import type { net } from '../core/net_namespace.ts';
 import { SKB_DROP_REASON, type sk_buff } from '../core/skbuff.ts';
 import { SOCK_RCVBUF_LOCK, TCP_FIN_WAIT2, TCP_LISTEN, TCP_SYN_RECV, TCP_TIME_WAIT } from '../core/sock.ts';
+import { RTAX_INITRWND, RTAX_WINDOW } from './fib.ts';
 import { inet_csk_complete_hashdance, inet_csk_reqsk_queue_drop } from './inet_connection_sock.ts';
 import {
   inet_twsk_alloc,
@@ -16,6 +17,7 @@ import { reqsk_fastopen_remove } from './request_sock.ts';
 import { tcp_done } from './tcp.ts';
 import { tcp_reset } from './tcp_data.ts';
 import { tcp_rcv_state_process } from './tcp_input.ts';
+import { tcp_update_metrics } from './tcp_metrics.ts';
 import { tcp_parse_options } from './tcp_options.ts';
 import { dst_metric_advmss, tcp_mss_clamp, tcp_select_initial_window } from './tcp_output.ts';
 import { tcp_synack_rtt_meas } from './tcp_rtt.ts';
@@ -192,6 +194,7 @@ export function tcp_time_wait(sk: tcp_sock, state: number, timeo: number): void 
     // Sooner gone than the RFC wants, rather than without memory.
     sk.sk_net.ipv4.mib.TcpExtTCPTimeWaitOverflow++;
   }
+  tcp_update_metrics(sk);
   tcp_done(sk);
 }
 
@@ -229,11 +232,12 @@ export function tcp_synack_window(req: tcp_request_sock): number {
 export function tcp_openreq_init_rwin(req: tcp_request_sock, sk: tcp_sock, dst: dst_entry): void {
   const mss = tcp_mss_clamp(sk, dst_metric_advmss(dst, sk.icsk_af_ops.net_header_len));
   const full_space = tcp_full_space(sk);
-  let clamp = sk.window_clamp;
+  let clamp = sk.window_clamp === 0 ? dst_metric(dst, RTAX_WINDOW) : sk.window_clamp;
   if ((sk.sk_userlocks & SOCK_RCVBUF_LOCK) !== 0 && (clamp > full_space || clamp === 0)) clamp = full_space;
   const options = req.tstamp_ok !== 0 ? TCPOLEN_TSTAMP_ALIGNED : 0;
   const { window } = sk.sk_net.ipv4.tcp;
-  tcp_select_initial_window(sk.sk_net, full_space, mss - options, clamp, req.wscale_ok !== 0, 0, window);
+  const rwnd = dst_metric(dst, RTAX_INITRWND);
+  tcp_select_initial_window(sk.sk_net, full_space, mss - options, clamp, req.wscale_ok !== 0, rwnd, window);
   req.rsk_rcv_wnd = window.rcv_wnd;
   req.rsk_window_clamp = window.window_clamp;
   req.rcv_wscale = window.rcv_wscale;

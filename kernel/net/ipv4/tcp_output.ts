@@ -4,7 +4,7 @@
  */
 import { ECONNREFUSED, EHOSTUNREACH, ENOBUFS } from '../../errno.ts';
 import { NET_XMIT_CN } from '../core/dev.ts';
-import { type dst_entry, dst_mtu } from '../core/dst.ts';
+import { type dst_entry, dst_metric, dst_mtu } from '../core/dst.ts';
 import { SKB_GSO_TCP_ECN, SKB_GSO_TCPV4 } from '../core/gso.ts';
 import type { net } from '../core/net_namespace.ts';
 import {
@@ -18,8 +18,9 @@ import {
   skb_reset_transport_header,
 } from '../core/skbuff.ts';
 import { SOCK_RCVBUF_LOCK, TCP_CLOSE } from '../core/sock.ts';
+import { RTAX_FEATURE_ECN, RTAX_FEATURES, RTAX_INITRWND, RTAX_WINDOW } from './fib.ts';
 import { put16, put32 } from './ip_header.ts';
-import { tcp_ca_event, tcp_ca_needs_ecn } from './tcp_cong.ts';
+import { tcp_ca_dst_init, tcp_ca_event, tcp_ca_needs_ecn } from './tcp_cong.ts';
 import { type tcp_fastopen_cookie, tcp_send_syn_data } from './tcp_fastopen.ts';
 import { tcp_enter_cwr } from './tcp_fastretrans.ts';
 import {
@@ -252,7 +253,9 @@ function tcp_ecn_send(sk: tcp_sock, skb: sk_buff, has_data: boolean): number {
 /** tcp_ecn_send_syn */
 function tcp_ecn_send_syn(sk: tcp_sock, skb: sk_buff): void {
   sk.ecn_flags = 0;
-  if (sk.sk_net.ipv4.tcp_ecn === 1 || tcp_ca_needs_ecn(sk)) {
+  const dst = sk.sk_dst_cache;
+  const wanted = dst !== null && (dst_metric(dst, RTAX_FEATURES) & RTAX_FEATURE_ECN) !== 0;
+  if (wanted || sk.sk_net.ipv4.tcp_ecn === 1 || tcp_ca_needs_ecn(sk)) {
     skb.tcp_flags |= TCPHDR_ECE | TCPHDR_CWR;
     sk.ecn_flags = TCP_ECN_OK;
   }
@@ -598,15 +601,19 @@ function tcp_connect_init(sk: tcp_sock): void {
   sk.max_window = 0;
   tcp_mtup_init(sk);
   tcp_sync_mss(sk, dst_mtu(dst));
+  tcp_ca_dst_init(sk, dst);
   sk.advmss = tcp_mss_clamp(sk, dst_metric_advmss(dst, sk.icsk_af_ops.net_header_len));
   tcp_initialize_rcv_mss(sk);
   if ((sk.sk_userlocks & SOCK_RCVBUF_LOCK) !== 0 && (sk.window_clamp > tcp_full_space(sk) || sk.window_clamp === 0)) {
     sk.window_clamp = tcp_full_space(sk);
   }
+  if (sk.window_clamp === 0) sk.window_clamp = dst_metric(dst, RTAX_WINDOW);
   const initial = new tcp_initial_window();
   const options = sk.rx_opt.ts_recent_stamp !== 0 ? sk.tcp_header_len - TCP_HLEN : 0;
   const wscale_ok = ipv4.tcp_window_scaling !== 0;
-  tcp_select_initial_window(sk.sk_net, tcp_full_space(sk), sk.advmss - options, sk.window_clamp, wscale_ok, 0, initial);
+  const { sk_net: net, window_clamp } = sk;
+  const rwnd = dst_metric(dst, RTAX_INITRWND);
+  tcp_select_initial_window(net, tcp_full_space(sk), sk.advmss - options, window_clamp, wscale_ok, rwnd, initial);
   sk.rcv_wnd = initial.rcv_wnd;
   sk.window_clamp = initial.window_clamp;
   sk.rx_opt.rcv_wscale = initial.rcv_wscale;

@@ -5,7 +5,14 @@
 import { hrtimer } from '../../time/hrtimer.ts';
 import { NSEC_PER_JIFFY } from '../../time/timer.ts';
 import { own_opts, type sock } from '../core/sock.ts';
-import { own_slow, SK_PACING_NEEDED, SK_PACING_NONE, SK_PACING_UNLIMITED, type tcp_sock } from './tcp_sock.ts';
+import {
+  own_slow,
+  SK_PACING_FQ,
+  SK_PACING_NEEDED,
+  SK_PACING_NONE,
+  SK_PACING_UNLIMITED,
+  type tcp_sock,
+} from './tcp_sock.ts';
 import type { tcp_opts } from './tcp_sock_slow.ts';
 import { tcp_queue_tsq } from './tcp_tsq.ts';
 
@@ -25,6 +32,16 @@ export function tcp_set_max_pacing_rate(sk_: sock, rate: number): void {
 
 export function tcp_get_max_pacing_rate(sk: sock): number {
   return (sk as tcp_sock).opts.sk_max_pacing_rate;
+}
+
+/** An fq below keeps to the times that packets carry: no timer here. */
+export function tcp_fq_paces(sk: sock): void {
+  const tp = sk as tcp_sock;
+  if (tp.opts.sk_pacing_status !== SK_PACING_FQ) own_opts<tcp_opts>(tp).sk_pacing_status = SK_PACING_FQ;
+}
+
+export function tcp_pacing_rate(sk: sock): number {
+  return (sk as tcp_sock).sk_pacing_rate;
 }
 
 /** The rate, bytes a second, as far as the program allows it. */

@@ -6,8 +6,10 @@
 import { EINVAL } from '../../errno.ts';
 import { roundup_pow_of_two } from '../../lib/log2.ts';
 import { hrtimer } from '../../time/hrtimer.ts';
+import { dst_metric } from '../core/dst.ts';
 import type { sk_buff } from '../core/skbuff.ts';
 import { SOCK_MIN_RCVBUF, SOCK_RCVBUF_LOCK, SOCK_SNDBUF_LOCK, TCP_CLOSE } from '../core/sock.ts';
+import { RTAX_QUICKACK } from './fib.ts';
 import { tcp_chrono_stop } from './tcp_cwnd.ts';
 import { tcp_under_memory_pressure } from './tcp_mem.ts';
 import { __tcp_select_window, tcp_adjust_rcv_ssthresh, tcp_send_ack } from './tcp_output.ts';
@@ -301,7 +303,9 @@ export function tcp_enter_quickack_mode(sk: tcp_sock, max: number): void {
 
 /** tcp_in_quickack_mode */
 export function tcp_in_quickack_mode(sk: tcp_sock): boolean {
-  return sk.icsk_ack_quick !== 0 && !inet_csk_in_pingpong_mode(sk);
+  if (sk.icsk_ack_quick !== 0 && !inet_csk_in_pingpong_mode(sk)) return true;
+  const dst = sk.sk_dst_cache;
+  return dst !== null && dst.metrics !== null && dst_metric(dst, RTAX_QUICKACK) !== 0;
 }
 
 /** tcp_ecn_check_ce, tcp_data_ecn_check: congestion on the way here is told to the sender (RFC 3168 6.1.3). */

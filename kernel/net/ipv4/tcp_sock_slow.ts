@@ -24,6 +24,7 @@ export class tcp_opts extends sock_opts {
   icsk_delack_max = TCP_DELACK_MAX;
   /** The program, or the route, has chosen the algorithm of congestion control. */
   icsk_ca_setsockopt = 0;
+  icsk_ca_dst_locked = 0;
   linger2 = 0;
   defer_accept = 0;
   notsent_lowat = 0;

@@ -2,6 +2,7 @@
 import type { net_device } from '../core/netdevice.ts';
 import type { Qdisc_ops } from './qdisc.ts';
 import { bfifo_qdisc_ops, pfifo_head_drop_qdisc_ops, pfifo_qdisc_ops } from './sch_fifo.ts';
+import { fq_qdisc_ops } from './sch_fq.ts';
 import { fq_codel_qdisc_ops } from './sch_fq_codel.ts';
 import { noqueue_qdisc_ops, pfifo_fast_ops } from './sch_generic.ts';
 import { mq_qdisc_ops } from './sch_mq.ts';
@@ -14,6 +15,8 @@ export function qdisc_lookup_ops(kind: string): Qdisc_ops | null {
   switch (kind) {
     case 'pfifo_fast':
       return pfifo_fast_ops;
+    case 'fq':
+      return fq_qdisc_ops;
     case 'fq_codel':
       return fq_codel_qdisc_ops;
     case 'pfifo':

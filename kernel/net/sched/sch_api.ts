@@ -18,6 +18,7 @@ import {
 } from './qdisc.ts';
 import { qdisc_lookup_ops } from './registry.ts';
 import type { fifo_options } from './sch_fifo.ts';
+import type { fq_options } from './sch_fq.ts';
 import type { fq_codel_options } from './sch_fq_codel.ts';
 import { dev_activate, dev_deactivate, dev_graft_qdisc, qdisc_change, qdisc_put } from './sch_generic.ts';
 import type { netem_options } from './sch_netem.ts';
@@ -29,6 +30,7 @@ export type tc_kind =
   | { readonly kind: 'pfifo' | 'bfifo' | 'pfifo_head_drop'; readonly options?: fifo_options }
   | { readonly kind: 'prio'; readonly options?: prio_options }
   | { readonly kind: 'tbf'; readonly options?: tbf_options }
+  | { readonly kind: 'fq'; readonly options?: fq_options }
   | { readonly kind: 'fq_codel'; readonly options?: fq_codel_options }
   | { readonly kind: 'netem'; readonly options?: netem_options }
   | { readonly kind: 'pfifo_fast' | 'mq' | 'noqueue'; readonly options?: undefined };

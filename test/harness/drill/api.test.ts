@@ -448,6 +448,31 @@ describe('settings', () => {
 });
 
 describe('routes', () => {
+  test('initrwnd, features ecn, quickack and congctl of a route: TCP heeds them', () =>
+    drill(host => {
+      const metrics = 'features ecn initrwnd 5 quickack 1 congctl lock reno';
+      host.command(`ip route add 192.0.2.0/24 via 192.168.0.2 dev eth0 ${metrics}`);
+      expect(host.command('ip route show 192.0.2.0/24').stdout).toBe(
+        `192.0.2.0/24 via 192.168.0.2 dev eth0 ${metrics} \n`,
+      );
+      const { fd, seq } = accepted(host);
+      expect(Buffer.from(good(host.getsockopt(fd, 6, 13, 4))).toString()).toBe('reno');
+      expect(host.setsockopt(fd, 6, 13, Buffer.from('cubic')).errno).toBe('EPERM');
+      // Each segment has its ACK at once, however many there were.
+      for (let i = 0; i < 40; i++) {
+        const segment = { sourcePort: 5000, destinationPort: 8080, flags: A, payload: new Uint8Array(10) };
+        host.inject(tcpPacket({ ...segment, seq: 1 + i * 10, ack: seq }));
+        expect(segmentOf(must(host.take()[0]).bytes).acknowledgment).toBe(11 + i * 10);
+      }
+      const own = host.socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0).result;
+      host.connect(own, { address: REMOTE, port: 9 });
+      const syn = segmentOf(must(host.take()[0]).bytes);
+      // SYN, ECE, CWR; five segments.
+      expect([syn.flags & 0xff, syn.window]).toEqual([0xc2, 5 * 1460]);
+      const bad = host.command('ip route add 203.0.113.0/24 via 192.168.0.2 congctl nonesuch');
+      expect(bad).toMatchObject({ status: 2, stderr: 'Error: Unknown tcp congestion algorithm.\n' });
+    }));
+
   test('initcwnd, advmss and rto_min of a route: TCP heeds them', () =>
     drill(host => {
       const metrics = 'initcwnd 3 advmss 700 rto_min 50ms';

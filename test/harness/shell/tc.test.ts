@@ -32,6 +32,29 @@ describe('show', () => {
     b.finish();
   });
 
+  it('fq, with its own statistics', () => {
+    const b = new QueueBench();
+    b.tc('qdisc add dev eth0 root fq');
+    b.send(100);
+    expect(b.tc('-s qdisc show dev eth0').split('\n')).toEqual([
+      'qdisc fq 8001: root refcnt 2 limit 10000p flow_limit 100p buckets 1024 orphan_mask 1023 bands 3 ' +
+        'priomap 1 2 2 2 1 2 0 0 1 1 1 1 1 1 1 1 weights 589824 196608 65536 quantum 3028b initial_quantum 15140b ' +
+        'low_rate_threshold 550Kbit refill_delay 40ms timer_slack 10us horizon 10s horizon_drop ',
+      ' Sent 100 bytes 1 pkt (dropped 0, overlimits 0 requeues 0) ',
+      ' backlog 0b 0p requeues 0',
+      '  flows 0 (inactive 0 throttled 0)',
+      '  gc 0 fastpath 1 throttled 0',
+      '',
+    ]);
+    const words = 'limit 50 flow_limit 5 buckets 64 nopacing maxrate 8mbit ce_threshold 3ms horizon_cap';
+    b.tc(`qdisc change dev eth0 root fq ${words}`);
+    expect(b.tc('qdisc show dev eth0')).toMatch(
+      / limit 50p flow_limit 5p buckets 64 .* nopacing .* maxrate 8Mbit .* ce_threshold 3ms .* horizon_cap /,
+    );
+    expect(() => b.tc('qdisc change dev eth0 root fq buckets 63')).toThrow('-22');
+    b.finish();
+  });
+
   it('fq_codel, with its own statistics', () => {
     const b = new QueueBench();
     b.tc('qdisc add dev eth0 root fq_codel');

@@ -499,6 +499,24 @@ const TRANSMIT: readonly Scene[] = [
     b.burst(40);
     b.exec(() => netif_wake_queue(b.dev));
   }),
+  queued('a fq with too many packets', ['qdisc_enqueue FQ_BAND_LIMIT'], b => {
+    b.tc('qdisc add dev eth0 root fq limit 4');
+    b.exec(() => netif_stop_queue(b.dev));
+    for (let i = 0; i < 20; i++) b.send(100, i);
+    b.exec(() => netif_wake_queue(b.dev));
+  }),
+  queued('a fq with too many packets of one flow', ['qdisc_enqueue FQ_FLOW_LIMIT'], b => {
+    b.tc('qdisc add dev eth0 root fq flow_limit 4');
+    b.exec(() => netif_stop_queue(b.dev));
+    b.burst(20);
+    b.exec(() => netif_wake_queue(b.dev));
+  }),
+  queued('a fq with a packet for the far future', ['qdisc_enqueue FQ_HORIZON_LIMIT'], b => {
+    b.tc('qdisc add dev eth0 root fq');
+    b.send(100, 1, skb => {
+      skb.tstamp = b.kernel.clock.now + 11e9;
+    });
+  }),
   queued(
     'a fq_codel with packets that wait too long',
     ['qdisc_enqueue QDISC_CONGESTED'],

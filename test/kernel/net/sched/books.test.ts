@@ -23,6 +23,8 @@ const KINDS = [
   'tbf rate 2mbit burst 3000 limit 9000',
   'fq_codel limit 12 flows 4',
   'fq_codel memory_limit 12000 noecn target 1ms interval 5ms',
+  'fq limit 12 flow_limit 5',
+  'fq maxrate 2mbit buckets 1',
   'netem delay 3ms 2ms loss 10% reorder 20% 10% limit 9',
   'netem rate 3mbit corrupt 5%',
 ];
