@@ -5,6 +5,7 @@
 import type { net_device } from '../../kernel/net/core/netdevice.ts';
 import { type Qdisc, TC_H_ROOT } from '../../kernel/net/sched/qdisc.ts';
 import {
+  type netlink_ext_ack,
   tc_dump_qdisc,
   tc_qdisc_add,
   tc_qdisc_change,
@@ -19,9 +20,17 @@ import type { netem_distribution, netem_gemodel, netem_options } from '../../ker
 import type { prio_options } from '../../kernel/net/sched/sch_prio.ts';
 import type { tbf_options } from '../../kernel/net/sched/sch_tbf.ts';
 
+import { answered, type CommandResult, IpError, refused, verbOf } from './ip-words.ts';
+
 /** A command line that tc itself refuses. */
 export class TcError extends Error {
   override readonly name = 'TcError';
+  readonly status: number;
+
+  constructor(message: string, status = 1) {
+    super(message);
+    this.status = status;
+  }
 }
 
 // ---- quantities -----------------------------------------------------------------------------------------------------
@@ -33,7 +42,7 @@ const number = (text: string, pattern: RegExp): [value: number, unit: string] | 
 const QUANTITY = /^(\d+(?:\.\d*)?|\.\d+)([a-z]*)$/i;
 
 /** `1mbit`, `500kbps`, `8000` (bit/s): bytes per second. */
-export function parseRate(text: string): number {
+export function parseRate(text: string, complaint = 'Illegal "rate"'): number {
   const parsed = number(text, QUANTITY);
   const scales: Record<string, number> = {
     '': 1,
@@ -47,7 +56,7 @@ export function parseRate(text: string): number {
     ti: 2 ** 40,
   };
   const unit = parsed === null ? null : /^([kmgt]i?)?(bit|bps)?$/.exec(parsed[1]);
-  if (parsed === null || unit === null) throw new TcError(`Illegal "rate"`);
+  if (parsed === null || unit === null) throw new TcError(complaint);
   const value = parsed[0] * (scales[unit[1] ?? ''] as number);
   return Math.floor(unit[2] === 'bps' ? value : value / 8);
 }
@@ -74,7 +83,7 @@ export function parseSize(text: string, what: string): number {
 }
 
 /** `10ms`, `1.5s`, `200us`, `100` (µs): ns. */
-export function parseTime(text: string, what: string): number {
+export function parseTime(text: string, what: string, complaint = `Illegal "${what}"`): number {
   const parsed = number(text, QUANTITY);
   const scales: Record<string, number> = {
     '': 1e3,
@@ -92,7 +101,7 @@ export function parseTime(text: string, what: string): number {
     nsecs: 1,
   };
   const scale = parsed === null ? undefined : scales[parsed[1]];
-  if (parsed === null || scale === undefined) throw new TcError(`Illegal "${what}"`);
+  if (parsed === null || scale === undefined) throw new TcError(complaint);
   return Math.round(parsed[0] * scale);
 }
 
@@ -112,8 +121,10 @@ function parseCount(text: string, what: string): number {
 /** `1:`, `1:2`, `root`: hexadecimal majors and minors. */
 function parseHandle(text: string, what: string): number {
   const match = /^([0-9a-f]{1,4}):([0-9a-f]{0,4})$/i.exec(text);
-  if (match === null) throw new TcError(`Error: argument "${text}" is wrong: invalid ${what} ID`);
-  return ((Number.parseInt(match[1] as string, 16) << 16) | Number.parseInt(match[2] || '0', 16)) >>> 0;
+  if (match === null) throw new TcError(`Error: argument "${text}" is wrong: invalid ${what} ID`, 255);
+  // Of a discipline's handle nobody reads what follows the colon.
+  const minor = what === 'qdisc' ? 0 : Number.parseInt(match[2] || '0', 16);
+  return ((Number.parseInt(match[1] as string, 16) << 16) | minor) >>> 0;
 }
 
 // ---- words to options -----------------------------------------------------------------------------------------------
@@ -148,14 +159,21 @@ class Words {
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-const unknownWord = (word: string, kind: string): TcError => new TcError(`What is "${word}"? (${kind})`);
+/** Some kinds say who complains, some do not. */
+const unknownWord = (word: string, kind: string): TcError =>
+  new TcError(/^tbf$|fifo/.test(kind) ? `${kind}: unknown parameter "${word}"` : `What is "${word}"?`);
 
 function parseFifo(words: Words, kind: string): fifo_options {
   const opt: Mutable<fifo_options> = {};
   while (words.more) {
     const word = words.next();
     if (word !== 'limit') throw unknownWord(word, kind);
-    opt.limit = kind === 'bfifo' ? parseSize(words.next(), 'limit') : parseCount(words.next(), 'limit');
+    const text = words.next();
+    try {
+      opt.limit = kind === 'bfifo' ? parseSize(text, 'limit') : parseCount(text, 'limit');
+    } catch {
+      throw new TcError(`${kind}: Illegal value for "limit": "${text}"`);
+    }
   }
   return opt;
 }
@@ -184,22 +202,40 @@ function parseTbf(words: Words): tbf_options {
   let latency: number | undefined;
   let peakrate: number | undefined;
   let mtu: number | undefined;
+  const illegal = (what: string, text: string): string => `tbf: illegal value for "${what}": "${text}"`;
+  const size = (what: string): number => {
+    const text = words.next();
+    try {
+      return parseSize(text, what);
+    } catch {
+      throw new TcError(illegal(what, text));
+    }
+  };
+  const ratio = (what: string): number => {
+    const text = words.next();
+    return parseRate(text, illegal(what, text));
+  };
   while (words.more) {
     const word = words.next();
-    if (word === 'rate') rate = parseRate(words.next());
-    else if (['burst', 'buffer', 'maxburst'].includes(word)) burst = parseSize(words.next(), 'buffer');
-    else if (word === 'limit') limit = parseSize(words.next(), 'limit');
-    else if (word === 'latency') latency = parseTime(words.next(), 'latency');
-    else if (word === 'peakrate') peakrate = parseRate(words.next());
-    else if (['mtu', 'minburst'].includes(word)) mtu = parseSize(words.next(), 'mtu');
+    if (word === 'rate') rate = ratio(word);
+    else if (['burst', 'buffer', 'maxburst'].includes(word)) burst = size(word);
+    else if (word === 'limit') limit = size(word);
+    else if (word === 'latency') {
+      const text = words.next();
+      latency = parseTime(text, word, illegal(word, text));
+    } else if (word === 'peakrate') peakrate = ratio(word);
+    else if (['mtu', 'minburst'].includes(word)) mtu = size(word);
     else throw unknownWord(word, 'tbf');
   }
   if (limit !== undefined && latency !== undefined) {
-    throw new TcError('tbf: specifying both "latency" and "limit"/"burst" is not allowed');
+    throw new TcError('tbf: specifying both "latency" and "limit" is not allowed');
   }
-  if (rate === undefined || burst === undefined) throw new TcError('Both "rate" and "burst" are required.');
-  if (peakrate !== undefined && mtu === undefined) throw new TcError('"mtu" is required, if "peakrate" is requested.');
-  if (limit === undefined && latency === undefined) throw new TcError('Either "limit" or "latency" is required.');
+  if (rate === undefined) throw new TcError('tbf: the "rate" parameter is mandatory.');
+  if (burst === undefined) throw new TcError('tbf: the "burst" parameter is mandatory.');
+  if (peakrate !== undefined && mtu === undefined) {
+    throw new TcError('tbf: when "peakrate" is specified, "mtu" must also be specified.');
+  }
+  if (limit === undefined && latency === undefined) throw new TcError('tbf: either "limit" or "latency" is required.');
   if (limit === undefined) {
     const wait = latency as number;
     limit = Math.floor((rate * wait) / 1e9) + burst;
@@ -292,6 +328,7 @@ function parseNetem(words: Words): netem_options {
           break;
         }
         if (words.peek() === 'random') words.next();
+        else if (!/^[\d.]/.test(words.peek() ?? '0')) throw new TcError(`Unknown loss parameter: ${words.peek()}`);
         opt.loss = need('loss percent');
         copy(opt, 'loss_corr', percent('loss correlation'));
         break;
@@ -366,7 +403,7 @@ function parseKind(kind: string, words: Words): tc_request | null {
     case 'pfifo_fast':
     case 'mq':
     case 'noqueue':
-      if (words.more) throw unknownWord(words.next(), kind);
+      if (words.more) throw new TcError(`qdisc '${kind}' does not support option parsing`);
       return { kind };
     default:
       return null;
@@ -376,19 +413,46 @@ function parseKind(kind: string, words: Words): tc_request | null {
 // ---- the command ----------------------------------------------------------------------------------------------------
 
 const ENOENT = -2;
+const VERBS: readonly string[] = ['add', 'change', 'replace', 'delete', 'show', 'list', 'ls'];
+
+/**
+ * `tc` as a program: its status, and what it prints where. The kernel's refusals are 2, in the kernel's own words where it
+ * has any, wrong use 1 or 255. Within a context of the host.
+ */
+export function tcCommand(devices: readonly net_device[], words: readonly string[]): CommandResult {
+  const extack: netlink_ext_ack = { _msg: '' };
+  try {
+    const { output, error } = tc(devices, words.join(' '), extack);
+    if (error === 0) return { status: 0, stdout: output, stderr: '' };
+    if (extack._msg !== '') refused(`${extack._msg}.`);
+    answered(error);
+  } catch (error) {
+    if (!(error instanceof TcError || error instanceof IpError)) throw error;
+    return { status: error.status, stdout: '', stderr: `${error.message}\n` };
+  }
+}
 
 /**
  * `tc qdisc add|replace|change|del|show …` or `tc -s qdisc …`, the words behind `tc`; within a context of the host.
- * @returns the output and the kernel's errno (0 or negative)
+ * @returns the output and the kernel's errno (0 or negative); `extack` gets the kernel's message
  * @throws TcError for what tc itself refuses
  */
-export function tc(devices: readonly net_device[], line: string): { readonly output: string; readonly error: number } {
+export function tc(
+  devices: readonly net_device[],
+  line: string,
+  extack?: netlink_ext_ack,
+): { readonly output: string; readonly error: number } {
   const words = line.trim().split(/\s+/);
   if (words[0] === 'tc') words.shift();
-  const statistics = words[0] === '-s';
-  if (statistics) words.shift();
-  if (!['qdisc', 'qd', 'q'].includes(words.shift() ?? '')) throw new TcError(`Object "${line}" is unknown`);
-  const command = words.shift() ?? 'show';
+  let statistics = false;
+  // -d and -p add nothing to what our kinds print.
+  while (/^-[sdp]/.test(words[0] ?? '')) statistics = words.shift()?.startsWith('-s') === true || statistics;
+  const object = words.shift() ?? '';
+  if (object === '' || !'qdisc'.startsWith(object))
+    throw new TcError(`Object "${object}" is unknown, try "tc help".`, 255);
+  const verb = words.shift() ?? 'show';
+  const command = verbOf(verb, VERBS);
+  if (command === undefined) throw new TcError(`Command "${verb}" is unknown, try "tc qdisc help".`, 255);
   const rest = new Words(words);
   let dev: net_device | null = null;
   let parent = 0;
@@ -407,16 +471,21 @@ export function tc(devices: readonly net_device[], line: string): { readonly out
     const shown = dev === null ? devices : [dev];
     return { output: shown.map(each => showQdiscs(each, statistics, dev === null)).join(''), error: 0 };
   }
-  if (dev === null) throw new TcError('Command line is not complete: dev is missing');
-  if (command === 'del' || command === 'delete') {
-    return { output: '', error: tc_qdisc_del(dev, { parent, handle, ...(kind === undefined ? {} : { kind }) }) };
+  if (dev === null) throw new TcError('RTNETLINK answers: No such device', 2);
+  if (command === 'delete') {
+    return {
+      output: '',
+      error: tc_qdisc_del(dev, { parent, handle, extack, ...(kind === undefined ? {} : { kind }) }),
+    };
   }
   const call = { add: tc_qdisc_add, replace: tc_qdisc_replace, change: tc_qdisc_change }[command];
-  if (call === undefined) throw new TcError(`Command "${command}" is unknown, try "tc qdisc help".`);
-  if (kind === undefined) throw new TcError('Command line is not complete: the kind is missing');
+  if (call === undefined || kind === undefined) throw new TcError('Error: Specified qdisc kind is unknown.', 2);
   const request = parseKind(kind, rest);
-  if (request === null) return { output: '', error: ENOENT };
-  return { output: '', error: call(dev, { ...request, parent, handle }) };
+  if (request === null) {
+    if (extack !== undefined) extack._msg = 'Specified qdisc kind is unknown';
+    return { output: '', error: ENOENT };
+  }
+  return { output: '', error: call(dev, { ...request, parent, handle, extack }) };
 }
 
 function find(devices: readonly net_device[], name: string): net_device {
@@ -503,8 +572,7 @@ function describe(q: Qdisc): string {
     case 'pfifo_head_drop':
       return `limit ${(options as fifo_options).limit}p`;
     case 'bfifo':
-      // Without a space or unit beyond bytes.
-      return `limit ${(options as fifo_options).limit}b`;
+      return `limit ${formatSize((options as fifo_options).limit ?? 0)}`;
     case 'pfifo_fast':
     case 'prio': {
       const { bands, priomap } = options as prio_options;

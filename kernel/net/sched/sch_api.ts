@@ -39,6 +39,19 @@ export type tc_kind =
 export interface tc_place {
   readonly parent?: number;
   readonly handle?: number;
+  /** Gets what the kernel has to say about a refusal. */
+  readonly extack?: netlink_ext_ack | undefined;
+}
+
+/** struct netlink_ext_ack: a message beside the errno; empty when there is none. */
+export interface netlink_ext_ack {
+  _msg: string;
+}
+
+/** NL_SET_ERR_MSG, with the errno that goes with it. */
+function nl_err(extack: netlink_ext_ack | undefined, errno: number, message: string): number {
+  if (extack !== undefined) extack._msg = message;
+  return errno;
 }
 
 export type tc_request = tc_place & tc_kind;
@@ -64,29 +77,29 @@ export function tc_qdisc_change(dev: net_device, request: tc_request): number {
 
 /** `tc qdisc del`: the default comes back in its place. `kind`, when given, must be right. */
 export function tc_qdisc_del(dev: net_device, place: tc_place & { readonly kind?: string }): number {
-  const { parent = TC_H_UNSPEC, handle = 0, kind } = place;
+  const { parent = TC_H_UNSPEC, handle = 0, kind, extack } = place;
   let p: Qdisc | null = null;
   let q: Qdisc | null;
   if (parent !== TC_H_UNSPEC) {
     if (parent !== TC_H_ROOT) {
       p = qdisc_lookup(dev, TC_H_MAJ(parent));
-      if (p === null) return -ENOENT;
+      if (p === null) return nl_err(extack, -ENOENT, 'Failed to find qdisc with specified classid');
       const leaf = qdisc_leaf(p, parent);
-      if (typeof leaf === 'number') return leaf;
+      if (typeof leaf === 'number') return nl_err(extack, leaf, 'Failed to find qdisc with specified classid');
       q = leaf;
     } else {
       q = dev.qdisc;
     }
-    if (q === null) return -ENOENT;
-    if (handle !== 0 && q.handle !== handle) return -EINVAL;
+    if (q === null) return nl_err(extack, -ENOENT, 'Cannot find specified qdisc on specified device');
+    if (handle !== 0 && q.handle !== handle) return nl_err(extack, -EINVAL, 'Invalid handle');
   } else {
     q = qdisc_lookup(dev, handle);
-    if (q === null) return -ENOENT;
+    if (q === null) return nl_err(extack, -ENOENT, 'Failed to find qdisc with specified handle');
   }
-  if (kind !== undefined && kind !== q.ops.id) return -EINVAL;
-  if (parent === TC_H_UNSPEC) return -EINVAL;
-  if (q.handle === 0) return -ENOENT;
-  return qdisc_graft(dev, p, parent, null);
+  if (kind !== undefined && kind !== q.ops.id) return nl_err(extack, -EINVAL, BAD_KIND);
+  if (parent === TC_H_UNSPEC) return nl_err(extack, -EINVAL, 'Classid cannot be zero');
+  if (q.handle === 0) return nl_err(extack, -ENOENT, 'Cannot delete qdisc with handle of zero');
+  return qdisc_graft(dev, p, parent, null, extack);
 }
 
 /** qdisc_lookup: the discipline with that handle, or null. */
@@ -111,17 +124,19 @@ function check_loop(q: Qdisc, p: Qdisc): boolean {
   return false;
 }
 
+const BAD_KIND = 'Invalid qdisc name: must match existing qdisc';
+
 function tc_modify_qdisc(dev: net_device, request: tc_request, flags: number): number {
-  const { parent = TC_H_UNSPEC, handle = 0, kind, options } = request;
+  const { parent = TC_H_UNSPEC, handle = 0, kind, options, extack } = request;
   let p: Qdisc | null = null;
   let q: Qdisc | null;
   if (parent === TC_H_UNSPEC) {
-    if (handle === 0) return -EINVAL;
+    if (handle === 0) return nl_err(extack, -EINVAL, 'Handle cannot be zero');
     q = qdisc_lookup(dev, handle);
   } else {
     if (parent !== TC_H_ROOT) {
       p = qdisc_lookup(dev, TC_H_MAJ(parent));
-      if (p === null) return -ENOENT;
+      if (p === null) return nl_err(extack, -ENOENT, 'Failed to find specified qdisc');
       const leaf = qdisc_leaf(p, parent);
       if (typeof leaf === 'number') return leaf;
       q = leaf;
@@ -132,36 +147,43 @@ function tc_modify_qdisc(dev: net_device, request: tc_request, flags: number): n
     if (q !== null && q.handle === 0) q = null;
     if (q === null || handle === 0 || q.handle !== handle) {
       if (handle !== 0) {
-        if (q !== null && (flags & NLM_F_REPLACE) === 0) return -EEXIST;
-        if (TC_H_MIN(handle) !== 0) return -EINVAL;
+        if (q !== null && (flags & NLM_F_REPLACE) === 0) {
+          return nl_err(extack, -EEXIST, 'NLM_F_REPLACE needed to override');
+        }
+        if (TC_H_MIN(handle) !== 0) return nl_err(extack, -EINVAL, 'Invalid minor handle');
         q = qdisc_lookup(dev, handle);
         if (q === null) return create_and_graft(dev, p, request, flags);
-        if ((flags & NLM_F_EXCL) !== 0) return -EEXIST;
-        if (kind !== q.ops.id) return -EINVAL;
-        if (p !== null && check_loop(q, p)) return -ELOOP;
+        if ((flags & NLM_F_EXCL) !== 0) return nl_err(extack, -EEXIST, 'Exclusivity flag on, cannot override');
+        if (kind !== q.ops.id) return nl_err(extack, -EINVAL, BAD_KIND);
+        if (q.parent !== parent) {
+          return nl_err(extack, -EINVAL, 'Cannot move an existing qdisc to a different parent');
+        }
+        if (p !== null && check_loop(q, p)) return nl_err(extack, -ELOOP, 'Qdisc parent/child loop detected');
         q.refcnt++;
-        const err = qdisc_graft(dev, p, parent, q);
+        const err = qdisc_graft(dev, p, parent, q, extack);
         if (err !== 0) qdisc_put(q);
         return err;
       }
       if (q === null) return create_and_graft(dev, p, request, flags);
-      // replace, of another kind: a new one. Of the same kind: a change.
-      const replace = NLM_F_CREATE | NLM_F_REPLACE;
-      if ((flags & replace) === replace && kind !== q.ops.id) return create_and_graft(dev, p, request, flags);
+      // Without a handle of its own, of another kind: a new one takes the place, even for add and change. Of the same
+      // kind: a change.
+      if (kind !== q.ops.id) return create_and_graft(dev, p, request, NLM_F_CREATE);
     }
   }
-  if (q === null) return -ENOENT;
-  if ((flags & NLM_F_EXCL) !== 0) return -EEXIST;
-  if (kind !== q.ops.id) return -EINVAL;
+  if (q === null) return nl_err(extack, -ENOENT, 'Specified qdisc not found');
+  if ((flags & NLM_F_EXCL) !== 0) return nl_err(extack, -EEXIST, 'Exclusivity flag on, cannot modify');
+  if (kind !== q.ops.id) return nl_err(extack, -EINVAL, BAD_KIND);
   return qdisc_change(q, options ?? null);
 }
 
 function create_and_graft(dev: net_device, p: Qdisc | null, request: tc_request, flags: number): number {
-  if ((flags & NLM_F_CREATE) === 0) return -ENOENT;
-  const { parent = TC_H_UNSPEC, handle = 0, kind, options } = request;
-  const q = qdisc_create(dev, p, parent, handle, kind, options ?? null);
+  if ((flags & NLM_F_CREATE) === 0) {
+    return nl_err(request.extack, -ENOENT, 'Qdisc not found. To create specify NLM_F_CREATE flag');
+  }
+  const { parent = TC_H_UNSPEC, handle = 0, kind, options, extack } = request;
+  const q = qdisc_create(dev, p, parent, handle, kind, options ?? null, extack);
   if (typeof q === 'number') return q;
-  const err = qdisc_graft(dev, p, parent, q);
+  const err = qdisc_graft(dev, p, parent, q, extack);
   if (err !== 0) qdisc_put(q);
   return err;
 }
@@ -190,9 +212,10 @@ function qdisc_create(
   handle: number,
   kind: string,
   options: qdisc_options | null,
+  extack: netlink_ext_ack | undefined,
 ): Qdisc | number {
   const ops: Qdisc_ops | null = qdisc_lookup_ops(kind);
-  if (ops === null) return -ENOENT;
+  if (ops === null) return nl_err(extack, -ENOENT, 'Specified qdisc kind is unknown');
   const q = new Qdisc(ops, queue_of(dev, p, parent));
   q.parent = parent;
   q.parent_sch = p;
@@ -210,13 +233,19 @@ function qdisc_create(
 }
 
 /** qdisc_graft: into its place, where `new_` null means the default; what was there goes. 0 or a negative errno. */
-function qdisc_graft(dev: net_device, p: Qdisc | null, parent: number, new_: Qdisc | null): number {
+function qdisc_graft(
+  dev: net_device,
+  p: Qdisc | null,
+  parent: number,
+  new_: Qdisc | null,
+  extack: netlink_ext_ack | undefined,
+): number {
   if (p !== null) {
     const { cl_ops } = p.ops;
     if (cl_ops === null) return -EOPNOTSUPP;
     const cl = cl_ops.find(p, parent);
-    if (cl === 0) return -ENOENT;
-    if (new_ !== null && new_.ops.id === 'noqueue') return -EINVAL;
+    if (cl === 0) return nl_err(extack, -ENOENT, 'Specified class not found');
+    if (new_ !== null && new_.ops.id === 'noqueue') return nl_err(extack, -EINVAL, 'Cannot assign noqueue to a class');
     const old = cl_ops.graft(p, cl, new_);
     if (typeof old === 'number') return old;
     if (old !== null) qdisc_put(old);

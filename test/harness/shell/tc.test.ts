@@ -3,7 +3,16 @@
  * Linux 6.18; the other kinds are not built into that kernel and follow iproute2's format by its documentation.
  */
 import { describe, expect, it } from 'vitest';
-import { formatRate, formatSize, parseRate, parseSize, parseTime, TcError, tc } from '../../../harness/shell/tc.ts';
+import {
+  formatRate,
+  formatSize,
+  parseRate,
+  parseSize,
+  parseTime,
+  TcError,
+  tc,
+  tcCommand,
+} from '../../../harness/shell/tc.ts';
 import { QueueBench } from '../../kernel/net/sched/queue.ts';
 
 const ZERO = ` Sent 0 bytes 0 pkt (dropped 0, overlimits 0 requeues 0) \n backlog 0b 0p requeues 0\n`;
@@ -86,8 +95,9 @@ describe('show', () => {
 
 describe('errors of the kernel', () => {
   it.each([
-    ['add dev eth0 root pfifo', 'an exclusive add where there is one', -17],
+    ['add dev eth0 root prio', 'an exclusive add where there is one of the kind', -17],
     ['add dev eth0 root handle 1: pfifo', 'the same handle', -17],
+    ['add dev eth0 root handle 2: pfifo', 'another handle', -17],
     ['add dev eth0 parent 1:9 pfifo', 'no such class', -2],
     ['add dev eth0 parent 2:1 pfifo', 'no such parent', -2],
     ['add dev eth0 root nosuch', 'no such kind', -2],
@@ -101,7 +111,7 @@ describe('errors of the kernel', () => {
       -22,
     ],
     ['replace dev eth0 root handle 1: prio bands 99', 'too many bands', -22],
-    ['replace dev eth0 root handle 1:5 pfifo', 'a minor number in a handle', -22],
+    ['replace dev eth0 root handle 1:5 pfifo', 'another kind, whatever follows the colon', -22],
     ['add dev eth0 parent 1:1 mq', 'mq below another', -95],
     ['replace dev eth0 root mq', 'mq on one queue', -95],
   ])('%s: %s', (line, _why, errno) => {
@@ -129,10 +139,22 @@ describe('errors of the kernel', () => {
     b.finish();
   });
 
-  it('a discipline moved below itself, a loop', () => {
+  it('another kind and no handle: add and change put a new one in its place (seen of Linux)', () => {
+    const b = new QueueBench();
+    b.tc('qdisc add dev eth0 root handle 5: pfifo');
+    b.tc('qdisc change dev eth0 root bfifo limit 5k');
+    expect(b.tc('qdisc show dev eth0')).toBe('qdisc bfifo 8001: root refcnt 2 limit 5Kb\n');
+    b.tc('qdisc add dev eth0 root pfifo limit 7');
+    expect(b.tc('qdisc show dev eth0')).toMatch(/^qdisc pfifo 800\d: root refcnt 2 limit 7p\n$/);
+    b.tc('qdisc replace dev eth0 root handle 6:1 tbf rate 1mbit burst 10k limit 10k');
+    expect(b.tc('qdisc show dev eth0')).toContain('qdisc tbf 6: root');
+    b.finish();
+  });
+
+  it('a discipline moved below itself: it may not move at all', () => {
     const b = new QueueBench();
     b.tc('qdisc add dev eth0 root handle 1: prio');
-    expect(b.exec(() => tc([b.dev], 'qdisc replace dev eth0 parent 1:1 handle 1: prio')).error).toBe(-40);
+    expect(b.exec(() => tc([b.dev], 'qdisc replace dev eth0 parent 1:1 handle 1: prio')).error).toBe(-22);
     b.finish();
   });
 });
@@ -163,9 +185,65 @@ describe('errors of tc', () => {
   });
 });
 
+describe('tc as a program', () => {
+  it.each([
+    ['qdisc add dev eth0 root pfifo', 'Error: Exclusivity flag on, cannot modify.', 2],
+    ['qdisc add dev eth0 root handle 5: pfifo', 'Error: NLM_F_REPLACE needed to override.', 2],
+    ['qdisc change dev eth0 root handle 5: pfifo', 'Error: NLM_F_REPLACE needed to override.', 2],
+    ['qdisc del dev eth0 root handle 6:', 'Error: Invalid handle.', 2],
+    ['qdisc del dev eth0 parent 7:1', 'Error: Failed to find qdisc with specified classid.', 2],
+    ['qdisc add dev eth0 parent 7:1 pfifo', 'Error: Failed to find specified qdisc.', 2],
+    ['qdisc add dev eth0 root nosuch', 'Error: Specified qdisc kind is unknown.', 2],
+    ['qdisc add dev eth0 root', 'Error: Specified qdisc kind is unknown.', 2],
+    ['qdisc add root pfifo', 'RTNETLINK answers: No such device', 2],
+    ['qdisc add dev eth0 root handle foo: pfifo', 'Error: argument "foo:" is wrong: invalid qdisc ID', 255],
+    ['qdisc add dev eth0 root pfifo foo', 'pfifo: unknown parameter "foo"', 1],
+    ['qdisc add dev eth0 root bfifo limit foo', 'bfifo: Illegal value for "limit": "foo"', 1],
+    ['qdisc add dev eth0 root prio foo', 'What is "foo"?', 1],
+    ['qdisc add dev eth0 root pfifo_fast foo', "qdisc 'pfifo_fast' does not support option parsing", 1],
+    ['qdisc add dev eth0 root tbf rate 1mbit burst 10k foo', 'tbf: unknown parameter "foo"', 1],
+    ['qdisc add dev eth0 root tbf rate foo burst 10k limit 10k', 'tbf: illegal value for "rate": "foo"', 1],
+    ['qdisc add dev eth0 root tbf rate 1mbit burst foo limit 10k', 'tbf: illegal value for "burst": "foo"', 1],
+    ['qdisc add dev eth0 root tbf rate 1mbit burst 10k latency foo', 'tbf: illegal value for "latency": "foo"', 1],
+    ['qdisc add dev eth0 root tbf burst 10k latency 50ms', 'tbf: the "rate" parameter is mandatory.', 1],
+    ['qdisc add dev eth0 root tbf rate 1mbit latency 50ms', 'tbf: the "burst" parameter is mandatory.', 1],
+    ['qdisc add dev eth0 root tbf rate 1mbit burst 10k', 'tbf: either "limit" or "latency" is required.', 1],
+    ['qdisc add dev eth0 root netem loss foo', 'Unknown loss parameter: foo', 1],
+    ['qdisc foo dev eth0', 'Command "foo" is unknown, try "tc qdisc help".', 255],
+    ['qdisc del dev eth0 root handle 1: bfifo', 'Error: Invalid qdisc name: must match existing qdisc.', 2],
+    ['foo', 'Object "foo" is unknown, try "tc help".', 255],
+  ])('%s', (line, stderr, status) => {
+    const b = new QueueBench();
+    b.tc('qdisc add dev eth0 root handle 1: pfifo');
+    expect(b.exec(() => tcCommand([b.dev], line.split(' ')))).toEqual({ status, stdout: '', stderr: `${stderr}\n` });
+    b.finish();
+  });
+
+  it('the default: nothing to delete, nothing to change', () => {
+    const b = new QueueBench();
+    const says = (line: string): string => b.exec(() => tcCommand([b.dev], line.split(' '))).stderr;
+    expect(says('qdisc del dev eth0 root')).toBe('Error: Cannot delete qdisc with handle of zero.\n');
+    expect(says('qdisc change dev eth0 root pfifo')).toBe(
+      'Error: Qdisc not found. To create specify NLM_F_CREATE flag.\n',
+    );
+    b.finish();
+  });
+
+  it('shown in detail, and by the beginnings of words', () => {
+    const b = new QueueBench();
+    b.tc('qdisc add dev eth0 root handle 1: bfifo limit 10k');
+    for (const line of ['q s dev eth0', '-d qdisc ls dev eth0', '-p qdisc']) {
+      const { status, stdout } = b.exec(() => tcCommand([b.dev], line.split(' ')));
+      expect([status, stdout.replace(' dev eth0', '')]).toEqual([0, 'qdisc bfifo 1: root refcnt 2 limit 10Kb\n']);
+    }
+    expect(b.exec(() => tcCommand([b.dev], ['-s', '-d', 'qdisc'])).stdout).toContain(' Sent 0 bytes 0 pkt');
+    b.finish();
+  });
+});
+
 describe('quantities', () => {
   it('rates, in bit/s and in bytes', () => {
-    expect(['1mbit', '1Mibit', '8000', '1kbps', '2.5gbit'].map(parseRate)).toEqual([
+    expect(['1mbit', '1Mibit', '8000', '1kbps', '2.5gbit'].map(text => parseRate(text))).toEqual([
       125_000, 131_072, 1000, 1000, 312_500_000,
     ]);
     expect([125_000, 1000, 125, 1_250_000_000].map(formatRate)).toEqual(['1Mbit', '8Kbit', '1Kbit', '10Gbit']);
