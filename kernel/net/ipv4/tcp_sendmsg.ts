@@ -16,7 +16,7 @@ import { sk_stream_error, sk_stream_wait_connect, sk_stream_wait_memory } from '
 import { MSG_DONTWAIT, MSG_EOR, MSG_MORE, MSG_OOB, type msghdr } from '../msg.ts';
 import { sk_stream_memory_free } from './tcp.ts';
 import { tcp_chrono_start, tcp_slow_start_after_idle_check } from './tcp_cwnd.ts';
-import { sk_mem_charge, sk_mem_uncharge, sk_wmem_queued_add, sk_wmem_schedule } from './tcp_mem.ts';
+import { sk_mem_charge, sk_mem_uncharge, sk_wmem_queued_add, tcp_wmem_schedule } from './tcp_mem.ts';
 import { tcp_current_mss } from './tcp_output.ts';
 import { tcp_rate_check_app_limited } from './tcp_rate.ts';
 import {
@@ -166,7 +166,10 @@ export function tcp_sendmsg(sk_: sock, msg: msghdr, length: number): number {
       }
     }
     if (copy > length - copied) copy = length - copied;
-    if (room && !sk_wmem_schedule(sk, copy)) room = false;
+    if (room) {
+      copy = tcp_wmem_schedule(sk, copy);
+      room = copy > 0;
+    }
     if (!room) {
       tcp_remove_empty_skb(sk);
       if (copied !== 0) tcp_push(sk, flags & ~MSG_MORE, mss_now, TCP_NAGLE_PUSH, size_goal);
