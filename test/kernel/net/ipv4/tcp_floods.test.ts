@@ -50,7 +50,7 @@ class Victim extends TcpPeer {
 
   sock(fd: number): tcp_sock {
     const find = (task: task_struct): number => {
-      this.found = (task.files.get(fd)?.private_data as socket).sk as tcp_sock;
+      this.found = (task.files.get(fd)?.private_data as socket | undefined)?.sk as tcp_sock;
       return 0;
     };
     this.call(find);
@@ -180,27 +180,27 @@ test('3,000 single bytes, and nobody reads: the buffer holds, the window closes,
   v.end();
 });
 
-test('500 peers close their windows on 100,000 bytes each: within tcp_mem; probes, no more', () => {
+test('100 peers close their windows on 100,000 bytes each: within tcp_mem; probes, no more', () => {
   const v = new Victim(1000);
-  v.ipv4.tcp_mem.splice(0, 3, 500, 750, 1000);
+  v.ipv4.tcp_mem.splice(0, 3, 100, 150, 200);
   const fds: number[] = [];
-  for (let n = 0; n < 500; n++) {
+  for (let n = 0; n < 100; n++) {
     const fd = v.open(v.other(n));
     if (fd < 0) continue;
     fds.push(fd);
     v.inject('. 1:1(0) ack 1 win 0', { flow: v.other(n) });
     v.write(fd, 100_000);
     // Past the limit a sender whose buffer is smaller than one piece still gets that piece (__sk_mem_raise_allocated).
-    expect(v.ipv4.tcp_memory_allocated).toBeLessThan(1000 + 16 * 500);
+    expect(v.ipv4.tcp_memory_allocated).toBeLessThan(200 + 16 * 100);
   }
-  expect(v.ipv4.tcp_memory_allocated).toBeGreaterThan(500);
+  expect(v.ipv4.tcp_memory_allocated).toBeGreaterThan(100);
   v.segments();
   v.wait(10);
   // A probe each at 0.2, 0.4, 0.8 … s.
-  expect(v.segments().length).toBeLessThan(500 * 8);
+  expect(v.segments().length).toBeLessThan(100 * 8);
   v.turn();
   for (const fd of fds) v.shut(fd);
-  for (let n = 0; n < 500; n++) v.inject('R 1:1(0)', { flow: v.other(n) });
+  for (let n = 0; n < 100; n++) v.inject('R 1:1(0)', { flow: v.other(n) });
   v.end();
 });
 
