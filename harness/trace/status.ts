@@ -17,6 +17,7 @@ export interface RegisterStatus {
 }
 
 export interface RingStatus {
+  readonly queue: number;
   readonly count: number;
   readonly head: number;
   readonly tail: number;
@@ -30,9 +31,9 @@ export interface CardStatus {
   readonly mac: string;
   readonly irq: number;
   readonly registers: readonly RegisterStatus[];
-  /** The NE2000 has none. */
-  readonly rx: RingStatus | null;
-  readonly tx: RingStatus | null;
+  /** Those that are set up, by queue; the NE2000 has none. */
+  readonly rx: readonly RingStatus[];
+  readonly tx: readonly RingStatus[];
   /** Page numbers; `free` of `pages` can be written. */
   readonly pageRing: {
     readonly pstart: number;
@@ -76,12 +77,17 @@ function nonZero(entries: Iterable<readonly [string, number]>): Record<string, n
 
 const fieldValue = (value: number, { lsb, max }: Field<string>): number => Math.floor(value / 2 ** lsb) & max;
 
-function ringStatus(card: Plugged, rx: boolean): RingStatus {
-  const peek = (register: { readonly offset: number }): number => card.nic.peek(register.offset);
-  const count = peek(rx ? NIC.RDLEN : NIC.TDLEN);
-  const head = peek(rx ? NIC.RDH : NIC.TDH);
-  const tail = peek(rx ? NIC.RDT : NIC.TDT);
-  return { count, head, tail, cardOwns: count === 0 ? 0 : (tail - head + count) % count };
+function ringStatuses(card: Plugged, rx: boolean): RingStatus[] {
+  const { count: queues, stride } = NIC.RDLEN;
+  const rings = Array.from({ length: queues }, (_, queue): RingStatus => {
+    const peek = (register: { readonly offset: number }): number => card.nic.peek(register.offset + queue * stride);
+    const count = peek(rx ? NIC.RDLEN : NIC.TDLEN);
+    const head = peek(rx ? NIC.RDH : NIC.TDH);
+    const tail = peek(rx ? NIC.RDT : NIC.TDT);
+    return { queue, count, head, tail, cardOwns: count === 0 ? 0 : (tail - head + count) % count };
+  });
+  // The first one is shown in any case.
+  return rings.filter(({ queue, count }) => queue === 0 || count > 0);
 }
 
 function cardStatus(card: Plugged): CardStatus {
@@ -101,8 +107,8 @@ function cardStatus(card: Plugged): CardStatus {
         const fields = nonZero(register.fields.map(field => [field.name, fieldValue(value, field)] as const));
         return { name: register.name, value, fields };
       }),
-    rx: ringStatus(card, true),
-    tx: ringStatus(card, false),
+    rx: ringStatuses(card, true),
+    tx: ringStatuses(card, false),
     pageRing: { pstart, pstop, curr, bnry, pages, free: (bnry - curr + pages) % pages },
     counters: nonZero(registers.filter(isCounter).map(each => [each.name, nic.peek(each.offset)] as const)),
   };
@@ -125,8 +131,8 @@ function ne2000Status(card: Plugged, nic: Ne2000): CardStatus {
     mac: formatMac(card.mac),
     irq: card.line,
     registers,
-    rx: null,
-    tx: null,
+    rx: [],
+    tx: [],
     pageRing: { pstart, pstop, curr, bnry, pages, free },
     counters: nonZero([...neCounters].map(name => [name, nic.peek(NE2000[name as 'CNTR0'].index)] as const)),
   };
@@ -214,10 +220,9 @@ function formatCard(card: CardStatus): string[] {
   const shown = card.registers.filter(({ name }) => SHOWN_REGISTERS.has(name));
   const digits = card.model === 'ne2000' ? 2 : 8;
   const { rx, tx } = card;
-  const rings = [
-    ...(rx === null ? [] : [`receive: ${formatRing(rx)}`]),
-    ...(tx === null ? [] : [`transmit: ${formatRing(tx)}`]),
-  ];
+  const named = (what: string, rings: readonly RingStatus[]): string[] =>
+    rings.map(ring => `${what}${rings.length > 1 ? ` ${ring.queue}` : ''}: ${formatRing(ring)}`);
+  const rings = [...named('receive', rx), ...named('transmit', tx)];
   return [
     ...labelled(
       'registers',

@@ -6,7 +6,7 @@ import { IP_PMTUDISC_DO } from '../../kernel/net/ipv4/datagram.ts';
 import { devinet_conf_set } from '../../kernel/net/ipv4/devconf.ts';
 import { inet_addr_add } from '../../kernel/net/ipv4/devinet.ts';
 import { ip_route_add } from '../../kernel/net/ipv4/fib.ts';
-import { in_aton, in_ntoa } from '../../kernel/net/ipv4/ip_header.ts';
+import { in_aton, inet_ntoa } from '../../kernel/net/ipv4/ip_header.ts';
 import { IP_MTU, IP_MTU_DISCOVER, IP_OPTIONS, IP_TOS, IP_TTL, SOL_IP } from '../../kernel/net/ipv4/ip_sockglue.ts';
 import { flowi4, ip_route_output_key, type rtable } from '../../kernel/net/ipv4/route.ts';
 import { AF_INET, MSG_DONTWAIT, SOCK_DGRAM, sockaddr_in, sockopt } from '../../kernel/net/msg.ts';
@@ -174,10 +174,10 @@ test('RFC 1122 3.2.2.2: a redirect for a network is taken as one for the host', 
     neigh_add(segment.net.ipv4.arp, GW, segment.dev, bytesOf('020000000033'));
   });
   const quote = [...ipFrame(icmp(0, 0, 1), { src: B, dst: far }).subarray(14)];
-  expect(in_ntoa((routeTo(segment, far) as rtable).rt_gw4)).toBe('10.1.0.1');
+  expect(inet_ntoa((routeTo(segment, far) as rtable).rt_gw4)).toBe('10.1.0.1');
   segment.receive(ipFrame(icmp(5, 0, GW, quote)));
-  expect(in_ntoa((routeTo(segment, far) as rtable).rt_gw4)).toBe('10.1.0.3');
-  expect(in_ntoa((routeTo(segment, in_aton('8.8.4.4')) as rtable).rt_gw4)).toBe('10.1.0.1');
+  expect(inet_ntoa((routeTo(segment, far) as rtable).rt_gw4)).toBe('10.1.0.3');
+  expect(inet_ntoa((routeTo(segment, in_aton('8.8.4.4')) as rtable).rt_gw4)).toBe('10.1.0.1');
   segment.finish();
 });
 
@@ -230,7 +230,7 @@ test('RFC 1122 3.3.1.1: on the network of an interface: sent to the host itself;
   segment.exec(() => ip_route_add(segment.net, { dst: 0, prefix_len: 0, gateway: A }));
   expect((routeTo(segment, in_aton('10.1.0.77')) as rtable).rt_uses_gateway).toBe(false);
   const off = routeTo(segment, far) as rtable;
-  expect([off.rt_uses_gateway, in_ntoa(off.rt_gw4)]).toEqual([true, '10.1.0.1']);
+  expect([off.rt_uses_gateway, inet_ntoa(off.rt_gw4)]).toEqual([true, '10.1.0.1']);
   segment.finish();
 });
 
@@ -251,7 +251,7 @@ test('RFC 1122 3.3.1.2: several default gateways, each with a preference: the lo
     ip_route_add(segment.net, { dst: 0, prefix_len: 0, gateway: A, metric: 200 });
     ip_route_add(segment.net, { dst: 0, prefix_len: 0, gateway: GW, metric: 100 });
   });
-  expect(in_ntoa((routeTo(segment, far) as rtable).rt_gw4)).toBe('10.1.0.3');
+  expect(inet_ntoa((routeTo(segment, far) as rtable).rt_gw4)).toBe('10.1.0.3');
   segment.finish();
 });
 

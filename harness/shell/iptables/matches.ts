@@ -1,6 +1,6 @@
 /** Matches as iptables(8) and iptables-extensions(8) spell them. */
 
-import { in_ntoa } from '../../../kernel/net/ipv4/ip_header.ts';
+import { inet_ntoa } from '../../../kernel/net/ipv4/ip_header.ts';
 import type { xt_conntrack_info, xt_state } from '../../../kernel/net/netfilter/xt_conntrack.ts';
 import type {
   ipt_icmp,
@@ -292,7 +292,7 @@ function conntrackText(info: xt_conntrack_info, prefix: string): string {
     const c = info[name];
     if (c === undefined) continue;
     const length = c.value[1] === -1 ? '' : `/${formatMask(c.value[1])}`;
-    add(`ct${name}`, `${in_ntoa(c.value[0])}${length}`, c.invert);
+    add(`ct${name}`, `${inet_ntoa(c.value[0])}${length}`, c.invert);
   }
   for (const name of CT_PORTS) {
     const c = info[name];

@@ -1,5 +1,5 @@
 /** One rule: from the command line, to iptables-save's line, to the list. */
-import { in_ntoa } from '../../../kernel/net/ipv4/ip_header.ts';
+import { inet_ntoa } from '../../../kernel/net/ipv4/ip_header.ts';
 import {
   IPT_INV_DSTIP,
   IPT_INV_FRAG,
@@ -261,7 +261,7 @@ export function saveRule(chain: string, rule: ipt_rule): string {
   const words = [`-A ${chain}`];
   const address = (addr: number, mask: number, bit: number, option: string): void => {
     if (mask === 0 && (inv & bit) === 0) return;
-    words.push(`${not(inv, bit)}${option} ${in_ntoa(addr)}/${formatMask(mask)}`);
+    words.push(`${not(inv, bit)}${option} ${inet_ntoa(addr)}/${formatMask(mask)}`);
   };
   address(ip.src, ip.smsk, IPT_INV_SRCIP, '-s');
   address(ip.dst, ip.dmsk, IPT_INV_DSTIP, '-d');
@@ -319,7 +319,7 @@ export function listRule(rule: ipt_rule, number: number, format: ListFormat): st
   }
   const address = (addr: number, mask: number, bit: number): string => {
     const host =
-      mask === 0 && !format.numeric ? 'anywhere' : in_ntoa(addr) + (mask === -1 ? '' : `/${formatMask(mask)}`);
+      mask === 0 && !format.numeric ? 'anywhere' : inet_ntoa(addr) + (mask === -1 ? '' : `/${formatMask(mask)}`);
     return `${(bang(bit) || ' ') + host.padEnd(19)} `;
   };
   line += address(ip.src, ip.smsk, IPT_INV_SRCIP) + address(ip.dst, ip.dmsk, IPT_INV_DSTIP);

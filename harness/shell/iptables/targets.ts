@@ -1,5 +1,5 @@
 /** Targets as iptables-extensions(8) spells them. */
-import { in_aton, in_ntoa } from '../../../kernel/net/ipv4/ip_header.ts';
+import { in_aton, inet_ntoa } from '../../../kernel/net/ipv4/ip_header.ts';
 import type { ipt_reject_info } from '../../../kernel/net/ipv4/netfilter/nf_reject_ipv4.ts';
 import type { nf_nat_range } from '../../../kernel/net/netfilter/nf_nat_core.ts';
 import type { xt_connmark_tginfo } from '../../../kernel/net/netfilter/xt_conntrack.ts';
@@ -204,8 +204,8 @@ function parseRange(text: string, flags: number, protocol: number, what: string)
 function formatRange(range: nf_nat_range): string {
   let text = '';
   if ((range.flags & 1) !== 0) {
-    text += in_ntoa(range.min_addr);
-    if (range.max_addr !== range.min_addr) text += `-${in_ntoa(range.max_addr)}`;
+    text += inet_ntoa(range.min_addr);
+    if (range.max_addr !== range.min_addr) text += `-${inet_ntoa(range.max_addr)}`;
   }
   return (range.flags & 2) !== 0 ? `${text}:${formatToPorts(range)}` : text;
 }

@@ -1,5 +1,5 @@
 /** Values on iptables' command line, read and written as it does. */
-import { in_aton, in_ntoa } from '../../../kernel/net/ipv4/ip_header.ts';
+import { in_aton, inet_ntoa } from '../../../kernel/net/ipv4/ip_header.ts';
 import { misuse } from './problem.ts';
 
 /** A whole number in C's notation within [min, max]; NaN when it is none. */
@@ -111,7 +111,7 @@ function prefixLength(netmask: number): number {
 
 export function formatMask(netmask: number): string {
   const bits = prefixLength(netmask);
-  return bits < 0 ? in_ntoa(netmask) : String(bits);
+  return bits < 0 ? inet_ntoa(netmask) : String(bits);
 }
 
 export const hex = (value: number): string => `0x${(value >>> 0).toString(16)}`;

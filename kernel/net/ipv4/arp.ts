@@ -56,7 +56,7 @@ import {
   get16,
   get32,
   INADDR_ANY,
-  in_ntoa,
+  inet_ntoa,
   iph_saddr,
   ipv4_is_loopback,
   ipv4_is_multicast,
@@ -484,7 +484,7 @@ export function arp_seq_show(net: net): string {
     const mac = Array.from(line.lladdr, byte => byte.toString(16).padStart(2, '0')).join(':');
     const type = `0x${line.hw_type.toString(16)}`.padEnd(10);
     const flags = `0x${line.flags.toString(16)}`.padEnd(10);
-    return `${in_ntoa(line.ip).padEnd(16)} ${type} ${flags} ${mac.padEnd(17)}     ${line.mask.padEnd(8)} ${line.dev}\n`;
+    return `${inet_ntoa(line.ip).padEnd(16)} ${type} ${flags} ${mac.padEnd(17)}     ${line.mask.padEnd(8)} ${line.dev}\n`;
   });
   return `IP address       HW type     Flags       HW address            Mask     Device\n${lines.join('')}`;
 }

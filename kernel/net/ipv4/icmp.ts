@@ -42,7 +42,7 @@ import {
   IPPROTO_ICMP,
   IPTOS_PREC_INTERNETCONTROL,
   IPTOS_TOS_MASK,
-  in_ntoa,
+  inet_ntoa,
   iph_daddr,
   iph_frag_off,
   iph_ihl,
@@ -412,7 +412,7 @@ function icmp_unreach(skb: sk_buff, net: net, type: number): number {
     inet_addr_type_dev(net, skb.dev, quoted_daddr) === RTN_BROADCAST
   ) {
     net.kernel.printk(
-      `${in_ntoa(iph_saddr(skb))} sent an invalid ICMP type ${type}, code ${code} error to a broadcast`,
+      `${inet_ntoa(iph_saddr(skb))} sent an invalid ICMP type ${type}, code ${code} error to a broadcast`,
     );
     return 0;
   }

@@ -43,7 +43,7 @@ import {
   IPHDR_LEN,
   IPPROTO_ICMP,
   IPPROTO_TCP,
-  in_ntoa,
+  inet_ntoa,
   iph_daddr,
   iph_frag_off,
   iph_id,
@@ -297,7 +297,7 @@ function ip_frag_reasm(net: net, q: inet_frag_queue, skb: sk_buff, dev: net_devi
   if (ecn === ECN_INVALID) return SKB_DROP_REASON.IP_INHDR;
   const len = iph_ihl(q.runs[0] as sk_buff) * 4 + q.len;
   if (len > 0xffff) {
-    net.kernel.printk(`Oversized IP packet from ${in_ntoa(q.saddr)}`);
+    net.kernel.printk(`Oversized IP packet from ${inet_ntoa(q.saddr)}`);
     return SKB_DROP_REASON.PKT_TOO_BIG;
   }
   if (!inet_frag_reasm(q, skb)) return SKB_DROP_REASON.NOMEM;

@@ -128,4 +128,4 @@ export function inet_make_mask(length: number): number {
   return length === 0 ? 0 : (-1 << (32 - length)) | 0;
 }
 
-export { in_aton, inet_ntoa as in_ntoa } from '../../lib/inet.ts';
+export { in_aton, inet_ntoa } from '../../lib/inet.ts';

@@ -15,7 +15,7 @@ import {
   OPT_TS_NEEDADDR,
   OPT_TS_NEEDTIME,
 } from './inet_skb_parm.ts';
-import { get32, IPHDR_LEN, in_ntoa, iph_daddr, iph_ihl, iph_saddr, iph_tos, put32 } from './ip_header.ts';
+import { get32, IPHDR_LEN, inet_ntoa, iph_daddr, iph_ihl, iph_saddr, iph_tos, put32 } from './ip_header.ts';
 import { ip_send_check } from './ip_output.ts';
 import { fib_compute_spec_dst, ip_route_input, RTN_LOCAL, RTN_UNICAST, rt_nexthop, type rtable } from './route.ts';
 
@@ -298,7 +298,7 @@ export function ip_rcv_options(skb: sk_buff, dev: net_device): number {
   const in_dev = dev.ip_ptr;
   if (in_dev !== null && !in_dev.source_route()) {
     if (in_dev.log_martians())
-      net.kernel.printk(`source route option ${in_ntoa(iph_saddr(skb))} -> ${in_ntoa(iph_daddr(skb))}`);
+      net.kernel.printk(`source route option ${inet_ntoa(iph_saddr(skb))} -> ${inet_ntoa(iph_daddr(skb))}`);
     return SKB_DROP_REASON.IP_INHDR;
   }
   const reason = ip_options_rcv_srr(skb, dev, opt);

@@ -48,7 +48,7 @@ import {
   INADDR_LOOPBACK,
   IPPROTO_IGMP,
   IPTOS_RT_MASK,
-  in_ntoa,
+  inet_ntoa,
   iph_daddr,
   iph_protocol,
   iph_saddr,
@@ -256,7 +256,7 @@ function good(rt: rtable | null): rt is rtable {
 
 /** ip_rt_bug: an input route has no way out. */
 function ip_rt_bug(skb: sk_buff): number {
-  skb.kernel.arch.report('route', `ip_rt_bug: packet for ${in_ntoa(iph_daddr(skb))} sent by an input route`);
+  skb.kernel.arch.report('route', `ip_rt_bug: packet for ${inet_ntoa(iph_daddr(skb))} sent by an input route`);
   kfree_skb_reason(skb, SKB_DROP_REASON.IP_OUTNOROUTES);
   return 0;
 }
@@ -715,7 +715,7 @@ function error_allowed(net: net, saddr: number): boolean {
 function martian_source(in_dev: in_device, saddr: number, daddr: number, reason: number): number {
   const { net } = in_dev;
   if (in_dev.log_martians() && net.ipv4.rt.log_allowed(net)) {
-    net.kernel.printk(`martian source ${in_ntoa(daddr)} from ${in_ntoa(saddr)}, on dev ${in_dev.dev.name}`);
+    net.kernel.printk(`martian source ${inet_ntoa(daddr)} from ${inet_ntoa(saddr)}, on dev ${in_dev.dev.name}`);
   }
   return reason;
 }
@@ -723,7 +723,7 @@ function martian_source(in_dev: in_device, saddr: number, daddr: number, reason:
 function martian_destination(in_dev: in_device, saddr: number, daddr: number, reason: number): number {
   const { net } = in_dev;
   if (in_dev.log_martians() && net.ipv4.rt.log_allowed(net)) {
-    net.kernel.printk(`martian destination ${in_ntoa(daddr)} from ${in_ntoa(saddr)}, dev ${in_dev.dev.name}`);
+    net.kernel.printk(`martian destination ${inet_ntoa(daddr)} from ${inet_ntoa(saddr)}, dev ${in_dev.dev.name}`);
   }
   return reason;
 }

@@ -26,7 +26,7 @@ import { ICMP_REDIRECT, icmp_send } from './icmp.ts';
 import {
   get32,
   IPTOS_RT_MASK,
-  in_ntoa,
+  inet_ntoa,
   iph_daddr,
   iph_saddr,
   ipv4_is_lbcast,
@@ -314,8 +314,8 @@ function __ip_do_redirect(rt: rtable, skb: sk_buff, fl4: flowi4, kill_route: boo
   if (refused) {
     if (in_dev.log_martians() && net.ipv4.rt.log_allowed(net)) {
       net.kernel.printk(
-        `Redirect from ${in_ntoa(old_gw)} on ${dev.name} about ${in_ntoa(new_gw)} ignored\n` +
-          `  Advised path = ${in_ntoa(get32(ram, skb.data + 12))} -> ${in_ntoa(get32(ram, skb.data + 16))}`,
+        `Redirect from ${inet_ntoa(old_gw)} on ${dev.name} about ${inet_ntoa(new_gw)} ignored\n` +
+          `  Advised path = ${inet_ntoa(get32(ram, skb.data + 12))} -> ${inet_ntoa(get32(ram, skb.data + 16))}`,
       );
     }
     return -EINVAL;
@@ -394,7 +394,7 @@ export function ip_rt_send_redirect(skb: sk_buff): void {
   peer.n_redirects++;
   if (in_dev.log_martians() && peer.n_redirects === redirect_number && net.ipv4.rt.log_allowed(net)) {
     net.kernel.printk(
-      `host ${in_ntoa(iph_saddr(skb))}/if${skb.skb_iif} ignores redirects for ${in_ntoa(iph_daddr(skb))} to ${in_ntoa(gw)}`,
+      `host ${inet_ntoa(iph_saddr(skb))}/if${skb.skb_iif} ignores redirects for ${inet_ntoa(iph_daddr(skb))} to ${inet_ntoa(gw)}`,
     );
   }
 }

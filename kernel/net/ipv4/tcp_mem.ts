@@ -72,6 +72,17 @@ export function sk_wmem_schedule(sk: tcp_sock, size: number): boolean {
   return size <= sk.sk_forward_alloc || __sk_mem_schedule(sk, size - sk.sk_forward_alloc, true);
 }
 
+/**
+ * tcp_wmem_schedule: how many of `copy` bytes may go to the write queue. When there is no memory left, a sock may have
+ * tcp_wmem's least all the same, lest it stand still.
+ */
+export function tcp_wmem_schedule(sk: tcp_sock, copy: number): number {
+  if (sk_wmem_schedule(sk, copy)) return copy;
+  const left = (sk.sk_net.ipv4.tcp_wmem[0] as number) - sk.sk_wmem_queued;
+  if (left > 0) sk_forced_mem_schedule(sk, Math.min(left, copy));
+  return Math.min(copy, Math.max(0, sk.sk_forward_alloc));
+}
+
 /** sk_forced_mem_schedule: for what must go through, a FIN. */
 export function sk_forced_mem_schedule(sk: tcp_sock, size: number): void {
   if (size <= sk.sk_forward_alloc) return;

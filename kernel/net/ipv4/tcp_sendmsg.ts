@@ -29,13 +29,7 @@ import {
 import { sk_stream_memory_free } from './tcp.ts';
 import { tcp_chrono_start, tcp_slow_start_after_idle_check } from './tcp_cwnd.ts';
 import { tcp_passive_fastopen, tcp_sendmsg_fastopen } from './tcp_fastopen.ts';
-import {
-  sk_forced_mem_schedule,
-  sk_mem_charge,
-  sk_mem_uncharge,
-  sk_wmem_queued_add,
-  sk_wmem_schedule,
-} from './tcp_mem.ts';
+import { sk_mem_charge, sk_mem_uncharge, sk_wmem_queued_add, tcp_wmem_schedule } from './tcp_mem.ts';
 import { tcp_current_mss } from './tcp_output.ts';
 import { tcp_rate_check_app_limited } from './tcp_rate.ts';
 import {
@@ -120,14 +114,6 @@ function tcp_skb_schedule(sk: tcp_sock, skb: sk_buff): boolean {
     return false;
   }
   return true;
-}
-
-/** tcp_wmem_schedule: how many of `copy` bytes there is memory for; tcp_wmem's least is everybody's. */
-function tcp_wmem_schedule(sk: tcp_sock, copy: number): number {
-  if (sk_wmem_schedule(sk, copy)) return copy;
-  const left = (sk.sk_net.ipv4.tcp_wmem[0] as number) - sk.sk_wmem_queued;
-  if (left > 0) sk_forced_mem_schedule(sk, Math.min(left, copy));
-  return Math.min(copy, sk.sk_forward_alloc);
 }
 
 /** tcp_remove_empty_skb: a packet for which there was no byte. */

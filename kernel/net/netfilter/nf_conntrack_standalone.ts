@@ -8,7 +8,7 @@ import {
   IP_DEFRAG_CONNTRACK_OUT,
   ip_defrag,
 } from '../ipv4/ip_fragment.ts';
-import { in_ntoa, ip_is_fragment } from '../ipv4/ip_header.ts';
+import { inet_ntoa, ip_is_fragment } from '../ipv4/ip_header.ts';
 import {
   NF_ACCEPT,
   NF_INET_LOCAL_IN,
@@ -107,7 +107,7 @@ const NAMES: Record<number, string> = { 1: 'icmp', 6: 'tcp', 17: 'udp' };
 function print_tuple(ct: nf_conn, dir: number): string {
   const { ct_net } = ct;
   const ports = ct_net.word(ct, dir, T_PORTS);
-  const addresses = `src=${in_ntoa(ct_net.word(ct, dir, T_SRC))} dst=${in_ntoa(ct_net.word(ct, dir, T_DST))} `;
+  const addresses = `src=${inet_ntoa(ct_net.word(ct, dir, T_SRC))} dst=${inet_ntoa(ct_net.word(ct, dir, T_DST))} `;
   if (ct.protonum === 1) {
     return `${addresses}type=${(ports >>> 8) & 255} code=${ports & 255} id=${ports >>> 16} `;
   }

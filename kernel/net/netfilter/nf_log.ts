@@ -1,7 +1,7 @@
 /** What LOG and TRACE write of a packet, in Linux's words (net/netfilter/nf_log_syslog.c). */
 import { ARPHRD_ETHER } from '../core/netdevice.ts';
 import type { sk_buff } from '../core/skbuff.ts';
-import { get16, get32, in_ntoa } from '../ipv4/ip_header.ts';
+import { get16, get32, inet_ntoa } from '../ipv4/ip_header.ts';
 import type { nf_hook_state } from './core.ts';
 
 export const NF_LOG_TCPSEQ = 0x01;
@@ -67,7 +67,7 @@ function dump_ipv4(skb: sk_buff, at: number, flags: number, outer: boolean): str
   if (at + 20 > tail) return 'TRUNCATED';
   const ihl = ((u8[at] as number) & 15) * 4;
   const tos = u8[at + 1] as number;
-  let line = `SRC=${in_ntoa(get32(ram, at + 12))} DST=${in_ntoa(get32(ram, at + 16))} `;
+  let line = `SRC=${inet_ntoa(get32(ram, at + 12))} DST=${inet_ntoa(get32(ram, at + 16))} `;
   line += `LEN=${get16(ram, at + 2)} TOS=0x${HEX2(tos & 0x1e)} PREC=0x${HEX2(tos & 0xe0)} `;
   line += `TTL=${u8[at + 8]} ID=${get16(ram, at + 4)} `;
   const frag = get16(ram, at + 6);
@@ -135,7 +135,7 @@ function dump_icmp(skb: sk_buff, th: number, left: number, flags: number, outer:
       line += `PARAMETER=${u8[th + 4]} `;
       break;
     case 5:
-      line += `GATEWAY=${in_ntoa(get32(ram, th + 4))} `;
+      line += `GATEWAY=${inet_ntoa(get32(ram, th + 4))} `;
       break;
     case 3:
     case 4:

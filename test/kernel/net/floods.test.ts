@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { neigh_dump } from '../../../kernel/net/core/neighbour.ts';
 import { inet_addr_add } from '../../../kernel/net/ipv4/devinet.ts';
-import { in_aton, in_ntoa } from '../../../kernel/net/ipv4/ip_header.ts';
+import { in_aton, inet_ntoa } from '../../../kernel/net/ipv4/ip_header.ts';
 import { Lab, mirror } from './netfilter/lab.ts';
 import { arpFrame, B_MAC, icmp, ipFrame, Segment } from './segment.ts';
 
@@ -101,7 +101,7 @@ test('new flows, first fragments and unknown neighbours at once through a masque
     for (let i = 0; i < 100; i++) {
       const n = round * 100 + i;
       const src = `10.1.0.${10 + (n % 200)}`;
-      lab.udp({ src, dst: in_ntoa(in_aton('10.64.1.0') + n), sport: 1024 + n, dport: 9 });
+      lab.udp({ src, dst: inet_ntoa(in_aton('10.64.1.0') + n), sport: 1024 + n, dport: 9 });
       lab.udp({ src, dst: FLOW.dst, sport: 1024 + n, dport: 10 });
       lab.ip(src, FLOW.dst, 17, new Uint8Array(1400), lab.dev, { identification: n & 0xffff, moreFragments: true });
       most = Math.max(most, net.ipv4.fqdir.mem);

@@ -19,7 +19,7 @@ import {
   RTN_UNREACHABLE,
 } from '../../../../kernel/net/ipv4/fib.ts';
 import { ip_mc_inc_group } from '../../../../kernel/net/ipv4/igmp.ts';
-import { in_aton, in_ntoa, inet_make_mask } from '../../../../kernel/net/ipv4/ip_header.ts';
+import { in_aton, inet_make_mask, inet_ntoa } from '../../../../kernel/net/ipv4/ip_header.ts';
 import { ip_route_output_key, type rtable } from '../../../../kernel/net/ipv4/route.ts';
 import { A, B, Segment } from '../segment.ts';
 
@@ -35,9 +35,9 @@ function routes(segment: Segment): string[] {
     .map(({ dst, prefix_len, fi }) => {
       const nh = fi.nhs[0];
       const kind = fi.fa_type === RTN_LOCAL ? 'local ' : fi.fa_type === RTN_BROADCAST ? 'broadcast ' : '';
-      const via = nh !== undefined && nh.nh_gw4 !== 0 ? ` via ${in_ntoa(nh.nh_gw4)}` : '';
-      const src = fi.fib_prefsrc !== 0 ? ` src ${in_ntoa(fi.fib_prefsrc)}` : '';
-      return `${kind}${in_ntoa(dst)}/${prefix_len}${via} dev ${nh?.nh_dev?.name}${src}`;
+      const via = nh !== undefined && nh.nh_gw4 !== 0 ? ` via ${inet_ntoa(nh.nh_gw4)}` : '';
+      const src = fi.fib_prefsrc !== 0 ? ` src ${inet_ntoa(fi.fib_prefsrc)}` : '';
+      return `${kind}${inet_ntoa(dst)}/${prefix_len}${via} dev ${nh?.nh_dev?.name}${src}`;
     });
 }
 
@@ -49,7 +49,7 @@ function get(segment: Segment, daddr: string, saddr = 0, oif = 0): string {
   fl4.oif = oif;
   const rt = ip_route_output_key(segment.net, fl4);
   if (typeof rt === 'number') return String(rt);
-  return `${rt.rt_gw4 !== 0 ? `via ${in_ntoa(rt.rt_gw4)} ` : ''}dev ${rt.dev.name} src ${in_ntoa(fl4.saddr)}`;
+  return `${rt.rt_gw4 !== 0 ? `via ${inet_ntoa(rt.rt_gw4)} ` : ''}dev ${rt.dev.name} src ${inet_ntoa(fl4.saddr)}`;
 }
 
 const OURS = [

@@ -14,7 +14,7 @@ import {
   RTN_UNICAST,
   RTN_UNREACHABLE,
 } from '../../../../kernel/net/ipv4/fib.ts';
-import { in_ntoa, inet_make_mask } from '../../../../kernel/net/ipv4/ip_header.ts';
+import { inet_make_mask, inet_ntoa } from '../../../../kernel/net/ipv4/ip_header.ts';
 import { Segment } from '../segment.ts';
 
 const TABLE = 77;
@@ -78,7 +78,7 @@ export function compareWithModel(seed: number, operations: number): { adds: numb
       const dst = somewhere() & inet_make_mask(prefix_len);
       const tos = roll(8) === 0 ? 0x10 : 0;
       const metric = roll(4) === 0 ? 1 + roll(3) : 0;
-      const key = `${in_ntoa(dst)}/${prefix_len} ${tos} ${metric}`;
+      const key = `${inet_ntoa(dst)}/${prefix_len} ${tos} ${metric}`;
       const type = TYPES[roll(TYPES.length)] as number;
       const entry: Entry = { dst, prefix_len, tos, metric, type, table: TABLE };
       const err = ip_route_add(net, type === RTN_UNICAST ? { ...entry, dev } : entry);
@@ -111,14 +111,14 @@ export function compareWithModel(seed: number, operations: number): { adds: numb
       fl.tos = roll(2) === 0 ? 0x10 : 0;
       const best = lookup(model, addr, fl.tos);
       const err = table.trie.lookup(table, fl, res, 0);
-      const question = `${in_ntoa(addr)} tos ${fl.tos}`;
+      const question = `${inet_ntoa(addr)} tos ${fl.tos}`;
       if (best === null) expect([question, err]).toEqual([question, -EAGAIN]);
       else {
         expect([question, err]).toEqual([question, ERRORS.get(best.type)]);
         if (err === 0)
-          expect([question, in_ntoa(res.prefix & inet_make_mask(res.prefixlen)), res.prefixlen]).toEqual([
+          expect([question, inet_ntoa(res.prefix & inet_make_mask(res.prefixlen)), res.prefixlen]).toEqual([
             question,
-            in_ntoa(best.dst),
+            inet_ntoa(best.dst),
             best.prefix_len,
           ]);
         if (err === 0) expect(res.fi?.fib_priority).toBe(best.metric);
@@ -131,7 +131,7 @@ export function compareWithModel(seed: number, operations: number): { adds: numb
   expect(
     table.trie
       .dump(TABLE)
-      .map(({ dst, prefix_len, tos, fi }) => `${in_ntoa(dst)}/${prefix_len} ${tos} ${fi.fib_priority}`)
+      .map(({ dst, prefix_len, tos, fi }) => `${inet_ntoa(dst)}/${prefix_len} ${tos} ${fi.fib_priority}`)
       .sort(),
   ).toEqual([...model.keys()].sort());
   // All of them go, and nothing of the trie is left.

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { FR_ACT_GOTO, FR_ACT_PROHIBIT, FR_ACT_UNREACHABLE } from '../../../../kernel/net/core/fib_rules.ts';
 import { flowi4, ip_route_add } from '../../../../kernel/net/ipv4/fib.ts';
 import { fib4_rule_add, type fib4_rule_config, fib4_rule_del } from '../../../../kernel/net/ipv4/fib_rules.ts';
-import { in_aton, in_ntoa } from '../../../../kernel/net/ipv4/ip_header.ts';
+import { in_aton, inet_ntoa } from '../../../../kernel/net/ipv4/ip_header.ts';
 import { ip_route_output_key } from '../../../../kernel/net/ipv4/route.ts';
 import { A, A_MAC, ipFrame } from '../segment.ts';
 import { FAR, FAR_MAC, Router } from './router.ts';
@@ -24,7 +24,7 @@ function via(router: Router, edit: Partial<flowi4> = {}): string {
   fl4.init(DST, 0);
   Object.assign(fl4, edit);
   const rt = ip_route_output_key(router.net, fl4);
-  return typeof rt === 'number' ? String(rt) : in_ntoa(rt.rt_gw4);
+  return typeof rt === 'number' ? String(rt) : inet_ntoa(rt.rt_gw4);
 }
 
 const add = (router: Router, rule: fib4_rule_config): number => router.exec(() => fib4_rule_add(router.net, rule));

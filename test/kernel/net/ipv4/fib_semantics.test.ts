@@ -10,7 +10,7 @@ import {
   NLM_F_APPEND,
   NLM_F_CREATE,
 } from '../../../../kernel/net/ipv4/fib.ts';
-import { in_aton, in_ntoa } from '../../../../kernel/net/ipv4/ip_header.ts';
+import { in_aton, inet_ntoa } from '../../../../kernel/net/ipv4/ip_header.ts';
 import { ip_route_output_key } from '../../../../kernel/net/ipv4/route.ts';
 import { A, A_MAC, bytesOf, icmp, ipFrame, type Segment } from '../segment.ts';
 import { FAR, FAR_MAC, GW, GW_MAC, Router } from './router.ts';
@@ -25,7 +25,7 @@ function via(segment: Segment, daddr: number, sport = 0): string {
   fl4.sport = sport;
   fl4.dport = 53;
   const rt = ip_route_output_key(segment.net, fl4);
-  return typeof rt === 'number' ? String(rt) : in_ntoa(rt.rt_gw4);
+  return typeof rt === 'number' ? String(rt) : inet_ntoa(rt.rt_gw4);
 }
 
 function spread(count: number, ask: (i: number) => string): Record<string, number> {

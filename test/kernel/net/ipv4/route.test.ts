@@ -17,7 +17,7 @@ import {
   RTN_PROHIBIT,
   RTN_UNREACHABLE,
 } from '../../../../kernel/net/ipv4/fib.ts';
-import { in_aton, in_ntoa } from '../../../../kernel/net/ipv4/ip_header.ts';
+import { in_aton, inet_ntoa } from '../../../../kernel/net/ipv4/ip_header.ts';
 import { inet_add_protocol } from '../../../../kernel/net/ipv4/protocol.ts';
 import { ip_route_output_key, RTCF_REDIRECTED, type rtable } from '../../../../kernel/net/ipv4/route.ts';
 import { fnhe_genid_bump } from '../../../../kernel/net/ipv4/route_exception.ts';
@@ -167,7 +167,7 @@ describe('path MTU (RFC 1191)', () => {
 describe('redirects, obeyed', () => {
   const via = (segment: Segment): string => {
     const rt = route(segment, far);
-    return `${in_ntoa(rt.rt_gw4)}${(rt.rt_flags & RTCF_REDIRECTED) !== 0 ? ' redirected' : ''}`;
+    return `${inet_ntoa(rt.rt_gw4)}${(rt.rt_flags & RTCF_REDIRECTED) !== 0 ? ' redirected' : ''}`;
   };
 
   it('RFC 1122 3.2.2.2: from the gateway in use to a neighbour that is known: obeyed, for that destination alone', () => {
@@ -175,7 +175,7 @@ describe('redirects, obeyed', () => {
     segment.exec(() => neigh_add(segment.net.ipv4.arp, GW, segment.dev, bytesOf('020000000033')));
     segment.receive(redirect(GW));
     expect(via(segment)).toBe('10.1.0.3 redirected');
-    expect(in_ntoa(route(segment, in_aton('8.8.4.4')).rt_gw4)).toBe('10.1.0.1');
+    expect(inet_ntoa(route(segment, in_aton('8.8.4.4')).rt_gw4)).toBe('10.1.0.1');
     segment.wait(301);
     expect(via(segment)).toBe('10.1.0.1');
     segment.finish();
@@ -345,7 +345,7 @@ describe('ip_route_output_key', () => {
     });
     const source = (dst: string): string => {
       ip_route_output_key(router.net, fl4.init(in_aton(dst), 0));
-      return in_ntoa(fl4.saddr);
+      return inet_ntoa(fl4.saddr);
     };
     expect([source('10.9.0.1'), source('10.8.0.1'), source('10.2.0.2')]).toEqual(['10.2.0.77', '10.2.0.1', '10.2.0.1']);
     fl4.init(in_aton('10.2.0.2'), 0);

@@ -14,7 +14,7 @@ import { internetChecksum } from '../../../../harness/packet/checksum.ts';
 import { type Ipv4Read, parseIpv4Packet, pseudoHeader } from '../../../../harness/packet/ipv4.ts';
 import { parseTcp, type TcpSegment, tcpChecksumOk } from '../../../../harness/packet/tcp.ts';
 import { NUD_PERMANENT, neigh_add } from '../../../../kernel/net/core/neighbour.ts';
-import { in_aton, in_ntoa } from '../../../../kernel/net/ipv4/ip_header.ts';
+import { in_aton, inet_ntoa } from '../../../../kernel/net/ipv4/ip_header.ts';
 import { ERESTARTSYS, TASK_INTERRUPTIBLE, type task_struct } from '../../../../kernel/sched/task.ts';
 import { type Syscalls, spawn } from '../../../../kernel/syscalls.ts';
 import { A, A_MAC, B, bytesOf, hex, ipFrame, Segment } from '../segment.ts';
@@ -205,7 +205,7 @@ export class TcpPeer extends Segment {
       ...opts,
       ...data,
     ]);
-    const pair = { source: in_ntoa(flow.peer), destination: in_ntoa(flow.host) };
+    const pair = { source: inet_ntoa(flow.peer), destination: inet_ntoa(flow.host) };
     const sum =
       internetChecksum(pseudoHeader(pair, 6, segment.length), segment) ^ (options.badChecksum === true ? 1 : 0);
     segment[16] = sum >> 8;

@@ -271,7 +271,7 @@ test('data that nobody reads: the packets in the receive queue hold no entry', (
   lab.wait(0.01);
   const flow = { src: '10.1.0.1', dst: '10.1.0.2', sport: 4000, dport: 80 };
   const [synack] = lab.tcp(flow, { seq: 100, flags: SYN });
-  const isn = new DataView(((synack as NonNullable<typeof synack>).payload as Uint8Array).slice().buffer).getUint32(4);
+  const isn = new DataView((synack as { payload: Uint8Array }).payload.slice().buffer).getUint32(4);
   lab.tcp(flow, { seq: 101, ack: isn + 1, flags: ACK });
   for (let i = 0; i < 5; i++) {
     lab.tcp(flow, { seq: 101 + i * 10, ack: isn + 1, flags: ACK, payload: new Uint8Array(10) });
