@@ -55,6 +55,8 @@ export class Surroundings {
   /** A packet of the journey: what is to be told before it. */
   before(event: TraceEvent): TraceEvent[] {
     const between = this.of(event.host);
+    // What the card does comes out of nothing that a CPU did: what is left of an earlier poll is not its beginning.
+    if (event.cpu < 0) return [];
     const { events } = between;
     between.events = [];
     if (isAfterwards(event)) return [];

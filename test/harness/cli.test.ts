@@ -22,6 +22,7 @@ import { main } from '../../harness/cli/main.ts';
 import { countBetween, parseCount, parseDuration, parseHost, parseSeed } from '../../harness/cli/options.ts';
 import { checkOutput, writeOutput } from '../../harness/cli/output.ts';
 import { registerCommands } from '../../harness/commands/index.ts';
+import { testOnLinux } from '../needs.ts';
 import { fixtureCommands } from './cli-fixture.ts';
 
 const bin = fileURLToPath(new URL('../../harness/ringside.mjs', import.meta.url));
@@ -156,7 +157,7 @@ describe('as a process', () => {
     expect({ stdout, stderr }).toEqual({ stdout: 'line\nstatus 0\n', stderr: '' });
   });
 
-  test.skipIf(!existsSync('/dev/full'))('the disk is full: one line, no stack, status 2', () => {
+  testOnLinux()('the disk is full: one line, no stack, status 2', () => {
     const { stderr } = spawnSync(
       'bash',
       ['-c', '"$0" --import "$1" "$2" print >/dev/full; echo "status $?" >&2', process.execPath, tsx, fixture],

@@ -566,6 +566,16 @@ describe('--packet, --drops, --lanes, --counters, --boot', () => {
     expect(lines.find(line => line.includes('udp_rcv'))).toMatch(/NO_SOCKET 17$/);
   });
 
+  test('--packet: the lines are in the order of time, whichever packet it is', () => {
+    for (const packet of [1, 2, 3, 4, 5, 8, 17]) {
+      const times = printed({ packet })
+        .filter(line => /^ +\d+\.\d{9} /.test(line))
+        .map(line => Number.parseFloat(line));
+      expect(times.length, `#${packet}`).toBeGreaterThan(1);
+      expect([packet, times]).toEqual([packet, [...times].sort((a, b) => a - b)]);
+    }
+  });
+
   test('--boot: what comes before the first packet, at negative times', () => {
     const lines = printed({ boot: true, limit: 1 });
     for (const stage of ['pci_device_probe', 'request_irq', 'netif_napi_add', 'register_netdev', 'dev_open']) {

@@ -254,7 +254,7 @@ const IP: readonly Rule[] = [
   must(
     '4.2.2.11',
     'special addresses: 0 and 127 as in RFC 1122; class E not refused',
-    by(C1812, 'RFC 1812 5.3.7: by default: what comes from or goes to 127.0.0.0/8 or 0.0.0.0/8 is not forwarded'),
+    by(C1812, 'RFC 1812 5.3.7: by default: what comes from or goes to 127.0.0.0/8 or 0.0.0.0 is not forwarded'),
   ),
   mustNot(
     '4.2.2.11',
