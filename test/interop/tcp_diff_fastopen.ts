@@ -314,6 +314,11 @@ icmp 3 4 600 0
 < S. 0:0(0) ack 1 win 5792 ${ANSWER}
 info C
 +50 end`,
+  'Fast Open: the path is too narrow for the SYN, and nobody answers': `${warm('FO 0123456789abcdef')}
+sendto C 80 700 FASTOPEN
++400 icmp 3 4 600 0
+info C
++1400 end`,
   'TCP_FASTOPEN_CONNECT: no cookie': `${CONNECT}
 set C TCP_FASTOPEN_CONNECT 1
 connect C 80

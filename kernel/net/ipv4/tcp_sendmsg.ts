@@ -29,7 +29,14 @@ import {
 import { sk_stream_memory_free } from './tcp.ts';
 import { tcp_chrono_start, tcp_slow_start_after_idle_check } from './tcp_cwnd.ts';
 import { tcp_passive_fastopen, tcp_sendmsg_fastopen } from './tcp_fastopen.ts';
-import { sk_mem_charge, sk_mem_uncharge, sk_wmem_queued_add, tcp_wmem_schedule } from './tcp_mem.ts';
+import {
+  sk_forced_mem_schedule,
+  sk_mem_charge,
+  sk_mem_uncharge,
+  sk_wmem_queued_add,
+  sk_wmem_schedule,
+  tcp_wmem_schedule,
+} from './tcp_mem.ts';
 import { tcp_current_mss } from './tcp_output.ts';
 import { tcp_rate_check_app_limited } from './tcp_rate.ts';
 import {

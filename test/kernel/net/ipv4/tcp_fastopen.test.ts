@@ -23,6 +23,7 @@ import {
   TCP_FASTOPEN,
   TCP_FASTOPEN_CONNECT,
   TCP_FASTOPEN_KEY,
+  TCP_INFO,
   TCPI_OPT_SYN_DATA,
   tcp_get_info,
   tcp_info_bytes,
@@ -32,6 +33,7 @@ import {
   AF_INET,
   MSG_DONTWAIT,
   MSG_FASTOPEN,
+  MSG_WAITALL,
   SOCK_NONBLOCK,
   SOCK_STREAM,
   sockaddr_in,
@@ -50,6 +52,8 @@ import {
   sys_socket,
 } from '../../../../kernel/net/socket.ts';
 import type { task_struct } from '../../../../kernel/sched/task.ts';
+import { spawn } from '../../../../kernel/syscalls.ts';
+import { pair, RIGHT } from '../../../pair.ts';
 import { A } from '../segment.ts';
 import { type Flow, TcpPeer } from './tcp_peer.ts';
 
@@ -443,4 +447,49 @@ describe('client', () => {
     peer.segments();
     peer.finish();
   });
+});
+
+test('two hosts of ours: from the second connection on the request comes with the SYN; nothing is left at the end', () => {
+  const p = pair();
+  expect(p.right.kernel.sysctl.write('net.ipv4.tcp_fastopen', '1027')).toBe(0);
+  const got: number[] = [];
+  const early: boolean[] = [];
+  p.right.kernel.exec(() =>
+    spawn(p.right.kernel, 'server', function* (sys) {
+      const fd = yield* sys.socket(AF_INET, SOCK_STREAM, 0);
+      yield* sys.bind(fd, new sockaddr_in(0, 80));
+      yield* sys.listen(fd, 5);
+      const buffer = sys.mmap(8192);
+      for (let i = 0; i < 3; i++) {
+        const child = yield* sys.accept4(fd, null, 0);
+        const opt = new sockopt();
+        yield* sys.getsockopt(child, SOL_TCP, TCP_INFO, opt);
+        early.push((tcp_info_parse(opt.bytes as Uint8Array).tcpi_options & TCPI_OPT_SYN_DATA) !== 0);
+        got.push(yield* sys.recv(child, buffer, 3000, MSG_WAITALL));
+        yield* sys.send(child, buffer, 8000, 0);
+        yield* sys.close(child);
+      }
+      yield* sys.close(fd);
+      return 0;
+    }),
+  );
+  p.left.kernel.exec(() =>
+    spawn(p.left.kernel, 'client', function* (sys) {
+      const buffer = sys.mmap(8192);
+      for (let i = 0; i < 3; i++) {
+        const fd = yield* sys.socket(AF_INET, SOCK_STREAM, 0);
+        got.push(yield* sys.sendto(fd, buffer, 3000, MSG_FASTOPEN, new sockaddr_in(RIGHT, 80)));
+        got.push(yield* sys.recv(fd, buffer, 8192, MSG_WAITALL));
+        yield* sys.close(fd);
+      }
+      return 0;
+    }),
+  );
+  p.run(10e9);
+  expect(got).toEqual([3000, 3000, 8000, 3000, 3000, 8000, 3000, 3000, 8000]);
+  expect(early).toEqual([false, true, true]);
+  const active = p.left.kernel.init_net.ipv4.mib.TcpExtTCPFastOpenActive;
+  expect([active, p.right.kernel.init_net.ipv4.mib.TcpExtTCPFastOpenPassive]).toEqual([2, 2]);
+  p.run(130e9);
+  expect(p.finish()).toEqual([]);
 });
