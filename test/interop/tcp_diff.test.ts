@@ -13,7 +13,7 @@ const names = Object.keys(SCRIPTS);
 
 testOnTap()(
   'the same calls and segments: Linux and our host do the same, at the same times',
-  { timeout: 120_000 },
+  { timeout: 240_000 },
   () => {
     const scripts = names
       .map(name => ({ name, steps: parseScript(SCRIPTS[name] as string) }))
