@@ -27,7 +27,11 @@ export const copy_places = [
     what: 'the odd bytes that go from one fragment into the next',
   },
   { name: 'tcp-split', where: 'tcp_fragment', what: 'the shorter part of a segment that is cut in two' },
-  { name: 'tcp-collapse', where: 'tcp_collapse, tcp_mtu_probe', what: 'small segments that become one' },
+  {
+    name: 'tcp-collapse',
+    where: 'tcp_collapse, tcp_try_coalesce, tcp_grow_skb',
+    what: 'segments that become one, or grow',
+  },
   { name: 'pio-in', where: 'insw, insl', what: 'a frame through the data port, by the CPU' },
   { name: 'pio-out', where: 'outsw, outsl', what: 'a frame through the data port, by the CPU' },
 ] as const satisfies readonly CopyPlace[];

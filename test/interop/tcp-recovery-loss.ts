@@ -133,13 +133,14 @@ export const LOSSES: readonly Script[] = [
   {
     name: 'limited transmit',
     rtt: 100,
+    // Not 1 ms apart: tcp_tso_should_defer looks whether that has passed.
     steps: [
       '+0 w 20000',
       `+100 < ${A(1, '1001:2001', 257)}`,
       '+0 i',
-      `+1 < ${A(1, '1001:3001', 257)}`,
+      `+1.4 < ${A(1, '1001:3001', 257)}`,
       '+0 i',
-      `+1 < ${A(1, '1001:4001', 257)}`,
+      `+1.4 < ${A(1, '1001:4001', 257)}`,
       '+0 i',
     ],
   },

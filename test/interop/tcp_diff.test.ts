@@ -27,7 +27,7 @@ function differences(all: { readonly [name: string]: string }, least: number): s
 
 testOnTap()(
   'the same calls and segments: Linux and our host do the same, at the same times',
-  { timeout: 120_000 },
+  { timeout: 240_000 },
   () => {
     expect(differences(SCRIPTS, 60)).toEqual([]);
   },

@@ -130,10 +130,12 @@ function set_cmsg(sk: sock, bit: number, on: boolean): number {
   return 0;
 }
 
-/** What TCP's socks know of their stream. */
+/** What TCP's socks know of their stream, and of their memory. */
 interface stream_numbers extends sock {
   readonly write_seq: number;
   readonly snd_una: number;
+  readonly sk_forward_alloc: number;
+  readonly sk_wmem_queued: number;
 }
 
 /** sock_set_timestamping. Numbers count from where a stream stands: from what was written last, or acknowledged. */
@@ -426,7 +428,9 @@ function get_option(sk: sock, name: number, opt: sockopt): number {
     case SO_MEMINFO: {
       // sk_get_meminfo: what is received, its limit, what is sent, its limit, fwd_alloc, queued, options, backlog, drops.
       const { sk_rmem_alloc, sk_rcvbuf, sk_wmem_alloc, sk_sndbuf, sk_drops } = sk;
-      opt.list = [sk_rmem_alloc, sk_rcvbuf, sk_wmem_alloc - 1, sk_sndbuf, 0, 0, 0, 0, sk_drops];
+      const { sk_forward_alloc = 0, sk_wmem_queued = 0 } = sk as Partial<stream_numbers>;
+      opt.list = [sk_rmem_alloc, sk_rcvbuf, sk_wmem_alloc - 1, sk_sndbuf, sk_forward_alloc, sk_wmem_queued];
+      opt.list.push(sk.sk_omem_alloc, 0, sk_drops);
       if (opt.optlen >= 0) opt.optlen = Math.min(opt.optlen, opt.list.length * SIZEOF_INT);
       return 0;
     }

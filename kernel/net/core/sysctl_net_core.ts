@@ -19,6 +19,8 @@ const net_core_table: ctl_dir<net['sysctl']> = {
     somaxconn: int(0, 65535),
     rmem_default: int(SOCK_MIN_RCVBUF),
     rmem_max: int(SOCK_MIN_RCVBUF),
+    optmem_max: int(),
+    tstamp_allow_data: int(0, 1),
     wmem_default: int(SOCK_MIN_SNDBUF),
     wmem_max: int(SOCK_MIN_SNDBUF),
   },

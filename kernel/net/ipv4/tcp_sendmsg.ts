@@ -274,8 +274,9 @@ function tcp_sendmsg_locked(sk: tcp_sock, msg: msghdr, length: number, uarg: ubu
     if (copy === 0) {
       room = sk_stream_memory_free(sk);
       if (room) {
-        // Whole segments in one piece, and room for what the program may still add to a short one.
-        skb = tcp_stream_alloc_skb(sk, Math.min(size_goal, Math.max(mss_now, length - copied)));
+        // Who writes much will go on filling it; who writes little gets a segment, which may grow.
+        const much = 4 * length >= size_goal;
+        skb = tcp_stream_alloc_skb(sk, much ? size_goal : Math.min(size_goal, Math.max(mss_now, length - copied)));
         if (skb === null || !tcp_skb_schedule(sk, skb)) {
           room = false;
         } else {

@@ -123,7 +123,8 @@ export function tcp_fragment(sk: tcp_sock, rtx: boolean, skb: sk_buff, len: numb
   const rest = skb.len - len;
   // The tail's buffer may only be left to it when nothing below still reads what lies before.
   const keep_tail = len < rest && !skb_cloned(skb);
-  const buff = tcp_stream_alloc_skb(sk, keep_tail ? len : rest);
+  // What was never sent may still grow: it gets as much room as it had.
+  const buff = tcp_stream_alloc_skb(sk, keep_tail ? len : rtx ? rest : Math.max(rest, skb.end - skb.data));
   if (buff === null) return -ENOMEM;
   sk_wmem_queued_add(sk, buff.truesize);
   sk_mem_charge(sk, buff.truesize);
@@ -367,7 +368,7 @@ export function tcp_write_xmit(sk: tcp_sock, mss: number, nonagle: number, push_
     }
     quota = Math.min(quota, max_segs);
     const missing_bytes = quota * mss - skb.len;
-    if (missing_bytes > 0) tcp_grow_skb(sk, skb, missing_bytes);
+    if (missing_bytes > 0) tcp_grow_skb(sk, skb, missing_bytes, mss);
     const tso_segs = tcp_set_skb_tso_segs(skb, mss);
     if (!tcp_snd_wnd_test(sk, skb, mss)) {
       is_rwnd_limited = true;

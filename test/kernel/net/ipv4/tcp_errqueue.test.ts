@@ -16,7 +16,13 @@ import {
   SOF_TIMESTAMPING_TX_SCHED,
   SOF_TIMESTAMPING_TX_SOFTWARE,
 } from '../../../../kernel/net/core/skb_tstamp.ts';
-import { SO_SNDBUF, SO_TIMESTAMPING, SO_ZEROCOPY, SOL_SOCKET } from '../../../../kernel/net/core/sock_options.ts';
+import {
+  SO_MEMINFO,
+  SO_SNDBUF,
+  SO_TIMESTAMPING,
+  SO_ZEROCOPY,
+  SOL_SOCKET,
+} from '../../../../kernel/net/core/sock_options.ts';
 import { tcp_poll } from '../../../../kernel/net/ipv4/tcp.ts';
 import { SOL_TCP, TCP_NODELAY } from '../../../../kernel/net/ipv4/tcp_sockopt.ts';
 import {
@@ -34,7 +40,14 @@ import {
   sockopt,
   user_msghdr,
 } from '../../../../kernel/net/msg.ts';
-import { sys_recvmsg, sys_sendmsg, sys_sendto, sys_setsockopt, sys_socket } from '../../../../kernel/net/socket.ts';
+import {
+  sys_getsockopt,
+  sys_recvmsg,
+  sys_sendmsg,
+  sys_sendto,
+  sys_setsockopt,
+  sys_socket,
+} from '../../../../kernel/net/socket.ts';
 import { TcpFlow } from './tcp_flow.ts';
 import type { TcpPeer } from './tcp_peer.ts';
 
@@ -246,6 +259,10 @@ describe('MSG_ZEROCOPY', () => {
     hdr.iov = [new iovec(f.memory(100), 10)];
     expect(f.call(sys_sendmsg, f.fd, hdr, MSG_ZEROCOPY)).toBe(10);
     expect(f.sk.sk_wmem_queued - before).toBe(832 + 4096);
+    // SK_MEMINFO_WMEM_QUEUED and SK_MEMINFO_OPTMEM
+    const opt = new sockopt();
+    expect(f.call(sys_getsockopt, f.fd, SOL_SOCKET, SO_MEMINFO, opt)).toBe(0);
+    expect([opt.list[5], opt.list[6]]).toEqual([832 + 4096, 832]);
     f.segments();
     f.inject('. 1:1(0) ack 11 win 257');
     expect(f.sk.sk_wmem_queued).toBe(before);
