@@ -1,10 +1,10 @@
 /** Connections in TIME_WAIT, and in FIN_WAIT2 without a reader (net/ipv4/inet_timewait_sock.c). */
-import { HZ } from '../../time/timer.ts';
+import { HZ, type timer_list } from '../../time/timer.ts';
 import { type tcp_sock, tcp_timewait_sock } from './tcp_sock.ts';
 
 /** The timer that ends it (tw_timer_handler). */
-function tw_timer_handler(tw: tcp_timewait_sock): void {
-  inet_twsk_kill(tw);
+function tw_timer_handler(timer: timer_list): void {
+  inet_twsk_kill(timer.owner as tcp_timewait_sock);
 }
 
 /** inet_twsk_alloc: what is left of `sk` in `state`; null when there are too many (tcp_max_tw_buckets). */

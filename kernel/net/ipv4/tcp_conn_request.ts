@@ -2,6 +2,7 @@
  * A SYN for a listener, and the connection that comes of it (net/ipv4/tcp_input.c: tcp_conn_request; tcp_ipv4.c:
  * tcp_v4_syn_recv_sock; inet_connection_sock.c: reqsk_timer_handler; syncookies.c: cookie_v4_check).
  */
+import type { timer_list } from '../../time/timer.ts';
 import { type dst_entry, dst_metric, dst_mtu } from '../core/dst.ts';
 import type { sk_buff } from '../core/skbuff.ts';
 import { SOCK_BINDADDR_LOCK, SOCK_BINDPORT_LOCK, SOCK_RCVBUF_LOCK, TCP_LISTEN, TCP_SYN_RECV } from '../core/sock.ts';
@@ -200,7 +201,8 @@ function tcp_conn_request(sk: tcp_sock, skb: sk_buff): number {
 }
 
 /** reqsk_timer_handler: nobody has answered our SYN/ACK. */
-function reqsk_timer_handler(req: tcp_request_sock): void {
+function reqsk_timer_handler(timer: timer_list): void {
+  const req = timer.owner as tcp_request_sock;
   const sk = req.rsk_listener as tcp_sock;
   if (sk.sk_state !== TCP_LISTEN) {
     inet_csk_reqsk_queue_drop(sk, req);

@@ -222,12 +222,13 @@ export class tcp_request_sock {
     return this.ir_rmt_port;
   }
 
-  constructor(net: net, ops: tcp_request_sock_ops, listener: tcp_sock | null, timer: (req: tcp_request_sock) => void) {
+  /** @param timer gets a timer whose owner is the request */
+  constructor(net: net, ops: tcp_request_sock_ops, listener: tcp_sock | null, timer: (timer: timer_list) => void) {
     this.sk_net = net;
     this.rsk_ops = ops;
     this.sk_family = ops.family;
     this.rsk_listener = listener;
-    this.rsk_timer = new timer_list(net.kernel, () => timer(this));
+    this.rsk_timer = new timer_list(net.kernel, timer, this);
   }
 }
 
@@ -268,10 +269,11 @@ export class tcp_timewait_sock {
   bind_next: bind_owner | null = null;
   bind_prev: bind_owner | null = null;
 
-  constructor(net: net, family: number, timer: (tw: tcp_timewait_sock) => void) {
+  /** @param timer gets a timer whose owner is the sock */
+  constructor(net: net, family: number, timer: (timer: timer_list) => void) {
     this.sk_net = net;
     this.sk_family = family;
-    this.tw_timer = new timer_list(net.kernel, () => timer(this));
+    this.tw_timer = new timer_list(net.kernel, timer, this);
   }
 }
 

@@ -102,6 +102,15 @@ describe('the timer wheel', () => {
     expect(b.log).toEqual([`timer@${31 * MS}`]);
   });
 
+  it('a timer moved to a finer list that is due with its own, fires with it', () => {
+    const b = bench();
+    const timer = new timer_list(b.kernel, () => b.work('timer', 0));
+    timer.mod(64);
+    b.at(70 * MS, () => timer.mod(71));
+    b.world.sim.settle();
+    expect(b.log).toEqual([`timer@${72 * MS}`]);
+  });
+
   it('timers moved again and again, fire when one armed at the last move does', () => {
     const move = fc.tuple(fc.integer({ min: 0, max: 700 }), fc.integer({ min: 1, max: 6000 }));
     fc.assert(
