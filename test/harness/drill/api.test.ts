@@ -237,6 +237,20 @@ describe('calls', () => {
       host.close(fd);
     }));
 
+  test('a receive of nothing waits for something, a read of nothing does not', () =>
+    drill(host => {
+      const { fd, seq } = accepted(host);
+      expect(host.recv(fd, 0, 0x40).result).toBe(EAGAIN);
+      expect(host.read(fd, 0).result).toBe(0);
+      expect(host.readv(fd, [0, 0]).result).toBe(0);
+      const waiting = host.recv(fd, 0);
+      expect(waiting.done).toBe(false);
+      const payload = Uint8Array.of(1, 2);
+      host.inject(tcpPacket({ sourcePort: 5000, destinationPort: 8080, seq: 1, ack: seq, flags: A | P, payload }));
+      expect(waiting.result).toBe(0);
+      expect(good(host.read(fd, 10)).data).toEqual(payload);
+    }));
+
   test('readv and recvmsg fill their buffers in turn', () =>
     drill(host => {
       const { fd, seq } = accepted(host);
