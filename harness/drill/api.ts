@@ -10,7 +10,7 @@
  * A call that can finish now has finished when the method returns; one that blocks is a pending operation, a thread of
  * the host's process, and finishes while the clock moves.
  */
-import { EFAULT, EINVAL, ENOTSOCK, errno_name } from '../../kernel/errno.ts';
+import { EFAULT, EINVAL, errno_name } from '../../kernel/errno.ts';
 import { epoll_event } from '../../kernel/fs/eventpoll.ts';
 import { pollfd } from '../../kernel/fs/select.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
@@ -792,12 +792,11 @@ export class DrillHost {
       if (buffer < 0) return [buffer];
       const from = new sockaddr_in();
       from.sin_port = -1;
-      const n = yield* sys.recvfrom(fd, buffer, size, flags, from);
+      const n = yield* file ? sys.read(fd, buffer, size) : sys.recvfrom(fd, buffer, size, flags, from);
       // With MSG_TRUNC the result may be more than there is room for.
       const data = sys.kernel.ram.u8.slice(buffer, buffer + Math.min(Math.max(n, 0), size));
       if (buffer > 0) sys.munmap(buffer);
-      const result = file && n === -ENOTSOCK ? -EINVAL : n;
-      return [result, { data, from: from.sin_port < 0 ? undefined : addressOf(from) }];
+      return [n, { data, from: from.sin_port < 0 ? undefined : addressOf(from) }];
     });
   }
 
@@ -824,7 +823,13 @@ export class DrillHost {
         hdr.name = from;
         hdr.control = new cmsg();
       }
-      const n = yield* sys.recvmsg(fd, hdr, flags);
+      const parts: iovec[] = [];
+      let end = hdr.base;
+      for (const length of lengths) {
+        parts.push(new iovec(end, Math.min(length, hdr.base + size - end)));
+        end = Math.min(end + length, hdr.base + size);
+      }
+      const n = yield* whole ? sys.recvmsg(fd, hdr, flags) : sys.readv(fd, parts);
       const all = sys.kernel.ram.u8.slice(hdr.base, hdr.base + Math.min(Math.max(n, 0), size));
       sys.munmap(hdr.base);
       const data: Uint8Array[] = [];
@@ -835,7 +840,7 @@ export class DrillHost {
       }
       const control = hdr.control === null ? [] : encodeControl(hdr.control);
       const peer = from.sin_port < 0 ? undefined : addressOf(from);
-      return [!whole && n === -ENOTSOCK ? -EINVAL : n, { data, from: peer, flags: hdr.flags, control }];
+      return [n, { data, from: peer, flags: hdr.flags, control }];
     });
   }
 
@@ -860,9 +865,9 @@ export class DrillHost {
       const buffer = copy === null ? 0 : sys.mmap(Math.max(size, 1));
       if (buffer < 0) return [buffer];
       if (copy !== null) sys.kernel.ram.u8.set(copy, buffer);
-      const n = yield* sys.sendto(fd, buffer, size, flags, address);
+      const n = yield* file ? sys.write(fd, buffer, size) : sys.sendto(fd, buffer, size, flags, address);
       if (buffer > 0) sys.munmap(buffer);
-      return [file && n === -ENOTSOCK ? -EINVAL : n];
+      return [n];
     });
   }
 }

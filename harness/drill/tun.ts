@@ -39,6 +39,8 @@ export function tunReceive(kernel: Kernel, dev: net_device, packet: Uint8Array, 
   u8[at + 13] = 0;
   u8.set(packet, at + ETH_HLEN);
   if (packet.length > LINEAR) {
+    // Nothing can be added behind pages.
+    skb.end = skb.tail;
     skb.truesize = SIZEOF_SK_BUFF + PAGE_SIZE * (1 + Math.ceil((packet.length - LINEAR) / PAGE_SIZE));
   }
   if (gsoSize !== 0 && tcpPayload(packet) > gsoSize) {

@@ -158,7 +158,8 @@ export function tcp_recvmsg(sk_: sock, msg: msghdr, length: number): number {
   let seq = sk.copied_seq;
   kernel.clock.now += kernel.cost.tcp_recvmsg;
 
-  while (copied < length) {
+  // A call for no bytes looks once, and waits like any other.
+  for (let first = true; first || copied < length; first = false) {
     // Urgent data ends what is read at once.
     if (sk.slow.urg_data !== 0 && sk.slow.urg_seq === seq && copied !== 0) break;
     let skb = queue.first;

@@ -212,6 +212,12 @@ describe('calls', () => {
       const memory = good(host.getsockopt(fd, 1, 55, 36));
       expect(memory.length).toBe(36);
       expect(asInt(memory)).toBe(truesize);
+      // There is no room behind for the next one, unless it is all in one page.
+      if (length > 3672) {
+        const next = { sourcePort: 5000, destinationPort: 8080, seq: 1 + length, ack: seq, flags: A | P };
+        host.inject(tcpPacket({ ...next, payload: new Uint8Array(10) }));
+        expect(host.counters()).toMatchObject({ TcpExtTCPRcvCoalesce: 0 });
+      }
       host.close(fd);
     }),
   );
@@ -235,6 +241,20 @@ describe('calls', () => {
       expect(parseTcpInfo(good(host.getsockopt(fd, 6, 11))).tcpi_rcv_mss).toBe(1400);
       expect(() => host.inject(segment(5301, 100), -1)).toThrow(RangeError);
       host.close(fd);
+    }));
+
+  test('a receive of nothing waits for something, a read of nothing does not', () =>
+    drill(host => {
+      const { fd, seq } = accepted(host);
+      expect(host.recv(fd, 0, 0x40).result).toBe(EAGAIN);
+      expect(host.read(fd, 0).result).toBe(0);
+      expect(host.readv(fd, [0, 0]).result).toBe(0);
+      const waiting = host.recv(fd, 0);
+      expect(waiting.done).toBe(false);
+      const payload = Uint8Array.of(1, 2);
+      host.inject(tcpPacket({ sourcePort: 5000, destinationPort: 8080, seq: 1, ack: seq, flags: A | P, payload }));
+      expect(waiting.result).toBe(0);
+      expect(good(host.read(fd, 10)).data).toEqual(payload);
     }));
 
   test('readv and recvmsg fill their buffers in turn', () =>
