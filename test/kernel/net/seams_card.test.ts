@@ -195,7 +195,7 @@ describe('TCP both ways over four queues', () => {
     const chance = new Random(seed, 'pulled');
     const p = pair({ cpus: 4, seed, costs: seed % 2 === 0 });
     for (const host of [p.left, p.right]) host.kernel.init_net.ipv4.tcp_retries2 = 5;
-    const outcomes = start(p, 600_000);
+    const outcomes = start(p, 1_500_000);
     p.run(1 * MS + chance.below(10 * MS));
     p.left.cards[0]?.slot.surpriseRemove();
     p.run(chance.below(50 * MS));
