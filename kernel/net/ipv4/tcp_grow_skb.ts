@@ -6,7 +6,7 @@ import { tcp_wmem_free_skb } from './tcp_mem.ts';
 import { tcp_skb_extend, type tcp_sock } from './tcp_sock.ts';
 
 /** More than this is not copied for it. */
-const TCP_GROW_MAX = 16384;
+const TCP_GROW_MAX = 32768;
 
 /**
  * tcp_grow_skb: takes up to `amount` bytes from the packet behind, so that what goes at once goes as one. Linux moves page
