@@ -265,8 +265,8 @@ class Runner:
             return sock.sendto(bytes(int(args[2])), flags, (PEER, int(args[1])))
         elif name == "read":
             length, flags = int(args[1]), sum(MSG[flag] for flag in args[2:])
-            if flags & MSG["TRUNC"]:
-                # The buffer is not touched.
+            if length == 0 or flags & MSG["TRUNC"]:
+                # The buffer is not touched. (And sock.recv(0) makes no system call.)
                 return ctypes_recv(sock.fileno(), length, flags)
             data = sock.recv(length, flags)
             return f"{len(data)} {data[0]}" if data else 0
