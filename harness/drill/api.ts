@@ -178,7 +178,7 @@ const DEFAULT_RAM = 64 * 1024 * 1024;
 const BESIDE_RAM = 16 * 1024 * 1024;
 const HOST_MAC = Uint8Array.of(2, 0, 0, 0, 0, 1);
 /** So many events may one call of the door set off: what is busier than that is said, and goes on with the next call. */
-const EVENTS_MAX = 1_000_000;
+const EVENTS_MAX = 200_000;
 /** What an IPv4 header can say that it is. */
 const PACKET_MAX = 0xffff;
 /** Buffers of one message that the door looks at; the kernel refuses what is above UIO_MAXIOV. */
@@ -350,7 +350,7 @@ export class DrillHost {
 
   /**
    * Serves everything due up to and including `time` (ns), and stands there. A time that has passed: nothing happens.
-   * @throws RangeError beyond 9e15 ns, where a host's clock ends; Error when a million events have not brought it there: the
+   * @throws RangeError beyond 9e15 ns, where a host's clock ends; Error when 200000 events have not brought it there: the
    * clock then stands where they did, and the next call goes on
    */
   runUntil(time: number): void {
