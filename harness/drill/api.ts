@@ -524,7 +524,7 @@ export class DrillHost {
 
   /**
    * `data`: the buffers (msg_iov), each in memory of its own. `control`: messages in Linux's layout (IP_TTL, IP_TOS,
-   * IP_PKTINFO, IP_RETOPTS, SO_MARK, SO_PRIORITY, UDP_SEGMENT).
+   * IP_PKTINFO, IP_RETOPTS, SO_MARK, SO_PRIORITY, UDP_SEGMENT, SO_TIMESTAMPING).
    */
   sendmsg(
     fd: number,

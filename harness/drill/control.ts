@@ -1,5 +1,6 @@
 /** Control messages as a C program has them behind struct cmsghdr, on 64-bit little-endian Linux: both ways. */
 import { EINVAL, EOPNOTSUPP } from '../../kernel/errno.ts';
+import { SOF_TIMESTAMPING_TX_RECORD_MASK } from '../../kernel/net/core/skb_tstamp.ts';
 import {
   SO_MARK,
   SO_PRIORITY,
@@ -39,6 +40,7 @@ import {
   CMSG_TIMESTAMPING,
   CMSG_TOS,
   CMSG_TTL,
+  CMSG_TX_TIMESTAMPING,
   CMSG_UDP_GRO,
   CMSG_UDP_SEGMENT,
   cmsg,
@@ -170,8 +172,10 @@ function decodeSocket(control: cmsg, type: number, data: Uint8Array, view: DataV
       control.present |= CMSG_PRIORITY;
       return 0;
     case SO_TIMESTAMPING:
-      // Stamps of one message: the kernel knows those of a socket only.
-      return data.length === 4 ? -EOPNOTSUPP : -EINVAL;
+      if (data.length !== 4 || (view.getInt32(0, true) & ~SOF_TIMESTAMPING_TX_RECORD_MASK) !== 0) return -EINVAL;
+      control.tsflags = view.getInt32(0, true);
+      control.present |= CMSG_TX_TIMESTAMPING;
+      return 0;
     case SCM_RIGHTS:
     case SCM_CREDENTIALS:
       // These mean something to local sockets.
@@ -213,9 +217,9 @@ function decodeIp(control: cmsg, type: number, data: Uint8Array, view: DataView)
 }
 
 /**
- * What a program sends with a message: SO_MARK, SO_PRIORITY; for sockets other than streams IP_TTL, IP_TOS, IP_PKTINFO,
+ * What a program sends with a message: SO_MARK, SO_PRIORITY; for streams SO_TIMESTAMPING; for sockets other than streams IP_TTL, IP_TOS, IP_PKTINFO,
  * IP_RETOPTS and UDP_SEGMENT, too. A level that the protocol does not look at is passed over, as by Linux.
- * @returns -EINVAL for a type that there is not, or the wrong length; -EOPNOTSUPP for stamps of one message
+ * @returns -EINVAL for a type that there is not, or the wrong length; -EOPNOTSUPP for stamps of a datagram
  */
 export function decodeControl(messages: readonly ControlMessage[], stream: boolean, udp: boolean): cmsg | number {
   const control = new cmsg();
@@ -231,5 +235,6 @@ export function decodeControl(messages: readonly ControlMessage[], stream: boole
     }
     if (error !== 0) return error;
   }
-  return control;
+  // Only streams stamp what they send.
+  return (control.present & CMSG_TX_TIMESTAMPING) !== 0 && !stream ? -EOPNOTSUPP : control;
 }

@@ -192,6 +192,30 @@ describe('sent', () => {
     }),
   );
 
+  test('SO_TIMESTAMPING: stamps of this message of a stream, not of the next', () =>
+    drill(host => {
+      const listener = host.socket(AF_INET, SOCK_STREAM, 0).result;
+      good(host.bind(listener, { address: '127.0.0.1', port: 80 }));
+      good(host.listen(listener, 1));
+      const fd = host.socket(AF_INET, SOCK_STREAM, 0).result;
+      good(host.connect(fd, { address: '127.0.0.1', port: 80 }));
+      // SOFTWARE, OPT_TSONLY: reported when there are any.
+      good(host.setsockopt(fd, 1, 37, int(0x810)));
+      const stamps = (control: readonly ControlMessage[]): number => {
+        good(host.sendmsg(fd, [Uint8Array.of(1)], 0, null, control));
+        host.advance(1e9);
+        let count = 0;
+        while (host.recvmsg(fd, [10], 0x2040).result >= 0) count++;
+        return count;
+      };
+      // TX_ACK.
+      expect(stamps(one(1, 37, '00020000'))).toBe(1);
+      expect(stamps([])).toBe(0);
+      expect(host.sendmsg(fd, [Uint8Array.of(1)], 0, null, one(1, 37, '10000000')).errno).toBe('EINVAL');
+      const datagrams = host.socket(AF_INET, SOCK_DGRAM, 0).result;
+      expect(send(host, datagrams, one(1, 37, '00020000'))).toBe('EOPNOTSUPP');
+    }));
+
   test('a stream looks at SOL_SOCKET only', () =>
     drill(host => {
       const fd = host.socket(AF_INET, SOCK_STREAM, 0).result;
