@@ -1,5 +1,5 @@
 /** What comes in by the drill's door, looked at before anything is done with it: wrong use is said, never taken. */
-import type { DrillOptions, SocketAddress } from './api.ts';
+import type { DrillOptions, SocketAddress } from './types.ts';
 
 /** Smallest and largest memory of a host, bytes. */
 export const RAM_MIN = 256 * 1024;
