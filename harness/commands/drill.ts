@@ -1,9 +1,9 @@
 /** `ringside drill serve`: the door for judges as JSON lines (docs/drill.md). */
-import { createInterface } from 'node:readline';
+import { once } from 'node:events';
 import type { Command } from 'commander';
 import type { RegisterCommand } from '../cli/main.ts';
 import { countBetween } from '../cli/options.ts';
-import { DrillSession } from '../drill/serve.ts';
+import { boundedLines, DrillSession } from '../drill/serve.ts';
 
 const HELP = `
 One request a line, one answer a line:
@@ -26,8 +26,18 @@ export const registerDrill: RegisterCommand = (program: Command) => {
     .addHelpText('after', HELP)
     .action(async (options: { readonly seed: number; readonly mtu: number }) => {
       const session = new DrillSession({ seed: options.seed, mtu: options.mtu });
-      for await (const line of createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY })) {
-        if (line.trim() !== '') process.stdout.write(`${session.line(line)}\n`);
+      const { stdin, stdout } = process;
+      // Who asked may have gone without waiting for the answers.
+      let gone = false;
+      stdout.on('error', () => {
+        gone = true;
+        stdin.destroy();
+      });
+      for await (const line of boundedLines(stdin.setEncoding('utf8'))) {
+        if (gone) break;
+        if (line.trim() !== '' && !stdout.write(`${session.line(line)}\n`)) {
+          await Promise.race([once(stdout, 'drain'), once(stdout, 'close')]).catch(() => undefined);
+        }
       }
       if (session.close() > 0) process.exitCode = 1;
     });

@@ -13,7 +13,6 @@
 import { EFAULT, EINVAL, errno_name } from '../../kernel/errno.ts';
 import { epoll_event } from '../../kernel/fs/eventpoll.ts';
 import { pollfd } from '../../kernel/fs/select.ts';
-import type { Kernel } from '../../kernel/kernel.ts';
 import { in_aton, inet_ntoa } from '../../kernel/lib/inet.ts';
 import { KMALLOC_MAX_SIZE } from '../../kernel/mm/slab.ts';
 import { dev_set_mtu, netif_carrier_ok } from '../../kernel/net/core/dev.ts';
@@ -32,204 +31,95 @@ import { skb_orphan } from '../../kernel/net/core/skbuff.ts';
 import { SO_TYPE, SOL_SOCKET } from '../../kernel/net/core/sock.ts';
 import { ip_route_add } from '../../kernel/net/ipv4/fib.ts';
 import { type tcp_info, tcp_info_parse } from '../../kernel/net/ipv4/tcp_sockopt.ts';
-import { AF_INET, cmsg, iovec, type sockaddr, sockaddr_in, sockopt, user_msghdr } from '../../kernel/net/msg.ts';
+import {
+  AF_INET,
+  cmsg,
+  iovec,
+  SOCK_DGRAM,
+  SOCK_STREAM,
+  type sockaddr,
+  sockaddr_in,
+  sockopt,
+  user_msghdr,
+} from '../../kernel/net/msg.ts';
 import type { Program, task_struct } from '../../kernel/sched/task.ts';
 import type { Syscalls } from '../../kernel/syscalls.ts';
 import type { Host, Plugged } from '../machine/host.ts';
 import { World } from '../machine/world.ts';
-import { ethtool } from '../shell/ethtool.ts';
-import { type CommandResult, ip } from '../shell/ip.ts';
-import { iptables } from '../shell/iptables.ts';
-import { sysctl } from '../shell/sysctl.ts';
-import { TcError, tc } from '../shell/tc.ts';
+import { runCommand } from '../shell/run.ts';
 import { PcapngWriter } from '../wire/pcap/write.ts';
-import { type ControlMessage, encodeControl } from './control.ts';
-import { decodeOption, encodeOption, optionName } from './options.ts';
+import {
+  between,
+  bytesOf,
+  checkAddress,
+  checkOptions,
+  int32,
+  integer,
+  listOf,
+  milliseconds,
+  moment,
+  objectOf,
+  shown,
+  size as sizeOf,
+  textOf,
+} from './check.ts';
+import { type ControlMessage, decodeControl, encodeControl } from './control.ts';
+import { Pending } from './operation.ts';
+import { askOption, decodeOption, encodeOption, keepsTheRest, optionName } from './options.ts';
 import { tcpPayload, tunReceive } from './tun.ts';
+import type {
+  DrillFinding,
+  DrillOptions,
+  EpollEvent,
+  Operation,
+  PollEntry,
+  Received,
+  ReceivedMessage,
+  Route,
+  SocketAddress,
+} from './types.ts';
 import { DrillWire, type SentPacket } from './wire.ts';
 
 export type { ControlMessage } from './control.ts';
+export type * from './types.ts';
 export type { SentPacket } from './wire.ts';
-
-export interface DrillOptions {
-  /** The host's address, default 192.168.0.1, and its network's length, default 16. */
-  readonly localAddress?: string;
-  readonly prefixLength?: number;
-  /** Default 192.168.0.2; every address but the host's own is beyond it or on the link. */
-  readonly gateway?: string;
-  /** 68 to 1500, the default: the card's driver takes no longer frames. */
-  readonly mtu?: number;
-  /** Decides over initial sequence numbers, ports and whatever else is drawn. Default 1. */
-  readonly seed?: number;
-  /** Segments longer than the MSS down to the device, cut by software there (GSO) or by the card (TSO). Default true. */
-  readonly gso?: boolean;
-  readonly tso?: boolean;
-  /** Segments merged on their way up. Default true. */
-  readonly gro?: boolean;
-  /**
-   * Packets longer than the MTU that are injected: true, the default, they come up whole, past the card, as from the TUN
-   * device of packetdrill; false: through the card, as a train of full-sized segments or as fragments.
-   */
-  readonly whole?: boolean;
-  /**
-   * A packet is off its socket's books when the driver gets it, as with the TUN device of packetdrill. False: when the
-   * card has sent it, so that TCP's small queues wait for that. Default true.
-   */
-  readonly orphan?: boolean;
-  /** Checksums made and checked by the card. Default true. */
-  readonly checksums?: boolean;
-  /** Settings made before the interface comes up, by Linux's names. */
-  readonly sysctls?: Readonly<Record<string, string | number>>;
-  /** Keep the frames of the wire for `pcap`. Default false. */
-  readonly capture?: boolean;
-  /** The host's memory in bytes, default 64 MiB. */
-  readonly ram?: number;
-}
-
-/** An IPv4 address and port. */
-export interface SocketAddress {
-  readonly address: string;
-  readonly port: number;
-  /** sa_family where it is to be another than AF_INET. */
-  readonly family?: number;
-}
-
-/** A system call that was begun. */
-export interface Operation<T = undefined> {
-  /** Its name, for messages. */
-  readonly call: string;
-  readonly startedAt: number;
-  readonly done: boolean;
-  /** ≥ 0, or a negative errno. @throws Error while it is pending */
-  readonly result: number;
-  /** What it gave beside: data, an address. undefined after a failure. @throws Error while it is pending */
-  readonly value: T | undefined;
-  /** When it returned, ns. @throws Error while it is pending */
-  readonly finishedAt: number;
-  /** 'EAGAIN' and so on, '' for success. @throws Error while it is pending */
-  readonly errno: string;
-}
-
-export interface Received {
-  readonly data: Uint8Array;
-  /** Whom it came from, where the protocol says. */
-  readonly from: SocketAddress | undefined;
-}
-
-export interface ReceivedMessage {
-  /** One for each buffer, filled in their order. */
-  readonly data: readonly Uint8Array[];
-  readonly from: SocketAddress | undefined;
-  /** msg_flags */
-  readonly flags: number;
-  readonly control: readonly ControlMessage[];
-}
-
-export interface PollEntry {
-  readonly fd: number;
-  readonly events: number;
-}
-
-export interface EpollEvent {
-  readonly events: number;
-  readonly data: number;
-}
-
-export interface Route {
-  /** `198.51.100.0/24`, or `default`. */
-  readonly destination: string;
-  readonly gateway?: string;
-  readonly source?: string;
-  readonly metric?: number;
-  readonly mtu?: number;
-}
-
-/** What was left behind, or went wrong by our own fault. */
-export interface DrillFinding {
-  readonly detector: string;
-  readonly message: string;
-  /** ns */
-  readonly time: number;
-}
 
 /** Memory that one call can name at most, in or out: more is cut, as a short read or write. */
 export const CALL_MAX = KMALLOC_MAX_SIZE;
 const DEFAULT_RAM = 64 * 1024 * 1024;
 const BESIDE_RAM = 16 * 1024 * 1024;
 const HOST_MAC = Uint8Array.of(2, 0, 0, 0, 0, 1);
+/** So many events may one call of the door set off: what is busier than that is said, and goes on with the next call. */
+const EVENTS_MAX = 200_000;
+/** What an IPv4 header can say that it is. */
+const PACKET_MAX = 0xffff;
+/** Buffers of one message that the door looks at; the kernel refuses what is above UIO_MAXIOV. */
+const LIST_MAX = 65536;
+const UIO_MAXIOV = 1024;
 /** So many descriptors may the host's process open. */
 const DESCRIPTORS = 65536;
 const RLIMIT_NOFILE = 7;
 /** A segment leaves the card at the nanosecond at which it was sent. */
 const NO_TIME = { resetNs: 0, eepromNs: 0, mdioNs: 0, negotiateNs: 0, dmaSetupNs: 0, dmaNsPerByte: 0 };
 
-class Pending<T> implements Operation<T> {
-  readonly call: string;
-  readonly startedAt: number;
-  done = false;
-  private returned = 0;
-  private given: T | undefined;
-  private at = 0;
-
-  constructor(call: string, startedAt: number) {
-    this.call = call;
-    this.startedAt = startedAt;
-  }
-
-  finish(result: number, value: T | undefined, at: number): void {
-    this.returned = result;
-    this.given = value;
-    this.at = at;
-    this.done = true;
-  }
-
-  private need(): void {
-    if (!this.done) throw new Error(`${this.call} is pending since ${this.startedAt} ns`);
-  }
-
-  get result(): number {
-    this.need();
-    return this.returned;
-  }
-
-  get value(): T | undefined {
-    this.need();
-    return this.given;
-  }
-
-  get finishedAt(): number {
-    this.need();
-    return this.at;
-  }
-
-  get errno(): string {
-    return this.result < 0 ? errno_name(this.result) : '';
-  }
-}
-
 /** What a call does in its thread: its result, and its value in case of success. */
 type Body<T> = (sys: Syscalls) => Generator<undefined, [result: number, value?: T], undefined>;
 
-function integer(what: string, value: number): number {
-  if (!Number.isInteger(value)) throw new TypeError(`${what}: an integer expected, not ${String(value)}`);
+function quad(what: string, address: string): number {
+  const value = in_aton(textOf(what, address));
+  if (Number.isNaN(value)) throw new TypeError(`${what}: ${shown(address)} is not an IPv4 address`);
   return value;
 }
 
-function bytesOf(what: string, value: Uint8Array | null): Uint8Array | null {
-  if (value !== null && !(value instanceof Uint8Array)) throw new TypeError(`${what}: a Uint8Array or null expected`);
-  return value;
-}
-
-function quad(what: string, text: string): number {
-  const value = in_aton(text);
-  if (Number.isNaN(value)) throw new TypeError(`${what}: "${text}" is not an IPv4 address`);
-  return value;
-}
-
-function sockaddrOf({ address, port, family = AF_INET }: SocketAddress): sockaddr {
-  const name = new sockaddr_in(quad('address', address), integer('port', port) & 0xffff);
+function sockaddrOf(given: SocketAddress): sockaddr {
+  const { address, port, family = AF_INET } = checkAddress(given);
+  const name = new sockaddr_in(quad('address', address), port & 0xffff);
   name.sa_family = family;
   return name;
+}
+
+function refuseNull(): never {
+  throw new TypeError('sendmsg: Uint8Arrays expected, not null');
 }
 
 function addressOf(name: sockaddr_in): SocketAddress {
@@ -260,14 +150,13 @@ export class DrillHost {
 
   /** @throws TypeError, RangeError, Error for options that cannot be */
   constructor(options: DrillOptions = {}) {
-    const { mtu = 1500, ram = DEFAULT_RAM, prefixLength = 16 } = options;
-    integer('mtu', mtu);
+    checkOptions(options);
+    const { mtu = 1500, ram = DEFAULT_RAM, prefixLength = 16, seed = 1 } = options;
     this.mtu = mtu;
     this.whole = options.whole ?? true;
     const address = quad('localAddress', options.localAddress ?? '192.168.0.1');
     const gateway = quad('gateway', options.gateway ?? '192.168.0.2');
-    const seed = integer('seed', options.seed ?? 1);
-    this.world = new World({ seed, memory: integer('ram', ram) + BESIDE_RAM });
+    this.world = new World({ seed, memory: ram + BESIDE_RAM });
     const card = { mac: HOST_MAC, rate: 'instant', timing: NO_TIME } as const;
     try {
       this.host = this.world.addHost({ name: 'drill', ram, postedNs: 0, nics: [card] });
@@ -278,6 +167,7 @@ export class DrillHost {
       this.device = kernel.init_net.dev_get_by_name('eth0') as net_device;
       const failed = this.host.exec(() => dev_set_mtu(this.device, mtu));
       if (failed < 0) throw new RangeError(`mtu ${mtu}: ${errno_name(failed)}`);
+      this.dropWatchdog();
       if (options.orphan !== false) this.orphanSent();
       this.host.up('eth0', address, prefixLength);
       this.offloads(options);
@@ -319,27 +209,41 @@ export class DrillHost {
     return this.world.sim.next();
   }
 
-  /** Lets `ns` pass. */
+  /** Lets `ns` pass. @throws as runUntil */
   advance(ns: number): void {
+    if (typeof ns !== 'number') throw new TypeError(`advance: ns expected, not ${shown(ns)}`);
     if (!(ns >= 0)) throw new RangeError(`advance by ${ns} ns: time does not run backwards`);
     this.runUntil(this.now + ns);
   }
 
-  /** Serves everything due up to and including `time` (ns), and stands there. A time that has passed: nothing happens. */
+  /**
+   * Serves everything due up to and including `time` (ns), and stands there. A time that has passed: nothing happens.
+   * @throws RangeError beyond 9e15 ns, where a host's clock ends; Error when 200000 events have not brought it there: the
+   * clock then stands where they did, and the next call goes on
+   */
   runUntil(time: number): void {
     this.open();
-    if (!Number.isFinite(time)) throw new RangeError(`run until ${time}: a finite time expected`);
-    this.world.sim.run(Math.ceil(time));
+    const until = Math.ceil(moment('run until', time));
+    const { sim } = this.world;
+    for (let left = EVENTS_MAX; sim.next() <= until; left--) {
+      this.busy(left);
+      sim.step();
+    }
+    sim.run(until);
   }
 
-  /** Runs until the operation is done, or to `limit` (ns). Returns whether it is done. */
+  /** Runs until the operation is done, or to `limit` (ns). Returns whether it is done. @throws as runUntil */
   runUntilDone(operation: Operation<unknown>, limit: number): boolean {
     this.open();
-    if (!Number.isFinite(limit)) throw new RangeError(`a finite limit expected, not ${limit}`);
+    objectOf('operation', operation);
+    const until = moment('limit', limit);
     const { sim } = this.world;
-    while (!operation.done && sim.next() <= limit) sim.step();
+    for (let left = EVENTS_MAX; !operation.done && sim.next() <= until; left--) {
+      this.busy(left);
+      sim.step();
+    }
     // The rest of the instant; the whole of the time when it did not finish.
-    sim.run(operation.done ? sim.time : Math.max(limit, sim.time));
+    this.runUntil(operation.done ? sim.time : Math.max(until, sim.time));
     return operation.done;
   }
 
@@ -353,7 +257,8 @@ export class DrillHost {
   inject(packet: Uint8Array, mss = 0): void {
     this.open();
     if (!(packet instanceof Uint8Array)) throw new TypeError('packet: a Uint8Array expected');
-    if (!(integer('mss', mss) >= 0 && mss <= 0xffff)) throw new RangeError(`mss ${mss}`);
+    between('mss', mss, 0, 0xffff);
+    if (packet.length > PACKET_MAX) throw new RangeError(`packet: ${packet.length} bytes, ${PACKET_MAX} at most`);
     const whole = this.whole && (packet[0] as number) >> 4 === 4;
     if (whole && (packet.length > this.mtu || (mss > 0 && tcpPayload(packet) > mss))) {
       const { kernel } = this.host;
@@ -370,14 +275,17 @@ export class DrillHost {
 
   /**
    * netdev_receive: the next packet that the host sends, at `limit` (ns) at the latest; undefined: none until then. The
-   * clock stands where the packet left, or at `limit`.
+   * clock stands where the packet left, or at `limit`. @throws as runUntil
    */
   receive(limit: number): SentPacket | undefined {
     this.open();
-    if (!Number.isFinite(limit)) throw new RangeError(`a finite limit expected, not ${limit}`);
+    const until = moment('limit', limit);
     const { sim } = this.world;
-    while (this.wire.waiting === 0 && sim.next() <= limit) sim.step();
-    if (this.wire.waiting === 0) sim.run(Math.max(limit, sim.time));
+    for (let left = EVENTS_MAX; this.wire.waiting === 0 && sim.next() <= until; left--) {
+      this.busy(left);
+      sim.step();
+    }
+    if (this.wire.waiting === 0) sim.run(Math.max(until, sim.time));
     return this.wire.shift();
   }
 
@@ -385,12 +293,16 @@ export class DrillHost {
 
   /** `type` may carry SOCK_NONBLOCK. */
   socket(family: number, type: number, protocol: number): Operation {
+    int32('family', family);
+    int32('type', type);
+    int32('protocol', protocol);
     return this.call('socket', function* (sys) {
       return [yield* sys.socket(family, type, protocol)];
     });
   }
 
   bind(fd: number, address: SocketAddress): Operation {
+    int32('fd', fd);
     const name = sockaddrOf(address);
     return this.call('bind', function* (sys) {
       return [yield* sys.bind(fd, name)];
@@ -398,13 +310,17 @@ export class DrillHost {
   }
 
   listen(fd: number, backlog: number): Operation {
+    int32('fd', fd);
+    const length = int32('backlog', backlog);
     return this.call('listen', function* (sys) {
-      return [yield* sys.listen(fd, backlog)];
+      return [yield* sys.listen(fd, length)];
     });
   }
 
   /** The result is the new descriptor, the value the peer. */
   accept(fd: number, flags = 0): Operation<SocketAddress> {
+    int32('fd', fd);
+    int32('flags', flags);
     return this.call('accept', function* (sys) {
       const name = new sockaddr_in();
       return [yield* sys.accept4(fd, name, flags), addressOf(name)];
@@ -412,6 +328,7 @@ export class DrillHost {
   }
 
   connect(fd: number, address: SocketAddress): Operation {
+    int32('fd', fd);
     const name = sockaddrOf(address);
     return this.call('connect', function* (sys) {
       return [yield* sys.connect(fd, name)];
@@ -419,6 +336,7 @@ export class DrillHost {
   }
 
   getsockname(fd: number): Operation<SocketAddress> {
+    int32('fd', fd);
     return this.call('getsockname', function* (sys) {
       const name = new sockaddr_in();
       return [yield* sys.getsockname(fd, name), addressOf(name)];
@@ -426,6 +344,7 @@ export class DrillHost {
   }
 
   getpeername(fd: number): Operation<SocketAddress> {
+    int32('fd', fd);
     return this.call('getpeername', function* (sys) {
       const name = new sockaddr_in();
       return [yield* sys.getpeername(fd, name), addressOf(name)];
@@ -459,6 +378,7 @@ export class DrillHost {
   }
 
   writev(fd: number, data: readonly Uint8Array[]): Operation {
+    for (const each of listOf('writev', data)) bytesOf('writev', each) ?? refuseNull();
     return this.sending('writev', fd, concat(data), undefined, 0, null, true);
   }
 
@@ -470,15 +390,40 @@ export class DrillHost {
     return this.sending('sendto', fd, data, length, flags, to, false);
   }
 
-  /** `data`: the buffers (msg_iov), each in memory of its own. The kernel knows no control messages for sending yet. */
-  sendmsg(fd: number, data: readonly Uint8Array[], flags = 0, to: SocketAddress | null = null): Operation {
-    const copies = data.map(each => (bytesOf('sendmsg', each) as Uint8Array).slice());
+  /**
+   * `data`: the buffers (msg_iov), each in memory of its own. `control`: messages in Linux's layout (IP_TTL, IP_TOS,
+   * IP_PKTINFO, IP_RETOPTS, SO_MARK, SO_PRIORITY, UDP_SEGMENT, SO_TIMESTAMPING).
+   */
+  sendmsg(
+    fd: number,
+    data: readonly Uint8Array[],
+    flags = 0,
+    to: SocketAddress | null = null,
+    control: readonly ControlMessage[] = [],
+  ): Operation {
+    int32('fd', fd);
+    int32('flags', flags);
+    if (listOf('data', data).length > LIST_MAX) throw new RangeError(`sendmsg: ${data.length} buffers`);
+    const copies = data.map(each => bytesOf('sendmsg', each)?.slice() ?? refuseNull());
     const size = copies.reduce((sum, { length }) => sum + length, 0);
     if (size > CALL_MAX) throw new RangeError(`sendmsg: more than ${CALL_MAX} bytes in one call`);
     const address = to === null ? null : sockaddrOf(to);
+    const messages = listOf('control', control).map(({ level, type, data: bytes }) => ({
+      level: int32('level', level),
+      type: int32('type', type),
+      data: bytesOf('control data', bytes)?.slice() ?? refuseNull(),
+    }));
     return this.call('sendmsg', function* (sys) {
       const hdr = new user_msghdr();
       hdr.name = address;
+      if (messages.length > 0) {
+        const opt = new sockopt();
+        const good = yield* sys.getsockopt(fd, SOL_SOCKET, SO_TYPE, opt);
+        if (good < 0) return [good];
+        const decoded = decodeControl(messages, opt.value === SOCK_STREAM, opt.value === SOCK_DGRAM);
+        if (typeof decoded === 'number') return [decoded];
+        hdr.control = decoded;
+      }
       const iov = copies.map(({ length }) => new iovec(sys.mmap(Math.max(length, 1)), length));
       hdr.iov = iov;
       const failed = iov.find(({ base }) => base < 0);
@@ -490,18 +435,22 @@ export class DrillHost {
   }
 
   shutdown(fd: number, how: number): Operation {
+    int32('fd', fd);
+    int32('how', how);
     return this.call('shutdown', function* (sys) {
       return [yield* sys.shutdown(fd, how)];
     });
   }
 
   close(fd: number): Operation {
+    int32('fd', fd);
     return this.call('close', function* (sys) {
       return [yield* sys.close(fd)];
     });
   }
 
   dup(fd: number): Operation {
+    int32('fd', fd);
     return this.call('dup', function* (sys) {
       return [yield* sys.dup(fd)];
     });
@@ -509,6 +458,9 @@ export class DrillHost {
 
   /** F_GETFL 3 and F_SETFL 4. */
   fcntl(fd: number, command: number, arg = 0): Operation {
+    int32('fd', fd);
+    int32('command', command);
+    int32('arg', arg);
     return this.call('fcntl', function* (sys) {
       return [yield* sys.fcntl(fd, command, arg)];
     });
@@ -516,46 +468,75 @@ export class DrillHost {
 
   /** SIOCINQ, SIOCOUTQ, SIOCOUTQNSD, SIOCATMARK: the answer is the value; FIONBIO takes `value`. */
   ioctl(fd: number, request: number, value = 0): Operation<number> {
+    int32('fd', fd);
+    int32('request', request);
     const arg = new sockopt();
-    arg.value = integer('value', value);
+    arg.value = int32('value', value);
     return this.call('ioctl', function* (sys) {
       return [yield* sys.ioctl(fd, request, arg), arg.value];
     });
   }
 
-  /** The value is the option in Linux's layout, `length` bytes of it at most. */
-  getsockopt(fd: number, level: number, option: number, length = 512): Operation<Uint8Array> {
-    integer('length', length);
-    const name = optionName(level, option);
+  /**
+   * The value is the option in Linux's layout, `length` bytes of it at most. `given`: what the program's buffer holds before
+   * the call, for the options that ask by it (IP_MSFILTER, MCAST_MSFILTER).
+   */
+  getsockopt(
+    fd: number,
+    level: number,
+    option: number,
+    length = 512,
+    given: Uint8Array | null = null,
+  ): Operation<Uint8Array> {
+    const room = int32('length', length);
+    const name = optionName(int32('level', level), int32('option', option));
+    int32('fd', fd);
+    bytesOf('given', given);
     return this.call('getsockopt', function* (sys) {
       const opt = new sockopt();
       const good = yield* sys.getsockopt(fd, SOL_SOCKET, SO_TYPE, opt);
       if (good < 0) return [good];
-      if (length < 0) return [-EINVAL];
+      if (room < 0) return [-EINVAL];
+      const asked = askOption(level, name, room, given, opt);
+      if (asked < 0) return [asked];
       const result = yield* sys.getsockopt(fd, level, name, opt);
       if (result < 0) return [result];
-      const bytes = encodeOption(level, name, opt, length);
-      return typeof bytes === 'number' ? [bytes] : [0, bytes];
+      const bytes = encodeOption(level, name, opt, room, given);
+      return typeof bytes === 'number' ? [bytes] : [0, bytes.slice()];
     });
   }
 
-  /** `value` in Linux's layout: an int is four bytes, struct linger eight, struct timeval sixteen. null: a bad pointer. */
+  /**
+   * `value` in Linux's layout: an int is four bytes, struct linger eight, struct timeval sixteen. null: a bad pointer.
+   * SO_ATTACH_FILTER takes the instructions themselves, eight bytes each.
+   */
   setsockopt(fd: number, level: number, option: number, value: Uint8Array | null): Operation {
-    bytesOf('value', value);
-    const name = optionName(level, option);
+    const copy = bytesOf('value', value)?.slice() ?? null;
+    const name = optionName(int32('level', level), int32('option', option));
+    int32('fd', fd);
     return this.call('setsockopt', function* (sys) {
       const opt = new sockopt();
       const good = yield* sys.getsockopt(fd, SOL_SOCKET, SO_TYPE, opt);
       if (good < 0) return [good];
-      if (value === null) return [-EFAULT];
-      const decoded = decodeOption(level, name, value, opt);
-      return [decoded < 0 ? decoded : yield* sys.setsockopt(fd, level, name, opt)];
+      if (copy === null) return [-EFAULT];
+      const decoded = decodeOption(level, name, copy, opt);
+      if (decoded < 0) return [decoded];
+      if (keepsTheRest(level, copy)) {
+        const before = new sockopt();
+        const failed = yield* sys.getsockopt(fd, level, name, before);
+        if (failed < 0) return [failed];
+        opt.value |= before.value & (-1 << (8 * copy.length));
+      }
+      return [yield* sys.setsockopt(fd, level, name, opt)];
     });
   }
 
   /** The value is the entries' revents, in their order. `timeout` in ms, negative: for ever. */
   poll(entries: readonly PollEntry[], timeout: number): Operation<readonly number[]> {
-    const fds = entries.map(({ fd, events }) => new pollfd(fd, events));
+    const fds = listOf('entries', entries).map(
+      ({ fd, events }) => new pollfd(int32('fd', fd), int32('events', events)),
+    );
+    milliseconds('timeout', timeout);
     return this.call('poll', function* (sys) {
       return [yield* sys.poll(fds, fds.length, timeout), fds.map(({ revents }) => revents)];
     });
@@ -563,20 +544,24 @@ export class DrillHost {
 
   /** `size` says nothing, but has to be positive. */
   epoll_create(size = 1): Operation {
-    integer('size', size);
+    int32('size', size);
     return this.call('epoll_create', function* (sys) {
       return [size <= 0 ? -EINVAL : yield* sys.epoll_create1(0)];
     });
   }
 
   epoll_create1(flags: number): Operation {
+    int32('flags', flags);
     return this.call('epoll_create1', function* (sys) {
       return [yield* sys.epoll_create1(flags)];
     });
   }
 
   epoll_ctl(epfd: number, operation: number, fd: number, event: EpollEvent | null): Operation {
-    const given = event === null ? null : new epoll_event(event.events | 0, event.data);
+    int32('epfd', epfd);
+    int32('operation', operation);
+    int32('fd', fd);
+    const given = event === null ? null : new epoll_event(int32('events', event.events), integer('data', event.data));
     return this.call('epoll_ctl', function* (sys) {
       return [yield* sys.epoll_ctl(epfd, operation, fd, given)];
     });
@@ -584,7 +569,9 @@ export class DrillHost {
 
   /** The value is what was ready. `timeout` in ms, negative: for ever. */
   epoll_wait(epfd: number, maxevents: number, timeout: number): Operation<readonly EpollEvent[]> {
-    const room = Math.max(0, Math.min(integer('maxevents', maxevents), DESCRIPTORS));
+    int32('epfd', epfd);
+    milliseconds('timeout', timeout);
+    const room = Math.max(0, Math.min(int32('maxevents', maxevents), DESCRIPTORS));
     const events = Array.from({ length: room }, () => new epoll_event());
     return this.call('epoll_wait', function* (sys) {
       const n = yield* sys.epoll_wait(epfd, events, maxevents, timeout);
@@ -600,8 +587,12 @@ export class DrillHost {
    */
   sysctl(name: string, value?: string | number): string {
     this.open();
+    textOf('sysctl', name);
     const { kernel } = this.host;
     if (value !== undefined) {
+      if (typeof value !== 'string' && typeof value !== 'number') {
+        throw new TypeError(`sysctl ${name}: a string or a number expected, not ${shown(value)}`);
+      }
       const result = this.host.exec(() => kernel.sysctl.write(name, String(value)));
       if (result < 0) throw new Error(`sysctl ${name}=${value}: ${errno_name(result)}`);
       this.serve();
@@ -614,6 +605,7 @@ export class DrillHost {
   /** `ip route add`. @throws Error when it is refused */
   route(route: Route): void {
     this.open();
+    textOf('destination', objectOf('route', route).destination);
     const [network = '', length = '32'] =
       route.destination === 'default' ? ['0.0.0.0', '0'] : route.destination.split('/');
     const prefix = Number(length);
@@ -625,8 +617,8 @@ export class DrillHost {
       dev: this.device,
       ...(route.gateway === undefined ? {} : { gateway: quad('gateway', route.gateway) }),
       ...(route.source === undefined ? {} : { prefsrc: quad('source', route.source) }),
-      ...(route.metric === undefined ? {} : { metric: integer('metric', route.metric) }),
-      ...(route.mtu === undefined ? {} : { mtu: integer('mtu', route.mtu) }),
+      ...(route.metric === undefined ? {} : { metric: between('metric', route.metric, 0, 0x7fffffff) }),
+      ...(route.mtu === undefined ? {} : { mtu: between('mtu', route.mtu, 0, 0x7fffffff) }),
     };
     const result = this.host.exec(() => ip_route_add(this.host.kernel.init_net, config));
     if (result < 0) throw new Error(`route ${route.destination}: ${errno_name(result)}`);
@@ -634,39 +626,14 @@ export class DrillHost {
 
   /**
    * A command line of `ip` (route, rule, neigh, addr, link), `tc` (qdisc), `sysctl`, `ethtool` (-K) or `iptables`, with
-   * their own output and messages. The device is eth0. @throws Error for any other command
+   * their own output and messages; quotes are a shell's. The device is eth0. @throws Error for any other command, and for
+   * quotes without an end
    */
   command(line: string): { readonly status: number; readonly stdout: string; readonly stderr: string } {
     this.open();
-    const [program = '', ...words] = line.trim().split(/\s+/);
-    const { kernel } = this.host;
-    const result = this.shell(program, words, kernel);
+    const result = runCommand(this.host.kernel, textOf('command', line));
     this.serve();
     return result;
-  }
-
-  private shell(program: string, words: readonly string[], kernel: Kernel): CommandResult {
-    switch (program) {
-      case 'ip':
-        return ip(kernel, words);
-      case 'ethtool':
-        return ethtool(kernel, words);
-      case 'iptables':
-        return iptables(kernel, words);
-      case 'sysctl':
-        return sysctl(kernel, words);
-      case 'tc':
-        try {
-          const { output, error } = this.host.exec(() => tc(kernel.init_net.devices, words.join(' ')));
-          const failed = error === 0 ? '' : `RTNETLINK answers: ${errno_name(error)}\n`;
-          return { status: error === 0 ? 0 : 2, stdout: output, stderr: failed };
-        } catch (error) {
-          if (!(error instanceof TcError)) throw error;
-          return { status: 1, stdout: '', stderr: `${error.message}\n` };
-        }
-      default:
-        throw new Error(`command "${program}": ip, tc, sysctl, ethtool or iptables expected`);
-    }
   }
 
   /** Every counter under the name that nstat prints: TcpRetransSegs, TcpExtTCPTimeouts, IpInReceives … */
@@ -712,7 +679,22 @@ export class DrillHost {
 
   /** Everything due at the present instant. */
   private serve(): void {
-    this.world.sim.run(this.world.sim.time);
+    this.runUntil(this.world.sim.time);
+  }
+
+  private busy(left: number): void {
+    if (left > 0) return;
+    throw new Error(`${EVENTS_MAX} events, and more to come: the clock stands at ${this.world.sim.time} ns`);
+  }
+
+  /**
+   * A TUN device has no ndo_tx_timeout, and a card whose times are zero cannot hang. Without it nothing wakes an idle host:
+   * days pass in one step.
+   */
+  private dropWatchdog(): void {
+    const device = this.device as net_device & { netdev_ops: net_device_ops };
+    const { ndo_tx_timeout: _, ...ops } = device.netdev_ops;
+    device.netdev_ops = ops;
   }
 
   /** `ethtool -K`, for what is to be off. */
@@ -783,9 +765,9 @@ export class DrillHost {
     flags: number,
     file: boolean,
   ): Operation<Received> {
-    if (length !== null && !(Number.isInteger(length) && length >= 0)) {
-      throw new TypeError(`${name}: a length expected, or null for a bad pointer, not ${String(length)}`);
-    }
+    int32('fd', fd);
+    int32('flags', flags);
+    if (length !== null) sizeOf(`${name}: length`, length);
     return this.call(name, function* (sys) {
       const size = Math.min(length ?? 1, CALL_MAX);
       const buffer = length === null ? 0 : sys.mmap(Math.max(size, 1));
@@ -807,7 +789,10 @@ export class DrillHost {
     flags: number,
     whole: boolean,
   ): Operation<ReceivedMessage> {
-    for (const length of lengths) if (integer('length', length) < 0) throw new RangeError(`${name}: length ${length}`);
+    int32('fd', fd);
+    int32('flags', flags);
+    for (const length of listOf('lengths', lengths)) sizeOf(`${name}: length`, length);
+    if (lengths.length > LIST_MAX) throw new RangeError(`${name}: ${lengths.length} buffers, ${LIST_MAX} at most`);
     return this.call(name, function* (sys) {
       const size = Math.min(
         lengths.reduce((sum, length) => sum + length, 0),
@@ -829,6 +814,7 @@ export class DrillHost {
         parts.push(new iovec(end, Math.min(length, hdr.base + size - end)));
         end = Math.min(end + length, hdr.base + size);
       }
+      if (lengths.length > UIO_MAXIOV) hdr.iov = parts;
       const n = yield* whole ? sys.recvmsg(fd, hdr, flags) : sys.readv(fd, parts);
       const all = sys.kernel.ram.u8.slice(hdr.base, hdr.base + Math.min(Math.max(n, 0), size));
       sys.munmap(hdr.base);
@@ -853,9 +839,10 @@ export class DrillHost {
     to: SocketAddress | null,
     file: boolean,
   ): Operation {
+    int32('fd', fd);
+    int32('flags', flags);
     bytesOf(name, data);
-    const size = length ?? data?.length ?? 1;
-    if (!(Number.isInteger(size) && size >= 0)) throw new TypeError(`${name}: length ${size}`);
+    const size = sizeOf(`${name}: length`, length ?? data?.length ?? 1);
     if (data !== null && size > data.length) throw new RangeError(`${name}: ${size} bytes of ${data.length}`);
     if (data !== null && size > CALL_MAX) throw new RangeError(`${name}: more than ${CALL_MAX} bytes in one call`);
     const address = to === null ? null : sockaddrOf(to);

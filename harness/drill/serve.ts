@@ -2,7 +2,15 @@
  * The drill's door as JSON lines, for tools in other languages: a request a line, an answer a line, in their order.
  * Bytes are hexadecimal text. docs/drill.md has the protocol.
  */
-import { DrillHost, type DrillOptions, type Operation, parseTcpInfo, type SocketAddress } from './api.ts';
+import {
+  type ControlMessage,
+  DrillHost,
+  type DrillOptions,
+  type Operation,
+  parseTcpInfo,
+  type SocketAddress,
+} from './api.ts';
+import { shown } from './check.ts';
 
 /** A request that cannot be served; the host is as it was. */
 class BadRequest extends Error {}
@@ -34,7 +42,7 @@ class Arguments {
   }
 
   private refuse(expected: string): never {
-    throw new BadRequest(`argument ${this.at}: ${expected} expected, not ${JSON.stringify(this.list[this.at - 1])}`);
+    throw new BadRequest(`argument ${this.at}: ${expected} expected, not ${shown(this.list[this.at - 1])}`);
   }
 
   private take(): unknown {
@@ -78,6 +86,12 @@ class Arguments {
     return value === null ? null : this.hex(value);
   }
 
+  /** As `pointer`; left out, it is null. */
+  pointerOrNull(): Uint8Array | null {
+    const value = this.take();
+    return value == null ? null : this.hex(value);
+  }
+
   each<T>(read: (value: unknown) => T): T[] {
     const value = this.take();
     return Array.isArray(value) ? value.map(read) : this.refuse('a list');
@@ -109,6 +123,18 @@ class Arguments {
     const { address, port, family } = this.object();
     if (typeof address !== 'string' || typeof port !== 'number') return this.refuse('{ "address": …, "port": … }');
     return typeof family === 'number' ? { address, port, family } : { address, port };
+  }
+
+  /** Control messages; left out, there are none. */
+  controls(): ControlMessage[] {
+    if (!this.more) return [];
+    return this.each(value => {
+      const { level, type, data } = (value ?? {}) as Record<string, unknown>;
+      if (typeof level !== 'number' || typeof type !== 'number') {
+        return this.refuse('{ "level": …, "type": …, "data": … }');
+      }
+      return { level, type, data: this.hex(data) };
+    });
   }
 
   addressOrNull(): SocketAddress | null {
@@ -145,13 +171,13 @@ const CALLS: Readonly<Record<string, (host: DrillHost, a: Arguments) => Operatio
   writev: (host, a) => host.writev(a.number(), a.blocks()),
   send: (host, a) => host.send(a.number(), a.pointer(), a.number(0)),
   sendto: (host, a) => host.sendto(a.number(), a.pointer(), a.number(0), a.addressOrNull()),
-  sendmsg: (host, a) => host.sendmsg(a.number(), a.blocks(), a.number(0), a.addressOrNull()),
+  sendmsg: (host, a) => host.sendmsg(a.number(), a.blocks(), a.number(0), a.addressOrNull(), a.controls()),
   shutdown: (host, a) => host.shutdown(a.number(), a.number()),
   close: (host, a) => host.close(a.number()),
   dup: (host, a) => host.dup(a.number()),
   fcntl: (host, a) => host.fcntl(a.number(), a.number(), a.number(0)),
   ioctl: (host, a) => host.ioctl(a.number(), a.number(), a.number(0)),
-  getsockopt: (host, a) => host.getsockopt(a.number(), a.number(), a.number(), a.number(512)),
+  getsockopt: (host, a) => host.getsockopt(a.number(), a.number(), a.number(), a.number(512), a.pointerOrNull()),
   setsockopt: (host, a) => host.setsockopt(a.number(), a.number(), a.number(), a.pointer()),
   poll: (host, a) => host.poll(a.polls(), a.number()),
   epoll_create: (host, a) => host.epoll_create(a.number(1)),
@@ -196,7 +222,7 @@ export class DrillSession {
   line(text: string): string {
     let id: unknown = null;
     try {
-      if (text.length > LINE_MAX) throw new BadRequest(`a line of ${text.length} characters: ${LINE_MAX} at most`);
+      if (text.length > LINE_MAX) throw new BadRequest(`a line of more than ${LINE_MAX} characters`);
       let request: { id?: unknown; call?: unknown; args?: unknown } | null;
       try {
         request = JSON.parse(text);
@@ -204,16 +230,23 @@ export class DrillSession {
         throw new BadRequest(`no JSON: ${(error as Error).message}`);
       }
       if (typeof request !== 'object' || request === null) throw new BadRequest('an object expected');
-      id = request.id ?? null;
+      const given = request.id ?? null;
+      if (given !== null && typeof given !== 'number' && typeof given !== 'string') {
+        throw new BadRequest('"id": a number or a string expected');
+      }
+      id = given;
       const { call, args = [] } = request;
       if (typeof call !== 'string') throw new BadRequest('"call": a string expected');
       if (!Array.isArray(args) || args.length > ARGUMENTS_MAX) throw new BadRequest('"args": a list expected');
       const answer = this.serve(call, new Arguments(args));
       return JSON.stringify({ id, ...answer, ...this.state() });
     } catch (error) {
-      // What is our own bug ends the program; a request that is wrong is answered.
-      if (!(error instanceof Error) || error.name === 'AssertionError') throw error;
-      return JSON.stringify({ id, error: error.message, ...this.state() });
+      if (!(error instanceof Error)) throw error;
+      if (error.name !== 'AssertionError') return JSON.stringify({ id, error: error.message, ...this.state() });
+      // Our own bug: what the host is worth after that, nobody knows.
+      this.host = null;
+      this.pending.clear();
+      return JSON.stringify({ id, error: `${error.message}: a fault of the host, which has ended`, ...this.state() });
     }
   }
 
@@ -273,4 +306,22 @@ export class DrillSession {
 function describe(number: number, operation: Operation<unknown>): Record<string, Value> {
   const { result, errno, finishedAt } = operation;
   return { operation: number, done: true, result, errno, value: toJson(operation.value), finishedAt };
+}
+
+/**
+ * The lines of a text that comes in pieces. A line that is longer than LINE_MAX is cut behind one character more, so that
+ * the session refuses it and nothing has to keep it. The last one needs no end.
+ */
+export async function* boundedLines(pieces: AsyncIterable<string>): AsyncGenerator<string> {
+  let line = '';
+  for await (const piece of pieces) {
+    let at = 0;
+    for (let end = piece.indexOf('\n'); end >= 0; end = piece.indexOf('\n', at)) {
+      yield (line + piece.slice(at, end)).slice(0, LINE_MAX + 1);
+      line = '';
+      at = end + 1;
+    }
+    if (line.length <= LINE_MAX) line += piece.slice(at, at + LINE_MAX + 1 - line.length);
+  }
+  if (line !== '') yield line;
 }

@@ -132,6 +132,8 @@ export class cmsg {
   /** SO_MARK, SO_PRIORITY. */
   mark = 0;
   priority = 0;
+  /** SO_TIMESTAMPING on the way out: the stamps that this message is to have, in place of the socket's (streams). */
+  tsflags = 0;
   /** SO_RXQ_OVFL: packets lost before this one. */
   dropcount = 0;
   /** IP_RECVOPTS, IP_RETOPTS: the options as they stood in the header, `opt_len` bytes of `opt`. */
@@ -180,6 +182,8 @@ export const CMSG_UDP_SEGMENT = 32768;
 /** SO_TIMESTAMPING with software receive stamps. */
 export const CMSG_TIMESTAMPING = 65536;
 export const CMSG_TCP_INQ = 1 << 17;
+/** SO_TIMESTAMPING of one message that is sent. */
+export const CMSG_TX_TIMESTAMPING = 1 << 18;
 
 /** One piece of a message (struct iovec). */
 export class iovec {

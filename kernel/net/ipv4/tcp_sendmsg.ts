@@ -15,6 +15,7 @@ import { kfree_skb_reason, SKB_DROP_REASON, type sk_buff, skb_put } from '../cor
 import { SEND_SHUTDOWN, type sock, sock_sndtimeo, TCP_CLOSE_WAIT, TCP_ESTABLISHED } from '../core/sock.ts';
 import { sk_stream_error, sk_stream_wait_connect, sk_stream_wait_memory } from '../core/stream.ts';
 import {
+  CMSG_TX_TIMESTAMPING,
   MSG_DONTWAIT,
   MSG_EOR,
   MSG_FASTOPEN,
@@ -163,8 +164,7 @@ export function tcp_push(sk: tcp_sock, flags: number, mss_now: number, nonagle: 
 }
 
 /** tcp_tx_timestamp: the last byte of the call is what its stamps are of. */
-function tcp_tx_timestamp(sk: tcp_sock): void {
-  const { sk_tsflags: tsflags } = sk.opts;
+function tcp_tx_timestamp(sk: tcp_sock, tsflags: number): void {
   const skb = tcp_write_queue_tail(sk);
   if (skb === null) return;
   skb.tx_flags |= sock_tx_timestamp(tsflags);
@@ -173,8 +173,12 @@ function tcp_tx_timestamp(sk: tcp_sock): void {
 }
 
 /** tcp_sendmsg's `out`: stamps and push for what was taken. */
-function push_taken(sk: tcp_sock, flags: number, mss_now: number, size_goal: number): void {
-  if (sk.opts.sk_tsflags !== 0) tcp_tx_timestamp(sk);
+function push_taken(sk: tcp_sock, msg: msghdr, flags: number, mss_now: number, size_goal: number): void {
+  let tsflags = sk.opts.sk_tsflags;
+  const control = msg.msg_control;
+  if (control !== null && (control.present & CMSG_TX_TIMESTAMPING) !== 0)
+    tsflags = (tsflags & ~SOF_TIMESTAMPING_TX_RECORD_MASK) | control.tsflags;
+  if (tsflags !== 0) tcp_tx_timestamp(sk, tsflags);
   tcp_push(sk, flags, mss_now, sk.nonagle, size_goal);
 }
 
@@ -298,13 +302,14 @@ function tcp_sendmsg_locked(sk: tcp_sock, msg: msghdr, length: number, uarg: ubu
       if (copied !== 0) tcp_push(sk, flags & ~MSG_MORE, mss_now, TCP_NAGLE_PUSH, size_goal);
       if (task !== null) task.call.progress = copied;
       const err = sk_stream_wait_memory(sk, task, timeo);
-      if (err !== 0) return err === -ERESTARTSYS ? err : finish(sk, flags, mss_now, size_goal, copied, err);
+      if (err !== 0) return err === -ERESTARTSYS ? err : finish(sk, msg, flags, mss_now, size_goal, copied, err);
       mss_now = tcp_current_mss(sk);
       size_goal = tcp_xmit_size_goal(sk, mss_now, (flags & MSG_OOB) === 0);
       continue;
     }
     const packet = skb as sk_buff;
-    if (!tcp_skb_add_data(packet, msg, copied, copy)) return finish(sk, flags, mss_now, size_goal, copied, -EFAULT);
+    if (!tcp_skb_add_data(packet, msg, copied, copy))
+      return finish(sk, msg, flags, mss_now, size_goal, copied, -EFAULT);
     sk_wmem_queued_add(sk, copy);
     sk_mem_charge(sk, copy);
     if (uarg !== null) skb_zcopy_set(sk, packet, uarg, msg.msg_at, copy);
@@ -325,15 +330,23 @@ function tcp_sendmsg_locked(sk: tcp_sock, msg: msghdr, length: number, uarg: ubu
       tcp_push_one(sk, mss_now);
     }
   }
-  if (copied !== 0) push_taken(sk, flags, mss_now, size_goal);
+  if (copied !== 0) push_taken(sk, msg, flags, mss_now, size_goal);
   return copied;
 }
 
 /** tcp_sendmsg's do_error: what was taken counts, the error is for the next call. */
-function finish(sk: tcp_sock, flags: number, mss_now: number, size_goal: number, copied: number, err: number): number {
+function finish(
+  sk: tcp_sock,
+  msg: msghdr,
+  flags: number,
+  mss_now: number,
+  size_goal: number,
+  copied: number,
+  err: number,
+): number {
   tcp_remove_empty_skb(sk);
   if (copied !== 0) {
-    push_taken(sk, flags, mss_now, size_goal);
+    push_taken(sk, msg, flags, mss_now, size_goal);
     return copied;
   }
   return send_error(sk, 0, err);

@@ -1,11 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { DrillHost, type DrillOptions, type Operation, parseTcpInfo } from '../../../harness/drill/api.ts';
+import { DrillHost, type DrillOptions, parseTcpInfo } from '../../../harness/drill/api.ts';
 import { parseUdp } from '../../../harness/packet/udp.ts';
+import { AF_INET, drill, good, int, SOCK_DGRAM, SOCK_STREAM } from './drills.ts';
 import { REMOTE, segmentOf, tcpPacket } from './segments.ts';
 
-const AF_INET = 2;
-const SOCK_STREAM = 1;
-const SOCK_DGRAM = 2;
 const SOCK_NONBLOCK = 0o4000;
 const MS = 1_000_000;
 const EAGAIN = -11;
@@ -17,11 +15,6 @@ const R = 4;
 const MSS = Uint8Array.of(2, 4, 5, 0xb4);
 const SYN_OPTIONS = Uint8Array.of(2, 4, 5, 0xb4, 1, 1, 4, 2, 1, 3, 3, 7);
 
-const int = (value: number): Uint8Array => {
-  const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setInt32(0, value, true);
-  return bytes;
-};
 /** What must be there. */
 function must<T>(value: T | undefined): T {
   if (value === undefined) throw new Error('nothing was there');
@@ -30,18 +23,6 @@ function must<T>(value: T | undefined): T {
 
 const asInt = (bytes: Uint8Array | undefined): number =>
   new DataView((bytes as Uint8Array).slice().buffer).getInt32(0, true);
-
-/** Runs `body`, then looks for what was left behind. */
-function drill(body: (host: DrillHost) => void, options: DrillOptions = {}): void {
-  const host = new DrillHost(options);
-  body(host);
-  expect(host.end()).toEqual([]);
-}
-
-function good<T>(operation: Operation<T>): T {
-  expect(operation.result, operation.call).toBeGreaterThanOrEqual(0);
-  return operation.value as T;
-}
 
 /** A listening socket with one connection accepted: its descriptor, and the host's next sequence number. */
 function accepted(host: DrillHost, port = 8080): { listener: number; fd: number; seq: number } {
