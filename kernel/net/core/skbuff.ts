@@ -165,7 +165,7 @@ export class sk_buff {
   tx_delivered_mstamp = 0;
   tx_delivered = 0;
   tx_is_app_limited = 0;
-  /** tcp_tsorted_anchor: neighbours by the time of sending. */
+  /** tcp_tsorted_anchor: neighbours by the time of sending. In the out-of-order queue: subtrees (net/ipv4/tcp_ofo_tree.ts). */
   tsorted_prev: sk_buff | null = null;
   tsorted_next: sk_buff | null = null;
   /** The stamps of sending that it owes (SKBTX_), the byte they are of, and whether its acknowledgement is one. */

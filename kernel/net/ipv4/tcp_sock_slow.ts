@@ -57,8 +57,9 @@ const SACK_WORDS = 18;
 export class tcp_slow {
   // Receive.
   last_oow_ack_time = 0;
+  /** Packets by their start, and the tree over them (tcp_ofo_tree.ts). */
   readonly out_of_order_queue: sk_buff_head;
-
+  ooo_root: sk_buff | null = null;
   ooo_last_skb: sk_buff | null = null;
   rcv_ooopack = 0;
   /** By place: see DUPLICATE_SACK. */
