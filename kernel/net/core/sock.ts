@@ -99,12 +99,11 @@ export interface proto {
   readonly set_rcvlowat: ((sk: sock, value: number) => void) | null;
   /** IP options make the headers of its packets longer by `change` bytes (icsk_ext_hdr_len, icsk_sync_mss). */
   readonly ext_hdr_change: ((sk: sock, change: number) => void) | null;
-  /** SO_MAX_PACING_RATE: bytes a second, 0xffffffff for no limit. Null: nobody paces. */
+  /** SO_MAX_PACING_RATE: bytes a second, 0xffffffff for no limit. Null: only fq heeds it. */
   readonly set_max_pacing_rate: ((sk: sock, rate: number) => void) | null;
-  readonly max_pacing_rate: ((sk: sock) => number) | null;
   /** fq sees to it that the sock's packets leave at their times (sk_pacing_status). */
   readonly fq_paces: ((sk: sock) => void) | null;
-  /** sk_pacing_rate: what fq shall pace packets without a time by. Bytes a second, 0xffffffff for no limit. */
+  /** sk_pacing_rate: what fq shall pace packets without a time by. Bytes a second, 0xffffffff for no limit. Null: sk_max_pacing_rate. */
   readonly pacing_rate: ((sk: sock) => number) | null;
 }
 
@@ -137,7 +136,6 @@ export function make_proto(name: string, p: Partial<proto>): proto {
     set_rcvlowat: p.set_rcvlowat ?? null,
     ext_hdr_change: p.ext_hdr_change ?? null,
     set_max_pacing_rate: p.set_max_pacing_rate ?? null,
-    max_pacing_rate: p.max_pacing_rate ?? null,
     fq_paces: p.fq_paces ?? null,
     pacing_rate: p.pacing_rate ?? null,
   };
@@ -192,6 +190,8 @@ export class sock_opts {
   local_port_range = 0;
   /** SO_PEEK_OFF: where the next MSG_PEEK begins; negative: at the front, always. */
   sk_peek_off = -1;
+  /** SO_MAX_PACING_RATE: bytes a second, 0xffffffff for no limit. */
+  sk_max_pacing_rate = 0xffffffff;
   /** UDP_CORK. */
   udp_corkflag = false;
   /** UDP_GRO: several datagrams at once are welcome. */

@@ -31,8 +31,6 @@ export class tcp_opts extends sock_opts {
   save_syn = 0;
   /** TCP_INQ */
   recvmsg_inq = 0;
-  /** Bytes a second, 0xffffffff for no limit. */
-  sk_max_pacing_rate = 0xffffffff;
   sk_pacing_status = SK_PACING_NONE;
   sk_pacing_shift = 10;
   snd_cwnd_clamp = 0xffffffff;
