@@ -9,6 +9,7 @@
 import { EAGAIN, ENOMEM, ENOPROTOOPT, ENOTTY, EOPNOTSUPP, EPIPE } from '../../errno.ts';
 import { POLLERR, POLLIN, POLLOUT, POLLPRI, POLLRDBAND, POLLRDNORM, POLLWRBAND, POLLWRNORM } from '../../fs/select.ts';
 import type { Kernel } from '../../kernel.ts';
+import { GFP_KERNEL } from '../../mm/slab.ts';
 import { ERESTARTSYS, type task_struct } from '../../sched/task.ts';
 import {
   prepare_to_wait,
@@ -24,9 +25,10 @@ import type { dst_entry } from './dst.ts';
 import { type bpf_prog, bpf_prog_run } from './filter.ts';
 import type { net } from './net_namespace.ts';
 import {
-  alloc_skb,
+  __alloc_skb,
   nf_reset_ct,
   no_skbs,
+  SIZEOF_SHARED_INFO,
   SKB_DROP_REASON,
   type sk_buff,
   sk_buff_head,
@@ -534,7 +536,7 @@ export function sock_wait_for_wmem(sk: sock, msg: msghdr, noblock: boolean): num
 
 /** An skb of the socket's for sending, `headroom` reserved: null without memory (-ENOBUFS). */
 export function sock_wmalloc(sk: sock, size: number, headroom: number): sk_buff | null {
-  const skb = alloc_skb(sk.kernel, size + headroom);
+  const skb = __alloc_skb(sk.kernel, size + headroom, SIZEOF_SHARED_INFO, GFP_KERNEL);
   if (skb === null) return null;
   skb_reserve(skb, headroom);
   skb_set_owner_w(skb, sk);
