@@ -4,6 +4,7 @@
  */
 import { EINVAL, ENOMEM } from '../errno.ts';
 import type { Kernel } from '../kernel.ts';
+import { GFP_KERNEL } from './slab.ts';
 
 export class mm_struct {
   private readonly kernel: Kernel;
@@ -21,7 +22,7 @@ export class mm_struct {
   /** mmap: the address of `length` zeroed bytes, -EINVAL, or -ENOMEM (also above the allocator's 4 MiB). */
   mmap(length: number): number {
     if (!(length > 0)) return -EINVAL;
-    const address = this.kernel.slab.kmalloc(length);
+    const address = this.kernel.slab.kmalloc(length, GFP_KERNEL);
     if (address === 0) return -ENOMEM;
     this.kernel.ram.u8.fill(0, address, address + length);
     this.start.push(address);

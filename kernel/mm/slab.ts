@@ -28,6 +28,10 @@ for (let units = 0, cls = 0; units < class_of.length; units++) {
   class_of[units] = cls;
 }
 
+/** For whom memory is wanted: what cannot wait (interrupts, softirqs) may take the last of it; a process, and what can be done later, may not. */
+export const GFP_ATOMIC = 0;
+export const GFP_KERNEL = 1;
+
 export class Slab {
   readonly ram: Ram;
   /** References per granule: the count at an object's first granule, 0 when free. */
@@ -43,6 +47,9 @@ export class Slab {
   objects_used = 0;
   /** Allocations that failed for want of memory. */
   failures = 0;
+  /** Chunks of no class, and how many of them processes leave (min_free_kbytes). */
+  private common: number;
+  readonly min_free: number;
 
   constructor(ram: Ram) {
     this.ram = ram;
@@ -52,6 +59,9 @@ export class Slab {
     this.links = new Int32Array(granules);
     this.owner = new Uint8Array(chunks);
     this.live = new Int32Array(chunks);
+    this.common = chunks;
+    // calculate_min_free_kbytes: KiB, four times the root of those that there are.
+    this.min_free = Math.min(chunks >> 2, Math.floor((4 * Math.sqrt(ram.size / 1024) * 1024) / CHUNK));
   }
 
   /** The size that a request of `size` bytes really gets (kmalloc_size_roundup); 0 when it is too large. */
@@ -59,13 +69,13 @@ export class Slab {
     return size > KMALLOC_MAX_SIZE ? 0 : (CLASSES[class_of[(size + 63) >> GRANULE_SHIFT] as number] as number);
   }
 
-  /** The address of a new object with one reference, or 0 when there is no memory. Its bytes are not cleared. */
-  kmalloc(size: number): number {
+  /** The address of a new object with one reference, or 0 when there is no memory for that use. Its bytes are not cleared. */
+  kmalloc(size: number, gfp = GFP_ATOMIC): number {
     if (size > KMALLOC_MAX_SIZE) return this.fail();
     const cls = class_of[(size + 63) >> GRANULE_SHIFT] as number;
     let link = this.heads[cls] as number;
     if (link === 0) {
-      if (!this.grow(cls)) return this.fail();
+      if (!this.grow(cls, gfp)) return this.fail();
       link = this.heads[cls] as number;
     }
     const granule = link - 1;
@@ -113,14 +123,17 @@ export class Slab {
   }
 
   /** A chunk, or several in a row, for a class that has no free object. False: there is no memory. */
-  private grow(cls: number): boolean {
+  private grow(cls: number, gfp: number): boolean {
     const { owner, links, ram } = this;
     const size = CLASSES[cls] as number;
-    let chunk = this.find(size);
-    if (chunk < 0 && this.shrink()) chunk = this.find(size);
+    const wanted = Math.max(1, size >> CHUNK_SHIFT);
+    const least = gfp === GFP_KERNEL ? this.min_free + wanted : wanted;
+    let chunk = this.common < least ? -1 : this.find(size);
+    if (chunk < 0 && this.shrink() && this.common >= least) chunk = this.find(size);
     if (chunk < 0) return false;
+    this.common -= wanted;
     owner[chunk] = cls + 1;
-    owner.fill(TAIL, chunk + 1, chunk + Math.max(1, size >> CHUNK_SHIFT));
+    owner.fill(TAIL, chunk + 1, chunk + wanted);
     const start = chunk << CHUNK_SHIFT;
     const count = Math.max(1, Math.floor(Math.min(CHUNK, ram.size - start) / size));
     let free = this.heads[cls] as number;
@@ -156,7 +169,11 @@ export class Slab {
       if (kind === 0 || kind === TAIL || live[chunk] !== 0) continue;
       found = true;
       owner[chunk] = 0;
-      for (let tail = chunk + 1; owner[tail] === TAIL; tail++) owner[tail] = 0;
+      this.common++;
+      for (let tail = chunk + 1; owner[tail] === TAIL; tail++) {
+        owner[tail] = 0;
+        this.common++;
+      }
     }
     if (!found) return false;
     // What is left of each list, in its order.

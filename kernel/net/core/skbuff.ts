@@ -18,7 +18,7 @@ import { charge_copy } from '../../costs.ts';
 import { ENOMEM } from '../../errno.ts';
 import type { Kernel } from '../../kernel.ts';
 import { assert } from '../../lib/assert.ts';
-import { Slab } from '../../mm/slab.ts';
+import { GFP_ATOMIC, Slab } from '../../mm/slab.ts';
 import { wait_queue_head } from '../../sched/wait.ts';
 import type { nf_conn } from '../netfilter/nf_conntrack.ts';
 import { SKB_CONSUMED, SKB_DROP_REASON } from './dropreason.ts';
@@ -165,7 +165,7 @@ export class sk_buff {
   tx_delivered_mstamp = 0;
   tx_delivered = 0;
   tx_is_app_limited = 0;
-  /** tcp_tsorted_anchor: neighbours by the time of sending. */
+  /** tcp_tsorted_anchor: neighbours by the time of sending. In the out-of-order queue: subtrees (net/ipv4/tcp_ofo_tree.ts). */
   tsorted_prev: sk_buff | null = null;
   tsorted_next: sk_buff | null = null;
   /** The stamps of sending that it owes (SKBTX_), the byte they are of, and whether its acknowledgement is one. */
@@ -274,15 +274,15 @@ function reset(skb: sk_buff): void {
 
 /** alloc_skb: an empty skb with room for `size` bytes, or null when there is no memory. The caller owns it. */
 export function alloc_skb(kernel: Kernel, size: number): sk_buff | null {
-  return __alloc_skb(kernel, size, SIZEOF_SHARED_INFO);
+  return __alloc_skb(kernel, size, SIZEOF_SHARED_INFO, GFP_ATOMIC);
 }
 
-/** As alloc_skb, with `behind` bytes of the buffer left out of use: Linux keeps skb_shared_info there. */
-export function __alloc_skb(kernel: Kernel, size: number, behind: number): sk_buff | null {
+/** As alloc_skb, with `behind` bytes of the buffer left out of use: Linux keeps skb_shared_info there. `gfp`: GFP_. */
+export function __alloc_skb(kernel: Kernel, size: number, behind: number, gfp: number): sk_buff | null {
   const fail = kernel.skbs.fail_alloc;
   if (fail?.(size)) return null;
   const bucket = Slab.roundup(size + behind);
-  const head = bucket === 0 ? 0 : kernel.slab.kmalloc(bucket);
+  const head = bucket === 0 ? 0 : kernel.slab.kmalloc(bucket, gfp);
   if (head === 0) return null;
   kernel.clock.now += kernel.cost.alloc_skb;
   const skb = kernel.skbs.take();
@@ -455,7 +455,7 @@ export function skb_cow_head(skb: sk_buff, headroom: number): number {
 
 /** pskb_expand_head: private data with `headroom` bytes in front and `extra_tail` more behind. 0 or -ENOMEM. */
 export function pskb_expand_head(skb: sk_buff, headroom: number, extra_tail: number): number {
-  return __pskb_expand_head(skb, headroom, extra_tail, SIZEOF_SHARED_INFO, COPY_UNSHARE);
+  return __pskb_expand_head(skb, headroom, extra_tail, SIZEOF_SHARED_INFO, COPY_UNSHARE, GFP_ATOMIC);
 }
 
 /** As pskb_expand_head, `behind` as for __alloc_skb; `place`: the copy's, as charge_copy has it. */
@@ -465,6 +465,7 @@ export function __pskb_expand_head(
   extra_tail: number,
   behind: number,
   place: number,
+  gfp: number,
 ): number {
   const { slab, ram, skbs } = skb.kernel;
   const keep = skb.mac_header === 0 ? skb.data : Math.min(skb.mac_header, skb.data);
@@ -472,7 +473,7 @@ export function __pskb_expand_head(
   const size = front + (skb.end - skb.data) + extra_tail;
   if (skbs.fail_alloc?.(size)) return -ENOMEM;
   const bucket = Slab.roundup(size + behind);
-  const head = bucket === 0 ? 0 : slab.kmalloc(bucket);
+  const head = bucket === 0 ? 0 : slab.kmalloc(bucket, gfp);
   if (head === 0) return -ENOMEM;
   const shift = head + front - skb.data;
   ram.move(keep + shift, keep, skb.tail - keep);

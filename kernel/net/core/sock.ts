@@ -9,6 +9,7 @@
 import { EAGAIN, ENOMEM, ENOPROTOOPT, ENOTTY, EOPNOTSUPP, EPIPE } from '../../errno.ts';
 import { POLLERR, POLLIN, POLLOUT, POLLPRI, POLLRDBAND, POLLRDNORM, POLLWRBAND, POLLWRNORM } from '../../fs/select.ts';
 import type { Kernel } from '../../kernel.ts';
+import { GFP_KERNEL } from '../../mm/slab.ts';
 import { ERESTARTSYS, type task_struct } from '../../sched/task.ts';
 import {
   prepare_to_wait,
@@ -24,9 +25,10 @@ import type { dst_entry } from './dst.ts';
 import { type bpf_prog, bpf_prog_run } from './filter.ts';
 import type { net } from './net_namespace.ts';
 import {
-  alloc_skb,
+  __alloc_skb,
   nf_reset_ct,
   no_skbs,
+  SIZEOF_SHARED_INFO,
   SKB_DROP_REASON,
   type sk_buff,
   sk_buff_head,
@@ -99,12 +101,11 @@ export interface proto {
   readonly set_rcvlowat: ((sk: sock, value: number) => void) | null;
   /** IP options make the headers of its packets longer by `change` bytes (icsk_ext_hdr_len, icsk_sync_mss). */
   readonly ext_hdr_change: ((sk: sock, change: number) => void) | null;
-  /** SO_MAX_PACING_RATE: bytes a second, 0xffffffff for no limit. Null: nobody paces. */
+  /** SO_MAX_PACING_RATE: bytes a second, 0xffffffff for no limit. Null: only fq heeds it. */
   readonly set_max_pacing_rate: ((sk: sock, rate: number) => void) | null;
-  readonly max_pacing_rate: ((sk: sock) => number) | null;
   /** fq sees to it that the sock's packets leave at their times (sk_pacing_status). */
   readonly fq_paces: ((sk: sock) => void) | null;
-  /** sk_pacing_rate: what fq shall pace packets without a time by. Bytes a second, 0xffffffff for no limit. */
+  /** sk_pacing_rate: what fq shall pace packets without a time by. Bytes a second, 0xffffffff for no limit. Null: sk_max_pacing_rate. */
   readonly pacing_rate: ((sk: sock) => number) | null;
 }
 
@@ -137,7 +138,6 @@ export function make_proto(name: string, p: Partial<proto>): proto {
     set_rcvlowat: p.set_rcvlowat ?? null,
     ext_hdr_change: p.ext_hdr_change ?? null,
     set_max_pacing_rate: p.set_max_pacing_rate ?? null,
-    max_pacing_rate: p.max_pacing_rate ?? null,
     fq_paces: p.fq_paces ?? null,
     pacing_rate: p.pacing_rate ?? null,
   };
@@ -192,6 +192,8 @@ export class sock_opts {
   local_port_range = 0;
   /** SO_PEEK_OFF: where the next MSG_PEEK begins; negative: at the front, always. */
   sk_peek_off = -1;
+  /** SO_MAX_PACING_RATE: bytes a second, 0xffffffff for no limit. */
+  sk_max_pacing_rate = 0xffffffff;
   /** UDP_CORK. */
   udp_corkflag = false;
   /** UDP_GRO: several datagrams at once are welcome. */
@@ -534,7 +536,7 @@ export function sock_wait_for_wmem(sk: sock, msg: msghdr, noblock: boolean): num
 
 /** An skb of the socket's for sending, `headroom` reserved: null without memory (-ENOBUFS). */
 export function sock_wmalloc(sk: sock, size: number, headroom: number): sk_buff | null {
-  const skb = alloc_skb(sk.kernel, size + headroom);
+  const skb = __alloc_skb(sk.kernel, size + headroom, SIZEOF_SHARED_INFO, GFP_KERNEL);
   if (skb === null) return null;
   skb_reserve(skb, headroom);
   skb_set_owner_w(skb, sk);

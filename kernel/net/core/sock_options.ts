@@ -280,8 +280,10 @@ export function sk_setsockopt(sk: sock, name: number, opt: sockopt): number {
       return 0;
     case SO_MAX_PACING_RATE:
       // As an int, -1 means no limit; as 64 bits all ones do.
-      if (sk.sk_prot.set_max_pacing_rate === null) return -ENOPROTOOPT;
-      sk.sk_prot.set_max_pacing_rate(sk, value < 0 || value >= Number.MAX_SAFE_INTEGER ? U32_MAX : value);
+      own_opts(sk).sk_max_pacing_rate = value < 0 || value >= Number.MAX_SAFE_INTEGER ? U32_MAX : value;
+      if (sk.sk_prot.set_max_pacing_rate !== null) {
+        sk.sk_prot.set_max_pacing_rate(sk, sk.opts.sk_max_pacing_rate);
+      }
       return 0;
     case SO_BINDTOIFINDEX:
       // Whether there is such a device, nobody asks.
@@ -352,8 +354,7 @@ function get_option(sk: sock, name: number, opt: sockopt): number {
       opt.value = Number(sk.opts.sk_keepopen);
       return 0;
     case SO_MAX_PACING_RATE:
-      if (sk.sk_prot.max_pacing_rate === null) return -ENOPROTOOPT;
-      opt.value = sk.sk_prot.max_pacing_rate(sk);
+      opt.value = sk.opts.sk_max_pacing_rate;
       return 0;
     case SO_LINGER:
       opt.value = Number(sk.opts.sk_linger);

@@ -21,11 +21,19 @@ export function sk_stream_wait_connect(sk: sock, task: task_struct | null, timeo
   return sk_stream_wait(sk, task, timeo);
 }
 
-/** sk_stream_wait_memory: as above, for room in the send buffer. */
+/** How long a sender waits before it asks for memory again: 100 ms (Linux: up to 200, by chance). */
+const VM_WAIT_NS = 100_000_000;
+
+/** sk_stream_wait_memory: as above, for room in the send buffer; or, where that has some, for memory, of which nobody tells. */
 export function sk_stream_wait_memory(sk: stream_sock, task: task_struct | null, timeo: number): number {
   sk.sk_nospace = true;
   if (sk.sk_err !== 0 || (sk.sk_shutdown & SEND_SHUTDOWN) !== 0) return -EPIPE;
-  return sk_stream_wait(sk, task, timeo);
+  const err = sk_stream_wait(sk, task, timeo);
+  if (err === -ERESTARTSYS && task !== null && sk_stream_wspace_ok(sk)) {
+    const again = sk.kernel.clock.now + VM_WAIT_NS;
+    if (task.call.deadline === 0 || again < task.call.deadline) task.timer.mod_ns(again);
+  }
+  return err;
 }
 
 function sk_stream_wait(sk: sock, task: task_struct | null, timeo: number): number {

@@ -36,6 +36,7 @@ import { TCP_URG_NOTYET, TCP_URG_VALID, tcp_done, tcp_epollin_ready, tcp_set_sta
 import { tcp_ooo_try_coalesce, tcp_try_coalesce } from './tcp_coalesce.ts';
 import { sk_forced_mem_schedule, sk_rmem_schedule, tcp_set_owner_r, tcp_under_memory_pressure } from './tcp_mem.ts';
 import { tcp_time_wait } from './tcp_minisocks.ts';
+import { tcp_ofo_find, tcp_ofo_link, tcp_ofo_rebuild, tcp_ofo_unlink } from './tcp_ofo_tree.ts';
 import { tcp_adjust_rcv_ssthresh, tcp_send_ack } from './tcp_output.ts';
 import {
   tcp_clamp_window,
@@ -202,9 +203,8 @@ function tcp_prune_queue(sk: tcp_sock, in_skb: sk_buff): boolean {
   if (!tcp_can_ingest(sk)) tcp_clamp_window(sk);
   else if (tcp_under_memory_pressure(sk)) tcp_adjust_rcv_ssthresh(sk);
   if (tcp_can_ingest(sk)) return true;
-  tcp_collapse(sk, sk.slow.out_of_order_queue);
-  if (sk.slow.ooo_last_skb !== null) own_slow(sk).ooo_last_skb = sk.slow.out_of_order_queue.last;
-  tcp_collapse(sk, sk.sk_receive_queue);
+  tcp_collapse_ofo_queue(sk);
+  tcp_collapse(sk, sk.sk_receive_queue, 0x7fffffff);
   if (tcp_can_ingest(sk)) return true;
   tcp_prune_ofo_queue(sk, in_skb);
   if (tcp_can_ingest(sk)) return true;
@@ -224,8 +224,9 @@ function tcp_prune_ofo_queue(sk: tcp_sock, in_skb: sk_buff): boolean {
     if (after(in_skb.seq, skb.seq)) break;
     pruned = true;
     goal -= skb.truesize;
-    queue.unlink(skb);
-    own_slow(sk).ooo_last_skb = queue.last;
+    const slow = own_slow(sk);
+    tcp_ofo_unlink(slow, skb);
+    slow.ooo_last_skb = queue.last;
     tcp_drop_reason(sk, skb, SKB_DROP_REASON.TCP_OFO_QUEUE_PRUNE);
     if (queue.first !== null && goal > 0) continue;
     if (tcp_can_ingest(sk) && !tcp_under_memory_pressure(sk)) break;
@@ -238,11 +239,24 @@ function tcp_prune_ofo_queue(sk: tcp_sock, in_skb: sk_buff): boolean {
   return true;
 }
 
+/** tcp_collapse_ofo_queue: not for tiny packets with gaps between them, which it would look through in vain again and again. */
+function tcp_collapse_ofo_queue(sk: tcp_sock): void {
+  if (sk.slow.out_of_order_queue.first === null) return;
+  const slow = own_slow(sk);
+  if (tcp_collapse(sk, slow.out_of_order_queue, sk.sk_rcvbuf >> 3)) tcp_ofo_rebuild(slow);
+  slow.ooo_last_skb = slow.out_of_order_queue.last;
+}
+
 /** Payload of the packets that collapsing makes: a page with its overhead. */
 const COLLAPSED_SIZE = 4096 - 320;
 
-/** tcp_collapse: packets with much overhead that follow each other are copied into fuller ones. */
-function tcp_collapse(sk: tcp_sock, queue: sk_buff_head): void {
+/**
+ * tcp_collapse: packets with much overhead that follow each other are copied into fuller ones. It ends where more than
+ * `tiny` bytes of memory are in small packets between gaps. True: some were.
+ */
+function tcp_collapse(sk: tcp_sock, queue: sk_buff_head, tiny: number): boolean {
+  let sum_tiny = 0;
+  let collapsed = false;
   for (let skb = queue.first; skb !== null; ) {
     let last = skb;
     let truesize = skb.truesize;
@@ -259,9 +273,16 @@ function tcp_collapse(sk: tcp_sock, queue: sk_buff_head): void {
     const after_run: sk_buff | null = last.next;
     const bytes = (last.end_seq - skb.seq) | 0;
     const needed = Math.ceil(bytes / COLLAPSED_SIZE) * (4096 + 256);
-    if (last !== skb && bloated && needed < truesize) collapse_run(sk, queue, skb, last);
+    if (last === skb && bytes < COLLAPSED_SIZE) {
+      sum_tiny += truesize;
+      if (sum_tiny > tiny) break;
+    } else if (last !== skb && bloated && needed < truesize) {
+      collapse_run(sk, queue, skb, last);
+      collapsed = true;
+    }
     skb = after_run;
   }
+  return collapsed;
 }
 
 /** Copies the run from `first` to `last` into new packets in their place. */
@@ -416,8 +437,9 @@ function tcp_ofo_queue(sk: tcp_sock): void {
     if (before(skb.seq, dsack_high)) {
       tcp_dsack_extend(sk, skb.seq, before(skb.end_seq, dsack_high) ? skb.end_seq : dsack_high);
     }
-    queue.unlink(skb);
-    if (skb === sk.slow.ooo_last_skb) own_slow(sk).ooo_last_skb = null;
+    const slow = own_slow(sk);
+    tcp_ofo_unlink(slow, skb);
+    if (skb === slow.ooo_last_skb) slow.ooo_last_skb = null;
     if (!after(skb.end_seq, sk.rcv_nxt)) {
       tcp_drop_reason(sk, skb, SKB_DROP_REASON.TCP_OFO_DROP);
       continue;
@@ -475,9 +497,7 @@ function ofo_insert(sk: tcp_sock, skb: sk_buff): boolean {
   const slow = own_slow(sk);
   const queue = slow.out_of_order_queue;
   const { seq, end_seq } = skb;
-  // From the end: new packets mostly belong there.
-  let place = queue.last;
-  while (place !== null && before(seq, place.seq)) place = place.prev;
+  let place = tcp_ofo_find(slow, seq);
   if (place !== null && before(seq, place.end_seq)) {
     if (!after(end_seq, place.end_seq)) {
       mib.TcpExtTCPOFOMerge++;
@@ -491,7 +511,7 @@ function ofo_insert(sk: tcp_sock, skb: sk_buff): boolean {
       // The same start, and longer: it takes the other's place.
       const old = place;
       place = old.prev;
-      queue.unlink(old);
+      tcp_ofo_unlink(slow, old);
       tcp_dsack_extend(sk, old.seq, old.end_seq);
       mib.TcpExtTCPOFOMerge++;
       tcp_drop_reason(sk, old, SKB_DROP_REASON.TCP_OFOMERGE);
@@ -502,15 +522,14 @@ function ofo_insert(sk: tcp_sock, skb: sk_buff): boolean {
     consume_skb(skb);
     return false;
   }
-  if (place === null) queue.unshift(skb);
-  else queue.insert_after(place, skb);
+  tcp_ofo_link(slow, place, skb);
   for (let next = skb.next; next !== null; next = skb.next) {
     if (!after(end_seq, next.seq)) break;
     if (before(end_seq, next.end_seq)) {
       tcp_dsack_extend(sk, next.seq, end_seq);
       break;
     }
-    queue.unlink(next);
+    tcp_ofo_unlink(slow, next);
     tcp_dsack_extend(sk, next.seq, next.end_seq);
     mib.TcpExtTCPOFOMerge++;
     tcp_drop_reason(sk, next, SKB_DROP_REASON.TCP_OFOMERGE);

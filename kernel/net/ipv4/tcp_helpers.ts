@@ -4,6 +4,7 @@
  */
 import { COPY_TCP_COLLAPSE } from '../../copies.ts';
 import type { Kernel } from '../../kernel.ts';
+import { GFP_ATOMIC } from '../../mm/slab.ts';
 import { HZ } from '../../time/timer.ts';
 import { __alloc_skb, __pskb_expand_head, type sk_buff, skb_reserve, skb_tailroom } from '../core/skbuff.ts';
 import { get16 } from './ip_header.ts';
@@ -95,8 +96,8 @@ const TCP_SKB_TRUESIZE = 256 + 256 + 320;
  * null without memory. As the payload of Linux lies in page fragments, its truesize is that of an empty one: whoever
  * adds bytes adds them to truesize, too. The caller owns it.
  */
-export function tcp_stream_alloc_skb(tp: tcp_sock, size: number): sk_buff | null {
-  const skb = __alloc_skb(tp.kernel, MAX_TCP_HEADER + size, 0);
+export function tcp_stream_alloc_skb(tp: tcp_sock, size: number, gfp = GFP_ATOMIC): sk_buff | null {
+  const skb = __alloc_skb(tp.kernel, MAX_TCP_HEADER + size, 0, gfp);
   if (skb === null) return null;
   skb_reserve(skb, MAX_TCP_HEADER);
   skb.truesize = TCP_SKB_TRUESIZE;
@@ -109,11 +110,11 @@ export function tcp_stream_alloc_skb(tp: tcp_sock, size: number): sk_buff | null
  * a page fragment, what lies in one piece here moves to a larger one. It doubles, so that many small writes copy each byte
  * about once. 0 or -ENOMEM.
  */
-export function tcp_skb_extend(skb: sk_buff, n: number, most: number): number {
+export function tcp_skb_extend(skb: sk_buff, n: number, most: number, gfp = GFP_ATOMIC): number {
   if (skb_tailroom(skb) >= n) return 0;
   const size = Math.max(skb.len + n, Math.min(2 * skb.len, most));
   const extra = size - (skb.end - skb.data);
-  return __pskb_expand_head(skb, MAX_TCP_HEADER, extra, 0, COPY_TCP_COLLAPSE);
+  return __pskb_expand_head(skb, MAX_TCP_HEADER, extra, 0, COPY_TCP_COLLAPSE, gfp);
 }
 
 /** A control block as new. */

@@ -11,7 +11,7 @@ import { tcp_assign_congestion_control, tcp_cong_init } from './tcp_cong.ts';
 import { ipv4_specific, tcp_v4_connect, tcp_v4_err, tcp_v4_rcv } from './tcp_ipv4.ts';
 import { tcp_ext_hdr_change } from './tcp_mss.ts';
 import { tcp_output_init } from './tcp_output.ts';
-import { tcp_fq_paces, tcp_get_max_pacing_rate, tcp_pacing_rate, tcp_set_max_pacing_rate } from './tcp_pacing.ts';
+import { tcp_fq_paces, tcp_pacing_rate, tcp_set_max_pacing_rate } from './tcp_pacing.ts';
 import { tcp_pernet } from './tcp_pernet.ts';
 import { tcp_recvmsg } from './tcp_recvmsg.ts';
 import { tcp_sendmsg } from './tcp_sendmsg.ts';
@@ -55,7 +55,7 @@ export const tcp_prot = make_proto('TCP', {
   set_rcvlowat: tcp_set_rcvlowat,
   ext_hdr_change: tcp_ext_hdr_change,
   set_max_pacing_rate: tcp_set_max_pacing_rate,
-  max_pacing_rate: tcp_get_max_pacing_rate,
+  set_peek_off: true,
   fq_paces: tcp_fq_paces,
   pacing_rate: tcp_pacing_rate,
 });

@@ -19,19 +19,14 @@ import { tcp_queue_tsq } from './tcp_tsq.ts';
 /** As sch_fq does: the first segments of a connection go at once. */
 const UNPACED_SEGS = 10;
 
-/** SO_MAX_PACING_RATE: bytes a second, SK_PACING_UNLIMITED for no limit. TCP sees to it itself where no fq does. */
+/** SO_MAX_PACING_RATE, sk_max_pacing_rate being set: bytes a second, SK_PACING_UNLIMITED for no limit. TCP sees to it itself where no fq does. */
 export function tcp_set_max_pacing_rate(sk_: sock, rate: number): void {
   const sk = sk_ as tcp_sock;
   const opts = own_opts<tcp_opts>(sk);
   if (rate !== SK_PACING_UNLIMITED && opts.sk_pacing_status === SK_PACING_NONE) {
     opts.sk_pacing_status = SK_PACING_NEEDED;
   }
-  opts.sk_max_pacing_rate = rate;
   tcp_limit_pacing_rate(sk, sk.sk_pacing_rate);
-}
-
-export function tcp_get_max_pacing_rate(sk: sock): number {
-  return (sk as tcp_sock).opts.sk_max_pacing_rate;
 }
 
 /** An fq below keeps to the times that packets carry: no timer here. */

@@ -3,6 +3,7 @@
 import { COPY_TO_USER } from '../../copies.ts';
 import { charge_copy } from '../../costs.ts';
 import { EAGAIN, EFAULT, EINVAL, ENOTCONN } from '../../errno.ts';
+import { sk_peek_offset_move } from '../core/datagram.ts';
 import { consume_skb, type sk_buff, skb_copy_bits } from '../core/skbuff.ts';
 import {
   RCV_SHUTDOWN,
@@ -156,6 +157,8 @@ export function tcp_recvmsg(sk_: sock, msg: msghdr, length: number): number {
   // What is only looked at is looked at again after a wait.
   let copied = task === null || peek ? 0 : task.call.progress;
   let seq = sk.copied_seq;
+  // SO_PEEK_OFF
+  if (peek && sk.opts.sk_peek_off > 0) seq = (seq + sk.opts.sk_peek_off) | 0;
   kernel.clock.now += kernel.cost.tcp_recvmsg;
 
   // A call for no bytes looks once, and waits like any other.
@@ -225,6 +228,7 @@ export function tcp_recvmsg(sk_: sock, msg: msghdr, length: number): number {
       }
       seq = (seq + used) | 0;
       copied += used;
+      if (!peek && sk.opts.sk_peek_off > 0) sk_peek_offset_move(sk, -used);
     }
     if (!peek) {
       sk.copied_seq = seq;
@@ -244,6 +248,8 @@ export function tcp_recvmsg(sk_: sock, msg: msghdr, length: number): number {
     }
     if (!peek) tcp_eat_recv_skb(sk, skb);
   }
+  // Not before a wait, after which all is looked at again.
+  if (peek && copied > 0 && sk.opts.sk_peek_off >= 0) sk_peek_offset_move(sk, copied);
   tcp_cleanup_rbuf(sk, copied);
   if (copied >= 0 && sk.opts.recvmsg_inq !== 0 && msg.msg_control !== null) {
     msg.msg_control.present |= CMSG_TCP_INQ;

@@ -2,6 +2,7 @@
 import { COPY_FROM_USER } from '../../copies.ts';
 import { charge_copy } from '../../costs.ts';
 import { EAGAIN, EFAULT, EINPROGRESS, ENOBUFS, EPIPE } from '../../errno.ts';
+import { GFP_KERNEL } from '../../mm/slab.ts';
 import { ERESTARTSYS, type task_struct } from '../../sched/task.ts';
 import {
   MAX_SKB_FRAGS,
@@ -239,6 +240,15 @@ export function tcp_sendmsg(sk_: sock, msg: msghdr, length: number): number {
   return result;
 }
 
+/**
+ * How many bytes a new packet shall have room for: who writes much will go on filling it; who writes little gets a segment,
+ * which may grow. A small write with nothing before it goes at once, most likely alone: it takes no more than it needs.
+ */
+function first_room(sk: tcp_sock, length: number, mss_now: number, size_goal: number): number {
+  if (4 * length >= size_goal) return size_goal;
+  return Math.min(size_goal, tcp_rtx_and_write_queues_empty(sk) ? length : Math.max(mss_now, length));
+}
+
 function tcp_sendmsg_locked(sk: tcp_sock, msg: msghdr, length: number, uarg: ubuf_info_msgzc | null): number {
   const { kernel } = sk;
   const { flags, msg_task: task } = msg;
@@ -278,9 +288,7 @@ function tcp_sendmsg_locked(sk: tcp_sock, msg: msghdr, length: number, uarg: ubu
     if (copy === 0) {
       room = sk_stream_memory_free(sk);
       if (room) {
-        // Who writes much will go on filling it; who writes little gets a segment, which may grow.
-        const much = 4 * length >= size_goal;
-        skb = tcp_stream_alloc_skb(sk, much ? size_goal : Math.min(size_goal, Math.max(mss_now, length - copied)));
+        skb = tcp_stream_alloc_skb(sk, first_room(sk, length, mss_now, size_goal), GFP_KERNEL);
         if (skb === null || !tcp_skb_schedule(sk, skb)) {
           room = false;
         } else {
@@ -293,7 +301,7 @@ function tcp_sendmsg_locked(sk: tcp_sock, msg: msghdr, length: number, uarg: ubu
     if (room) {
       if (uarg !== null) copy = zerocopy_piece(skb as sk_buff, msg, copied, copy);
       copy = tcp_wmem_schedule(sk, copy);
-      room = copy > 0 && tcp_skb_extend(skb as sk_buff, copy, size_goal) === 0;
+      room = copy > 0 && tcp_skb_extend(skb as sk_buff, copy, size_goal, GFP_KERNEL) === 0;
     }
     if (!room) {
       // Before the push, which shows by it that the buffer is what holds the sender up.

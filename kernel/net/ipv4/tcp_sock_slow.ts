@@ -31,8 +31,6 @@ export class tcp_opts extends sock_opts {
   save_syn = 0;
   /** TCP_INQ */
   recvmsg_inq = 0;
-  /** Bytes a second, 0xffffffff for no limit. */
-  sk_max_pacing_rate = 0xffffffff;
   sk_pacing_status = SK_PACING_NONE;
   sk_pacing_shift = 10;
   snd_cwnd_clamp = 0xffffffff;
@@ -57,8 +55,9 @@ const SACK_WORDS = 18;
 export class tcp_slow {
   // Receive.
   last_oow_ack_time = 0;
+  /** Packets by their start, and the tree over them (tcp_ofo_tree.ts). */
   readonly out_of_order_queue: sk_buff_head;
-
+  ooo_root: sk_buff | null = null;
   ooo_last_skb: sk_buff | null = null;
   rcv_ooopack = 0;
   /** By place: see DUPLICATE_SACK. */

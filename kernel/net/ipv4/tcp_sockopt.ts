@@ -268,7 +268,8 @@ export function tcp_setsockopt(sk_: sock, level: number, name: number, opt: sock
 
 /** do_tcp_getsockopt: 0 with the answer in `opt`, or a negative errno. */
 export function tcp_getsockopt(sk_: sock, level: number, name: number, opt: sockopt): number {
-  if (level !== SOL_TCP) return -ENOPROTOOPT;
+  // As do_ip_getsockopt says it, where other levels end; its twin for setting says ENOPROTOOPT.
+  if (level !== SOL_TCP) return -EOPNOTSUPP;
   const sk = sk_ as tcp_sock;
   const { ipv4 } = sk.sk_net;
   switch (name) {

@@ -3,6 +3,7 @@
 import { COPY_TCP_COLLAPSE, COPY_TCP_SPLIT } from '../../copies.ts';
 import { charge_copy } from '../../costs.ts';
 import { EAGAIN, EBUSY, EHOSTUNREACH, EINVAL, ENOMEM } from '../../errno.ts';
+import { GFP_KERNEL } from '../../mm/slab.ts';
 import { has_tx_tstamp } from '../core/skb_tstamp.ts';
 import { type sk_buff, skb_cloned, skb_pull, skb_put, skb_trim } from '../core/skbuff.ts';
 import { TCP_CLOSE } from '../core/sock.ts';
@@ -67,6 +68,7 @@ import {
   tcp_min_rtt,
   tcp_mstamp_refresh,
   tcp_packets_in_flight,
+  tcp_rtx_queue_empty,
   tcp_rtx_queue_head,
   tcp_rtx_queue_tail,
   tcp_send_head,
@@ -123,8 +125,14 @@ export function tcp_fragment(sk: tcp_sock, rtx: boolean, skb: sk_buff, len: numb
   const rest = skb.len - len;
   // The tail's buffer may only be left to it when nothing below still reads what lies before.
   const keep_tail = len < rest && !skb_cloned(skb);
+  const least = keep_tail ? len : rest;
   // What was never sent may still grow: it gets as much room as it had.
-  const buff = tcp_stream_alloc_skb(sk, keep_tail ? len : rtx ? rest : Math.max(rest, skb.end - skb.data));
+  const wanted = keep_tail || rtx ? least : Math.max(rest, skb.end - skb.data);
+  let buff = tcp_stream_alloc_skb(sk, wanted, GFP_KERNEL);
+  // The last of the memory is for what the connection cannot go on without: the first segment of all.
+  if (buff === null && len <= mss && (rtx ? skb === tcp_rtx_queue_head(sk) : tcp_rtx_queue_empty(sk))) {
+    buff = tcp_stream_alloc_skb(sk, least);
+  }
   if (buff === null) return -ENOMEM;
   sk_wmem_queued_add(sk, buff.truesize);
   sk_mem_charge(sk, buff.truesize);
@@ -384,7 +392,9 @@ export function tcp_write_xmit(sk: tcp_sock, mss: number, nonagle: number, push_
     }
     let limit = mss;
     if (tso_segs > 1 && sk.snd_una === sk.snd_up) limit = tcp_mss_split_point(sk, skb, mss, quota, nonagle);
-    if (skb.len > limit && tcp_fragment(sk, false, skb, limit, mss) !== 0) break;
+    if (skb.len > limit && tcp_fragment(sk, false, skb, limit, mss) !== 0) {
+      if (limit <= mss || tcp_fragment(sk, false, skb, mss, mss) !== 0) break;
+    }
     if (tcp_small_queue_check(sk, skb, 0)) break;
     // Nothing in it yet: its writer sleeps for want of memory.
     if (skb.end_seq === skb.seq) break;

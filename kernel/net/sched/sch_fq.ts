@@ -388,7 +388,10 @@ function pace(q: fq_sched_data, flow: fq_flow, skb: sk_buff, now: number): void 
   let bytes = skb.cb0;
   if (skb.tstamp === 0) {
     const { sk } = skb;
-    if (sk !== null && sk.sk_prot.pacing_rate !== null) rate = Math.min(rate, sk.sk_prot.pacing_rate(sk));
+    if (sk !== null) {
+      const { pacing_rate } = sk.sk_prot;
+      rate = Math.min(rate, pacing_rate === null ? sk.opts.sk_max_pacing_rate : pacing_rate(sk));
+    }
     if (rate <= q.low_rate_threshold) {
       flow.credit = 0;
     } else {

@@ -45,8 +45,11 @@ export class Segment {
   /** Neighbour states, 'FROM>TO' as numbers, in order. */
   readonly states: [from: number, to: number][] = [];
 
-  constructor(options: { address?: string | null; prefix?: number; cpus?: number; costs?: boolean } = {}) {
-    this.host = this.world.addHost({ name: 'b', nics: [], costs: options.costs ?? false, cpus: options.cpus ?? 1 });
+  constructor(
+    options: { address?: string | null; prefix?: number; cpus?: number; costs?: boolean; ram?: number } = {},
+  ) {
+    const { ram, costs = false, cpus = 1 } = options;
+    this.host = this.world.addHost({ name: 'b', nics: [], costs, cpus, ...(ram === undefined ? {} : { ram }) });
     this.kernel = this.host.kernel;
     this.net = this.kernel.init_net;
     this.kernel.trace.kfree_skb = (_skb, reason) => this.drops.push(drop_reason_name(reason));

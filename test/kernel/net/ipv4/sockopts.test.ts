@@ -11,6 +11,7 @@ import {
   SO_ERROR,
   SO_INCOMING_CPU,
   SO_LINGER,
+  SO_MAX_PACING_RATE,
   SO_MEMINFO,
   SO_OOBINLINE,
   SO_PASSCRED,
@@ -92,6 +93,8 @@ const FRESH: [number, number, number | Partial<Record<Kind, number>>][] = [
   [SOL_SOCKET, SO_RXQ_OVFL, 0],
   [SOL_SOCKET, SO_PEEK_OFF, { udp: -1, raw: -EOPNOTSUPP, rawraw: -EOPNOTSUPP, ping: -EOPNOTSUPP }],
   [SOL_SOCKET, SO_BPF_EXTENSIONS, 64],
+  // No limit, as the 32 bits of an int have it.
+  [SOL_SOCKET, SO_MAX_PACING_RATE, 0xffffffff],
   [SOL_SOCKET, SO_INCOMING_CPU, -1],
   [SOL_SOCKET, SO_PASSCRED, -EOPNOTSUPP],
   [SOL_SOCKET, SO_RCVMARK, 0],
@@ -147,6 +150,7 @@ const SETS: [number, number, number[], number, Kind[]?][] = [
   [SOL_SOCKET, SO_PEEK_OFF, [1], 0, ['udp']],
   [SOL_SOCKET, SO_PEEK_OFF, [1], -EOPNOTSUPP, ['raw', 'rawraw', 'ping']],
   [SOL_SOCKET, SO_INCOMING_CPU, [1], 0],
+  [SOL_SOCKET, SO_MAX_PACING_RATE, [100_000, -1], 0],
   [SOL_SOCKET, SO_PRIORITY, [6], 0],
   [SOL_SOCKET, SO_TIMESTAMPING, [0x67fff, 0x10080, 0x80], 0],
   // OPT_ID_TCP without OPT_ID; BIND_PHC without a device that has a clock.

@@ -1,5 +1,7 @@
 /** What floods TCP: memory stays within its limits, and a connection that behaves goes on. */
 import { expect, test } from 'vitest';
+import { EAGAIN } from '../../../../kernel/errno.ts';
+import type { file } from '../../../../kernel/fs/file.ts';
 import type { request_sock_queue } from '../../../../kernel/net/ipv4/request_sock.ts';
 import type { tcp_sock } from '../../../../kernel/net/ipv4/tcp_sock.ts';
 import { AF_INET, SOCK_NONBLOCK, SOCK_STREAM, sockaddr_in } from '../../../../kernel/net/msg.ts';
@@ -26,10 +28,11 @@ class Victim extends TcpPeer {
   private readonly fd: number;
   private turns = 0;
   private found: tcp_sock | null = null;
+  private shared: file | null = null;
   private readonly buffer: number;
 
-  constructor(backlog = 128) {
-    super();
+  constructor(backlog = 128, ram?: number) {
+    super(ram === undefined ? {} : { ram });
     this.buffer = this.memory(200_000);
     this.listener = this.call(sys_socket, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     expect(this.call(sys_bind, this.listener, new sockaddr_in(0, 8080))).toBe(0);
@@ -55,6 +58,19 @@ class Victim extends TcpPeer {
     };
     this.call(find);
     return this.found as tcp_sock;
+  }
+
+  /** The same socket for another program, which waits. */
+  blocking(fd: number): file {
+    const find = (task: task_struct): number => {
+      this.shared = task.files.get(fd);
+      return 0;
+    };
+    this.call(find);
+    const shared = this.shared as file;
+    shared.f_count++;
+    shared.f_flags &= ~SOCK_NONBLOCK;
+    return shared;
   }
 
   read(fd: number): number {
@@ -233,5 +249,58 @@ test('tcp_mem used up by peers that nobody reads: they are refused, and the othe
   expect(v.ipv4.mib.TcpExtTCPMemoryPressures).toBeGreaterThan(0);
   v.turn();
   for (const fd of fds) v.shut(fd);
+  v.end();
+});
+
+test('RAM used up by what peers do not acknowledge: what comes still finds memory, and with it all recovers', () => {
+  const v = new Victim(200, 4 << 20);
+  const { slab } = v.kernel;
+  const last = v.open(v.other(99));
+  const shared = v.blocking(last);
+  const late = v.program(function* (sys) {
+    const fd = sys.task.files.install(shared);
+    const buffer = sys.task.mm.mmap(100);
+    yield* sys.nanosleep(1e9);
+    return yield* sys.sendto(fd, buffer, 100, 0, null);
+  });
+  const fds: number[] = [];
+  const taken: number[] = [];
+  while (fds.length < 90 && (taken.at(-1) ?? 1) > 0) {
+    const n = fds.length;
+    fds.push(v.open(v.other(n)));
+    v.inject('. 1:1(0) ack 1 win 0', { flow: v.other(n) });
+    taken.push(v.write(fds[n] as number, 100_000));
+  }
+  expect(taken.at(-1)).toBe(-EAGAIN);
+  expect(slab.failures).toBeGreaterThan(0);
+  // Nothing of its own wakes the program: its socket's queues are empty.
+  v.wait(2);
+  expect(late.done).toBe(false);
+  for (let n = 0; n < fds.length; n++) {
+    const all = Math.max(0, taken[n] as number);
+    const flow = v.other(n);
+    const sk = v.sock(fds[n] as number);
+    for (let acked = -1; acked < all; ) {
+      const out = (sk.snd_nxt - v.hostIsn(flow) - 1) | 0;
+      expect(out).toBeGreaterThan(acked);
+      acked = out;
+      v.inject(`. 1:1(0) ack ${1 + acked} win 512`, { flow });
+    }
+    v.segments();
+  }
+  v.wait(0.3);
+  expect(late.value).toBe(100);
+});
+
+test('one byte that nobody acknowledges: no more of RAM than it is counted with', () => {
+  const v = new Victim();
+  const fd = v.open(v.other(1));
+  const { slab } = v.kernel;
+  const before = slab.bytes_used;
+  expect(v.write(fd, 1)).toBe(1);
+  v.segments();
+  expect(slab.bytes_used - before).toBeLessThanOrEqual(832 + 1 - 256);
+  v.shut(fd);
+  v.inject('R 1:1(0) ack 2', { flow: v.other(1) });
   v.end();
 });

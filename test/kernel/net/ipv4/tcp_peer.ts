@@ -113,8 +113,9 @@ export class TcpPeer extends Segment {
   private readonly ts = new Map<string, number>();
   private readonly start: number;
 
-  constructor(options: { hostPort?: number; peerPort?: number; costs?: boolean } = {}) {
-    super({ costs: options.costs ?? false });
+  constructor(options: { hostPort?: number; peerPort?: number; costs?: boolean; ram?: number } = {}) {
+    const { ram, costs = false } = options;
+    super({ costs, ...(ram === undefined ? {} : { ram }) });
     this.flow = { peerPort: options.peerPort ?? 40000, hostPort: options.hostPort ?? 8080, peer: A, host: B };
     const { kernel } = this;
     kernel.exec(() => neigh_add(this.net.ipv4.arp, A, this.dev, bytesOf(A_MAC), NUD_PERMANENT));
