@@ -1,9 +1,10 @@
 /** Control messages as a C program finds them behind struct cmsghdr, on 64-bit little-endian Linux. */
 import { SO_TIMESTAMP, SO_TIMESTAMPING, SO_TIMESTAMPNS, SOL_SOCKET } from '../../kernel/net/core/sock_options.ts';
-import { IP_PKTINFO, IP_RECVERR, IP_TOS, IP_TTL, SOL_IP } from '../../kernel/net/ipv4/ip_sockglue.ts';
+import { IP_CHECKSUM, IP_PKTINFO, IP_RECVERR, IP_TOS, IP_TTL, SOL_IP } from '../../kernel/net/ipv4/ip_sockglue.ts';
 import { SOL_TCP, TCP_INQ } from '../../kernel/net/ipv4/tcp_sockopt.ts';
 import {
   AF_INET,
+  CMSG_CHECKSUM,
   CMSG_PKTINFO,
   CMSG_RECVERR,
   CMSG_TCP_INQ,
@@ -86,6 +87,7 @@ export function encodeControl(control: cmsg): ControlMessage[] {
   add(CMSG_PKTINFO, SOL_IP, IP_PKTINFO, () => pktinfo(control));
   add(CMSG_TTL, SOL_IP, IP_TTL, () => int(control.ttl));
   add(CMSG_TOS, SOL_IP, IP_TOS, () => Uint8Array.of(control.tos));
+  add(CMSG_CHECKSUM, SOL_IP, IP_CHECKSUM, () => int(control.csum));
   add(CMSG_UDP_GRO, SOL_UDP, UDP_GRO, () => int(control.gso_size));
   add(CMSG_RECVERR, SOL_IP, IP_RECVERR, () => recverr(control));
   add(CMSG_TCP_INQ, SOL_TCP, TCP_INQ, () => int(control.inq));

@@ -7,6 +7,7 @@ import {
   SO_BINDTODEVICE,
   SO_LINGER,
   SO_MAX_PACING_RATE,
+  SO_PEERNAME,
   SO_RCVTIMEO,
   SO_SNDTIMEO,
   SOL_SOCKET,
@@ -29,6 +30,7 @@ function layoutOf(level: number, name: number): Layout {
     if (name === SO_RCVTIMEO || name === SO_SNDTIMEO) return 'timeval';
     if (name === SO_BINDTODEVICE) return 'device';
     if (name === SO_MAX_PACING_RATE) return 'rate';
+    if (name === SO_PEERNAME) return 'bytes';
   }
   if (level === SOL_TCP && name === TCP_CONGESTION) return 'word';
   if (level === SOL_TCP && (name === TCP_INFO || name === TCP_FASTOPEN_KEY)) return 'bytes';
@@ -126,6 +128,8 @@ export function encodeOption(level: number, name: number, opt: sockopt, length: 
       return bytes.subarray(0, length);
     }
     case 'bytes':
+      // An address is given as far as wanted, but never more than there is.
+      if (level === SOL_SOCKET && length > (opt.bytes as Uint8Array).length) return -EINVAL;
       return (opt.bytes as Uint8Array).subarray(0, length);
     case 'byte':
       // do_ip_getsockopt: what fits in a byte comes as one to a program that has no room for an int.
