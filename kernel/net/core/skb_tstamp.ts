@@ -99,9 +99,16 @@ export function has_tx_tstamp(skb: sk_buff): boolean {
   return skb.txstamp_ack !== 0 || (skb.tx_flags & SKBTX_ANY_TSTAMP) !== 0;
 }
 
-/** __udp_gso_segment: the first datagram of several has their stamp. */
+/**
+ * __udp_gso_segment: one datagram of several has their stamp. Linux takes the first; here it is the last, which alone is
+ * on the socket's books (skb_segment).
+ */
 export function udp_gso_tstamp(skb: sk_buff, segs: sk_buff): void {
-  for (let seg: sk_buff | null = segs; seg !== null; seg = seg.next) seg.tx_flags = 0;
-  segs.tx_flags = skb.tx_flags;
-  segs.tskey = skb.tskey;
+  let last = segs;
+  for (let seg: sk_buff | null = segs; seg !== null; seg = seg.next) {
+    seg.tx_flags = 0;
+    last = seg;
+  }
+  last.tx_flags = skb.tx_flags;
+  last.tskey = skb.tskey;
 }
