@@ -1,5 +1,5 @@
 /** Control messages as a C program has them behind struct cmsghdr, on 64-bit little-endian Linux: both ways. */
-import { EINVAL, EOPNOTSUPP } from '../../kernel/errno.ts';
+import { EINVAL } from '../../kernel/errno.ts';
 import { SOF_TIMESTAMPING_TX_RECORD_MASK } from '../../kernel/net/core/skb_tstamp.ts';
 import {
   SO_MARK,
@@ -11,6 +11,7 @@ import {
   SOL_SOCKET,
 } from '../../kernel/net/core/sock_options.ts';
 import {
+  IP_CHECKSUM,
   IP_PKTINFO,
   IP_RECVERR,
   IP_RECVFRAGSIZE,
@@ -24,6 +25,7 @@ import {
 import { SOL_TCP, TCP_INQ } from '../../kernel/net/ipv4/tcp_sockopt.ts';
 import {
   AF_INET,
+  CMSG_CHECKSUM,
   CMSG_MARK,
   CMSG_ORIGDSTADDR,
   CMSG_PACKET_AUXDATA,
@@ -40,7 +42,6 @@ import {
   CMSG_TIMESTAMPING,
   CMSG_TOS,
   CMSG_TTL,
-  CMSG_TX_TIMESTAMPING,
   CMSG_UDP_GRO,
   CMSG_UDP_SEGMENT,
   cmsg,
@@ -152,6 +153,7 @@ export function encodeControl(control: cmsg): ControlMessage[] {
   add(CMSG_RETOPTS, SOL_IP, IP_RETOPTS, options);
   add(CMSG_ORIGDSTADDR, SOL_IP, IP_RECVORIGDSTADDR, () => sockaddr(control.orig_addr, control.orig_port));
   add(CMSG_RECVFRAGSIZE, SOL_IP, IP_RECVFRAGSIZE, () => int(control.frag_size));
+  add(CMSG_CHECKSUM, SOL_IP, IP_CHECKSUM, () => int(control.csum));
   add(CMSG_RECVERR, SOL_IP, IP_RECVERR, () => recverr(control));
   add(CMSG_TCP_INQ, SOL_TCP, TCP_INQ, () => int(control.inq));
   add(CMSG_PACKET_AUXDATA, SOL_PACKET, PACKET_AUXDATA, () => auxdata(control));
@@ -174,7 +176,7 @@ function decodeSocket(control: cmsg, type: number, data: Uint8Array, view: DataV
     case SO_TIMESTAMPING:
       if (data.length !== 4 || (view.getInt32(0, true) & ~SOF_TIMESTAMPING_TX_RECORD_MASK) !== 0) return -EINVAL;
       control.tsflags = view.getInt32(0, true);
-      control.present |= CMSG_TX_TIMESTAMPING;
+      control.present |= CMSG_TIMESTAMPING;
       return 0;
     case SCM_RIGHTS:
     case SCM_CREDENTIALS:
@@ -217,9 +219,9 @@ function decodeIp(control: cmsg, type: number, data: Uint8Array, view: DataView)
 }
 
 /**
- * What a program sends with a message: SO_MARK, SO_PRIORITY; for streams SO_TIMESTAMPING; for sockets other than streams IP_TTL, IP_TOS, IP_PKTINFO,
+ * What a program sends with a message: SO_MARK, SO_PRIORITY, SO_TIMESTAMPING; for sockets other than streams IP_TTL, IP_TOS, IP_PKTINFO,
  * IP_RETOPTS and UDP_SEGMENT, too. A level that the protocol does not look at is passed over, as by Linux.
- * @returns -EINVAL for a type that there is not, or the wrong length; -EOPNOTSUPP for stamps of a datagram
+ * @returns -EINVAL for a type that there is not, or the wrong length
  */
 export function decodeControl(messages: readonly ControlMessage[], stream: boolean, udp: boolean): cmsg | number {
   const control = new cmsg();
@@ -235,6 +237,5 @@ export function decodeControl(messages: readonly ControlMessage[], stream: boole
     }
     if (error !== 0) return error;
   }
-  // Only streams stamp what they send.
-  return (control.present & CMSG_TX_TIMESTAMPING) !== 0 && !stream ? -EOPNOTSUPP : control;
+  return control;
 }

@@ -12,6 +12,7 @@ import {
   SO_COOKIE,
   SO_LINGER,
   SO_MAX_PACING_RATE,
+  SO_PEERNAME,
   SO_RCVTIMEO,
   SO_SNDTIMEO,
   SO_TIMESTAMPING,
@@ -50,6 +51,8 @@ type Layout =
 function layoutOf(level: number, name: number): Layout {
   if (level === SOL_SOCKET) {
     switch (name) {
+      case SO_PEERNAME:
+        return 'bytes';
       case SO_LINGER:
         return 'linger';
       case SO_RCVTIMEO:
@@ -242,6 +245,8 @@ export function encodeOption(
       return bytes.subarray(0, length);
     }
     case 'bytes':
+      // An address is given as far as wanted, but never more than there is.
+      if (level === SOL_SOCKET && length > (opt.bytes as Uint8Array).length) return -EINVAL;
       return (opt.bytes as Uint8Array).subarray(0, length);
     case 'address':
       return network(opt.address).subarray(0, length);

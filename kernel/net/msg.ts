@@ -37,6 +37,8 @@ export const MSG_FASTOPEN = 0x20000000;
 /** recvmmsg: waits for the first message only. */
 export const MSG_WAITFORONE = 0x10000;
 export const MSG_ZEROCOPY = 0x4000000;
+/** recvmsg: descriptors that come are to be closed by exec. None comes on our sockets, but the flag is told back. */
+export const MSG_CMSG_CLOEXEC = 0x40000000;
 
 export const SHUT_RD = 0;
 export const SHUT_WR = 1;
@@ -127,13 +129,13 @@ export class cmsg {
   ipi_addr = 0;
   /** SO_TIMESTAMPNS, and SO_TIMESTAMP in whole µs: arrival, in ns of the simulated clock. */
   timestamp = 0;
+  /** SO_TIMESTAMPING of what is sent: SOF_TIMESTAMPING_TX_ bits, in place of the socket's. */
+  tsflags = 0;
   /** UDP_GRO: the length of each datagram but the last, of several that came in one. UDP_SEGMENT: the same on the way out. */
   gso_size = 0;
   /** SO_MARK, SO_PRIORITY. */
   mark = 0;
   priority = 0;
-  /** SO_TIMESTAMPING on the way out: the stamps that this message is to have, in place of the socket's (streams). */
-  tsflags = 0;
   /** SO_RXQ_OVFL: packets lost before this one. */
   dropcount = 0;
   /** IP_RECVOPTS, IP_RETOPTS: the options as they stood in the header, `opt_len` bytes of `opt`. */
@@ -142,6 +144,8 @@ export class cmsg {
   /** IP_RECVORIGDSTADDR (a sockaddr_in). */
   orig_addr = 0;
   orig_port = 0;
+  /** IP_CHECKSUM: the card's sum over the segment, as it came, folded. */
+  csum = 0;
   /** IP_RECVFRAGSIZE: the longest fragment. */
   frag_size = 0;
   /** IP_RECVERR (struct sock_extended_err), and SO_EE_OFFENDER: who said so, 0 for nobody. */
@@ -179,11 +183,11 @@ export const CMSG_TIMESTAMP_US = 4096;
 export const CMSG_MARK = 8192;
 export const CMSG_PRIORITY = 16384;
 export const CMSG_UDP_SEGMENT = 32768;
-/** SO_TIMESTAMPING with software receive stamps. */
+/** SO_TIMESTAMPING with software receive stamps; of a message that is sent: which stamps it owes. */
 export const CMSG_TIMESTAMPING = 65536;
 export const CMSG_TCP_INQ = 1 << 17;
-/** SO_TIMESTAMPING of one message that is sent. */
-export const CMSG_TX_TIMESTAMPING = 1 << 18;
+/** IP_CHECKSUM. */
+export const CMSG_CHECKSUM = 1 << 18;
 
 /** One piece of a message (struct iovec). */
 export class iovec {
@@ -204,7 +208,7 @@ export class user_msghdr {
   /** Pieces that make up the message in their order; null: the one buffer above. */
   iov: readonly iovec[] | null = null;
   control: cmsg | null = null;
-  /** Out: MSG_TRUNC, MSG_CTRUNC, MSG_ERRQUEUE. */
+  /** Out: MSG_TRUNC, MSG_CTRUNC, MSG_ERRQUEUE; MSG_CMSG_CLOEXEC, where it was given. */
   flags = 0;
 }
 

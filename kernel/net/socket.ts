@@ -8,6 +8,7 @@ import {
   EINVAL,
   EMFILE,
   EMSGSIZE,
+  ENOTCONN,
   ENOTSOCK,
   ENOTTY,
   EOPNOTSUPP,
@@ -15,10 +16,11 @@ import {
 import { file, type file_operations, fput, O_NONBLOCK, O_RDWR } from '../fs/file.ts';
 import { ERESTARTSYS, type task_struct } from '../sched/task.ts';
 import type { net } from './core/net_namespace.ts';
-import { SOL_SOCKET, sk_getsockopt, sk_setsockopt, type sock, sock_error } from './core/sock.ts';
+import { SO_PEERNAME, SOL_SOCKET, sk_getsockopt, sk_setsockopt, type sock, sock_error } from './core/sock.ts';
 import {
   AF_MAX,
   type iovec,
+  MSG_CMSG_CLOEXEC,
   MSG_DONTWAIT,
   MSG_ERRQUEUE,
   MSG_WAITFORONE,
@@ -31,6 +33,7 @@ import {
   SOCK_NONBLOCK,
   SOCK_TYPE_MASK,
   type sockaddr,
+  sockaddr_in,
   type sockopt,
   type user_msghdr,
 } from './msg.ts';
@@ -39,6 +42,7 @@ import {
 const MAX_RW_COUNT = 0x7ffff000;
 /** Pieces of one message, and messages of one sendmmsg. */
 const UIO_MAXIOV = 1024;
+const SIZEOF_SOCKADDR_IN = 16;
 
 /** socket.state: what connect and accept have made of it (enum socket_state). */
 export const SS_UNCONNECTED = 1;
@@ -254,6 +258,7 @@ function receive_message(task: task_struct, open: file, hdr: user_msghdr, flags:
   const msg = message(task, hdr.base, flags, hdr.name);
   const length = import_iovec(msg, hdr);
   msg.msg_control = control;
+  msg.msg_flags = flags & MSG_CMSG_CLOEXEC;
   const result = length < 0 ? length : (sock.ops as proto_ops).recvmsg(sock, msg, Math.min(length, MAX_RW_COUNT));
   if (result >= 0) hdr.flags = msg.msg_flags;
   else if (control !== null) control.present = before;
@@ -390,10 +395,23 @@ export function sys_setsockopt(task: task_struct, fd: number, level: number, nam
   return (sock.ops as proto_ops).setsockopt(sock, level, name, opt);
 }
 
+/** SO_PEERNAME: the peer as a struct sockaddr_in, or its beginning. -ENOTCONN; -EINVAL where more is asked for. */
+function sock_getpeername(sock: socket, opt: sockopt): number {
+  const peer = new sockaddr_in();
+  if ((sock.ops as proto_ops).getname(sock, peer, 2) < 0) return -ENOTCONN;
+  if (opt.optlen > SIZEOF_SOCKADDR_IN) return -EINVAL;
+  const { sin_port: port, sin_addr: addr } = peer;
+  const bytes = Uint8Array.of(peer.sa_family, 0, port >> 8, port, addr >> 24, addr >> 16, addr >> 8, addr);
+  opt.bytes = new Uint8Array(SIZEOF_SOCKADDR_IN);
+  opt.bytes.set(bytes);
+  return 0;
+}
+
 /** __sys_getsockopt: 0 with the answer in `opt`. */
 export function sys_getsockopt(task: task_struct, fd: number, level: number, name: number, opt: sockopt): number {
   const sock = sockfd_lookup(task, fd);
   if (typeof sock === 'number') return sock;
+  if (level === SOL_SOCKET && name === SO_PEERNAME) return sock_getpeername(sock, opt);
   if (level === SOL_SOCKET) return sk_getsockopt(sock.sk as sock, name, opt);
   return (sock.ops as proto_ops).getsockopt(sock, level, name, opt);
 }

@@ -33,12 +33,21 @@ function text([out, line]: Seen): string {
   return `${out.map(plain).sort().join(' ')} | ${words.slice(2).join(' ')}`;
 }
 
+/** The port that SNAT gave a connection from the inside; NaN: it is none. */
+function drawnPort(line: string): number {
+  return Number(/src=192\.0\.2\.9 dst=192\.0\.2\.1 sport=80 dport=(\d+)/.exec(line)?.[1] ?? Number.NaN);
+}
+
 /** The first difference of each script. */
 function differences(play: Play): string[] {
   const linux = playLinux(play);
   const ours = playOurs(play);
   return play.scripts.flatMap((script: readonly Step[], s) => {
-    const at = script.findIndex((_, i) => text(linux[s]?.[i] as Seen) !== text(ours[s]?.[i] as Seen));
+    // Where a port was taken, Linux draws another one: from there on the two are not to be compared.
+    const ends = linux[s]?.findIndex(([, line], i) => ![Number.NaN, script[i]?.[2]].includes(drawnPort(line))) ?? -1;
+    const at = script.findIndex(
+      (_, i) => (ends < 0 || i < ends) && text(linux[s]?.[i] as Seen) !== text(ours[s]?.[i] as Seen),
+    );
     if (at < 0) return [];
     const [side, packet] = script[at] as Step;
     const before = script.slice(Math.max(0, at - 5), at).map(([from, bytes], i) => {

@@ -83,4 +83,47 @@ describe('iptables of a real Linux and ours', () => {
     expect(tables(real)).toEqual(tables(ours));
     finish();
   });
+
+  testWith('iptables-legacy')('odd rules, one by one: taken, saved and refused as there', () => {
+    const odd = [
+      '-A INPUT -m comment --comment "it\'s a word" -j ACCEPT',
+      '-A INPUT ! -s 10.0.0.0/8 ! -d 10.1.2.3 ! -i eth0 -j DROP',
+      '-A INPUT -s 10.0.0.0/255.0.255.0 -j DROP',
+      '-A INPUT -p tcp -m multiport ! --dports 1,2:5,70 -j DROP',
+      '-A INPUT -p tcp -m multiport --dports 5:2 -j DROP',
+      '-A INPUT -p tcp --dport 9:3 -j DROP',
+      '-A INPUT -p tcp ! --tcp-flags ALL NONE -j DROP',
+      '-A INPUT -p icmp ! --icmp-type 3/4 -j DROP',
+      '-A INPUT -p icmp --icmp-type 256 -j DROP',
+      '-A INPUT -p icmp --icmp-type foo -j DROP',
+      '-A INPUT -m limit --limit 7/min --limit-burst 1 -j DROP',
+      '-A INPUT -m limit --limit 1/day --limit-burst 10000 -j DROP',
+      '-A INPUT -m limit ! --limit 1/s -j DROP',
+      '-A FORWARD -m physdev ! --physdev-in eth+ --physdev-is-bridged -j DROP',
+      '-A OUTPUT -m physdev --physdev-out eth0 -j DROP',
+      '-t mangle -A PREROUTING -j MARK --set-mark 0x1/0xff',
+      '-t mangle -A PREROUTING -j MARK --set-mark 99999999999',
+      '-A INPUT -m mark ! --mark 0x5/0x7 -j DROP',
+      '-t nat -A POSTROUTING -p udp -j SNAT --to 1.2.3.4:5-9 --persistent',
+      '-t nat -A INPUT -j DNAT --to 1.2.3.4',
+    ];
+    const rules = (text: string): string =>
+      uncommented(text)
+        .replaceAll(/^[*:].*\n|^COMMIT\n/gm, '')
+        .replaceAll('iptables-legacy', 'iptables')
+        .trim();
+    const clear = ['filter', 'nat', 'mangle'].map(table => `iptables-legacy -t ${table} -F`).join('; ');
+    const each = odd.map(
+      rule => `${clear}; iptables-legacy ${rule} 2>&1; echo "status $?"; iptables-legacy-save; echo @@`,
+    );
+    const real = linux(each.join('\n')).split('@@\n');
+    for (const [i, rule] of odd.entries()) {
+      const { kernel, finish } = host();
+      const words = [...rule.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? '');
+      const { status, stdout, stderr } = iptables(kernel, words);
+      const ours = `${stdout}${stderr}status ${status}\n${iptables_save(kernel).stdout}`;
+      expect(rules(ours), rule).toBe(rules(real[i] as string));
+      finish();
+    }
+  });
 });

@@ -207,7 +207,7 @@ const icmp = extension<ipt_icmp>({
     const [type = '', code] = text.split('/', 2);
     const t = number(type, 0, 255);
     const c = code === undefined ? 0 : number(code, 0, 255);
-    if (Number.isNaN(t)) throw misuse(`Invalid ICMP type \`${type}'`);
+    if (Number.isNaN(t)) throw misuse(`Unknown ICMP type \`${type}'`);
     if (Number.isNaN(c)) throw misuse(`Invalid ICMP code \`${code}'`);
     return { type: t, code: code === undefined ? [0, 0xff] : [c, c], invert };
   },
@@ -421,7 +421,9 @@ const multiport = extension<xt_multiport>({
       throw misuse("multiport needs `-p tcp', `-p udp', `-p udplite', `-p sctp' or `-p dccp'");
     }
     const which = name.includes('--s') ? 'source' : name.includes('--d') ? 'destination' : 'either';
-    const list = value(option).split(',').map(parsePorts);
+    const list = value(option)
+      .split(',')
+      .map(range => parsePorts(range, 'invalid portrange specified'));
     if (list.reduce((sum, [a, b]) => sum + (a === b ? 1 : 2), 0) > 15) throw misuse('too many ports specified');
     return { which, ports: list, invert: option.invert };
   },

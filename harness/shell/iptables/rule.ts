@@ -144,9 +144,12 @@ export class RuleParser {
   }
 
   private extensions(words: readonly string[], at: number, invert: boolean): number {
-    const name = words[at] as string;
+    let name = words[at] as string;
     const candidates = [...this.loaded].reverse();
     if (this.target !== null) candidates.unshift(this.target);
+    // getopt_long: a beginning will do, where only one option has it.
+    const begun = candidates.flatMap(({ extension }) => Object.keys(extension.options).filter(o => o.startsWith(name)));
+    if (name.length > 2 && begun.length === 1) name = begun[0] as string;
     let found = candidates.find(({ extension }) => name in extension.options);
     if (found === undefined) {
       const implied = IMPLICIT[this.proto];
@@ -157,7 +160,8 @@ export class RuleParser {
     }
     const form = found.extension.options[name] as Extension['options'][string];
     const count = Number(String(form).replace('!', ''));
-    if (invert && typeof form === 'number') throw misuse(`option "${name}" cannot be inverted.`);
+    if (invert && typeof form === 'number')
+      throw misuse(`${found.extension.name}: option "${name}" cannot be inverted.\n`);
     if (name === '--syn' || name === '--tcp-flags') {
       if (found.given.has('--syn') || found.given.has('--tcp-flags')) {
         throw misuse("Only one of `--syn' or `--tcp-flags'  allowed");

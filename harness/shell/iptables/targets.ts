@@ -92,7 +92,7 @@ const mark = extension<xt_mark_tginfo>({
   parse(given) {
     const [[name, option] = ['', undefined]] = [...given];
     if (option === undefined) throw misuse('MARK: One of the --set-xmark, --{and,or,xor,set}-mark options is required');
-    const [bits, mask] = parseMark(value(option), 'MARK');
+    const [bits, mask] = parseMark(value(option), 'MARK', name);
     if (name === '--set-xmark') return { mark: bits, mask };
     if (name === '--set-mark') return { mark: bits, mask: mask | bits };
     if (name === '--and-mark') return { mark: 0, mask: ~bits };
@@ -133,7 +133,7 @@ const connmark = extension<xt_connmark_tginfo>({
     }
     const set = [...given].find(([name]) => name.endsWith('mark'));
     if (set === undefined) throw misuse('CONNMARK target: No operation specified');
-    const [ctmark, mask] = parseMark(value(set[1]), 'CONNMARK');
+    const [ctmark, mask] = parseMark(value(set[1]), 'CONNMARK', set[0]);
     const nfmask = -1;
     if (set[0] === '--set-xmark') return { mode: 'set', ctmark, ctmask: mask, nfmask };
     if (set[0] === '--set-mark') return { mode: 'set', ctmark, ctmask: mask | ctmark, nfmask };

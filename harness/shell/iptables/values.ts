@@ -67,7 +67,7 @@ export function portName(port: number, numeric: boolean): string {
 }
 
 /** `22`, `1:10`, `:10`, `1:`. */
-export function parsePorts(text: string): [number, number] {
+export function parsePorts(text: string, wrong = 'invalid portrange (min > max)'): [number, number] {
   const colon = text.indexOf(':');
   if (colon < 0) {
     const port = parsePort(text);
@@ -75,7 +75,7 @@ export function parsePorts(text: string): [number, number] {
   }
   const first = colon === 0 ? 0 : parsePort(text.slice(0, colon));
   const last = colon === text.length - 1 ? 65535 : parsePort(text.slice(colon + 1));
-  if (first > last) throw misuse(`invalid portrange (min > max)`);
+  if (first > last) throw misuse(wrong);
   return [first, last];
 }
 
@@ -116,12 +116,14 @@ export function formatMask(netmask: number): string {
 
 export const hex = (value: number): string => `0x${(value >>> 0).toString(16)}`;
 
-/** `value[/mask]` */
-export function parseMark(text: string, what: string): [value: number, mask: number] {
+/** `value[/mask]` of the option `name` */
+export function parseMark(text: string, what: string, name = '--mark'): [value: number, mask: number] {
   const [value = '', netmask] = text.split('/', 2);
   const a = number(value);
   const b = netmask === undefined ? 0xffffffff : number(netmask);
-  if (Number.isNaN(a) || Number.isNaN(b)) throw misuse(`${what}: bad value for option "--mark", or out of range`);
+  if (Number.isNaN(a) || Number.isNaN(b)) {
+    throw misuse(`${what}: bad integer value for option "${name}", or out of range.\n`);
+  }
   return [a | 0, b | 0];
 }
 

@@ -3,6 +3,7 @@
  * copy of the packet on its error queue when it reaches the queue below, the driver, or, with TCP, the other side.
  */
 import { ENOMSG } from '../../errno.ts';
+import { SOCK_STREAM } from '../msg.ts';
 import { SO_EE_ORIGIN_TIMESTAMPING, set_exterr, sock_queue_err_skb } from './errqueue.ts';
 import { alloc_skb, kfree_skb_reason, SKB_DROP_REASON, type sk_buff, skb_clone } from './skbuff.ts';
 import type { sock } from './sock.ts';
@@ -40,6 +41,15 @@ export function sock_tx_timestamp(tsflags: number): number {
   );
 }
 
+/** skb_setup_tx_timestamp: a datagram's stamps; with OPT_ID its number. */
+export function skb_setup_tx_timestamp(skb: sk_buff, sk: sock, tsflags: number): void {
+  skb.tx_flags = sock_tx_timestamp(tsflags);
+  const owes = (tsflags & SOF_TIMESTAMPING_TX_RECORD_MASK) !== 0;
+  if (!owes || (tsflags & SOF_TIMESTAMPING_OPT_ID) === 0) return;
+  skb.tskey = sk.sk_tskey;
+  sk.sk_tskey = (sk.sk_tskey + 1) | 0;
+}
+
 /** __skb_tstamp_tx: the present goes to the error queue of `sk`, with the packet or (OPT_TSONLY) without. `id`: ee_data with OPT_ID. */
 export function __skb_tstamp_tx(orig: sk_buff, sk: sock, tstype: number, id: number): void {
   const { kernel } = sk;
@@ -58,8 +68,11 @@ export function __skb_tstamp_tx(orig: sk_buff, sk: sock, tstype: number, id: num
 
 /** The stamp of a packet with a socket on its way down: SCM_TSTAMP_SCHED or SCM_TSTAMP_SND. */
 function stamp(skb: sk_buff, flag: number, tstype: number): void {
-  if ((skb.tx_flags & flag) !== 0 && skb.sk !== null)
-    __skb_tstamp_tx(skb, skb.sk, tstype, (skb.tskey - skb.sk.sk_tskey) | 0);
+  const { sk } = skb;
+  if ((skb.tx_flags & flag) === 0 || sk === null) return;
+  // A stream's numbers count its bytes from where it stood, a datagram's the datagrams.
+  const from = sk.sk_type === SOCK_STREAM ? sk.sk_tskey : 0;
+  __skb_tstamp_tx(skb, sk, tstype, (skb.tskey - from) | 0);
 }
 
 /** __dev_queue_xmit's part: the packet enters the queue. */
@@ -84,4 +97,18 @@ export function tcp_gso_tstamp(skb: sk_buff, segs: sk_buff, seq: number, headers
 
 export function has_tx_tstamp(skb: sk_buff): boolean {
   return skb.txstamp_ack !== 0 || (skb.tx_flags & SKBTX_ANY_TSTAMP) !== 0;
+}
+
+/**
+ * __udp_gso_segment: one datagram of several has their stamp. Linux takes the first; here it is the last, which alone is
+ * on the socket's books (skb_segment).
+ */
+export function udp_gso_tstamp(skb: sk_buff, segs: sk_buff): void {
+  let last = segs;
+  for (let seg: sk_buff | null = segs; seg !== null; seg = seg.next) {
+    seg.tx_flags = 0;
+    last = seg;
+  }
+  last.tx_flags = skb.tx_flags;
+  last.tskey = skb.tskey;
 }

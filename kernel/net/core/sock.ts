@@ -168,6 +168,9 @@ export class sock_opts {
   sk_filter_locked = false;
   /** SO_TIMESTAMPING: SOF_TIMESTAMPING_ bits. */
   sk_tsflags = 0;
+  /** SO_WIFI_STATUS, SO_NOFCS: remembered, for cards to which they mean something. */
+  sk_wifi_status = false;
+  sk_nofcs = false;
   /** SO_SELECT_ERR_QUEUE: errors are POLLPRI too. */
   sk_select_err_queue = false;
   /** -1: the route's, or the system's default. */

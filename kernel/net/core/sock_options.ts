@@ -1,5 +1,5 @@
 /** Options of level SOL_SOCKET (net/core/sock.c). */
-import { EDOM, EINVAL, ENODEV, ENOPROTOOPT, EOPNOTSUPP, EPERM } from '../../errno.ts';
+import { EDOM, EINVAL, ENODATA, ENODEV, ENOPROTOOPT, EOPNOTSUPP, EPERM } from '../../errno.ts';
 import {
   CMSG_MARK,
   CMSG_PRIORITY,
@@ -50,8 +50,10 @@ export const SO_OOBINLINE = 10;
 export const SO_NO_CHECK = 11;
 export const SO_PRIORITY = 12;
 export const SO_LINGER = 13;
+export const SO_BSDCOMPAT = 14;
 export const SO_REUSEPORT = 15;
 export const SO_PASSCRED = 16;
+export const SO_PEERCRED = 17;
 export const SO_RCVLOWAT = 18;
 export const SO_SNDLOWAT = 19;
 export const SO_RCVTIMEO = 20;
@@ -61,30 +63,40 @@ export const SO_ATTACH_FILTER = 26;
 export const SO_DETACH_FILTER = 27;
 /** As an option that is asked for, SO_ATTACH_FILTER has this name. */
 export const SO_GET_FILTER = SO_ATTACH_FILTER;
+export const SO_PEERNAME = 28;
 export const SO_TIMESTAMP = 29;
 export const SO_ACCEPTCONN = 30;
 export const SO_SNDBUFFORCE = 32;
 export const SO_RCVBUFFORCE = 33;
+export const SO_PASSSEC = 34;
 export const SO_TIMESTAMPNS = 35;
 export const SO_MARK = 36;
 export const SO_TIMESTAMPING = 37;
 export const SO_PROTOCOL = 38;
 export const SO_DOMAIN = 39;
 export const SO_RXQ_OVFL = 40;
+export const SO_WIFI_STATUS = 41;
 export const SO_PEEK_OFF = 42;
+export const SO_NOFCS = 43;
 export const SO_LOCK_FILTER = 44;
 export const SO_SELECT_ERR_QUEUE = 45;
 export const SO_MAX_PACING_RATE = 47;
 export const SO_BPF_EXTENSIONS = 48;
 export const SO_INCOMING_CPU = 49;
 export const SO_ATTACH_REUSEPORT_CBPF = 51;
+export const SO_CNX_ADVICE = 53;
 export const SO_MEMINFO = 55;
 export const SO_COOKIE = 57;
+export const SO_PEERGROUPS = 59;
 export const SO_ZEROCOPY = 60;
 export const SO_BINDTOIFINDEX = 62;
 export const SO_DETACH_REUSEPORT_BPF = 68;
+export const SO_BUF_LOCK = 72;
 export const SO_RCVMARK = 75;
+export const SO_PASSPIDFD = 76;
+export const SO_PEERPIDFD = 77;
 export const SO_RCVPRIORITY = 82;
+export const SO_PASSRIGHTS = 83;
 
 const IPPROTO_TCP = 6;
 const U32_MAX = 0xffffffff;
@@ -94,6 +106,8 @@ const SIZEOF_LINGER = 8;
 const SIZEOF_COOKIE = 8;
 const SIZEOF_SO_TIMESTAMPING = 8;
 const IFNAMSIZ = 16;
+/** SOCK_SNDBUF_LOCK and SOCK_RCVBUF_LOCK. */
+const SOCK_BUF_LOCK_MASK = 3;
 
 /** SO_RCVBUF and SO_SNDBUF: double what was asked for, which leaves room for the sk_buffs themselves. */
 function buffer_size(value: number, max: number, min: number): number {
@@ -223,8 +237,28 @@ export function sk_setsockopt(sk: sock, name: number, opt: sockopt): number {
       sk.sk_zerocopy = on;
       return 0;
     case SO_PASSCRED:
+    case SO_PASSSEC:
+    case SO_PASSPIDFD:
+    case SO_PASSRIGHTS:
       // sk_may_scm_recv: for local sockets only.
       return -EOPNOTSUPP;
+    case SO_BSDCOMPAT:
+      // Taken, and of no effect, since Linux 2.2.
+      return 0;
+    case SO_WIFI_STATUS:
+      own_opts(sk).sk_wifi_status = on;
+      return 0;
+    case SO_NOFCS:
+      own_opts(sk).sk_nofcs = on;
+      return 0;
+    case SO_CNX_ADVICE:
+      // dst_negative_advice: the peer cannot be reached this way.
+      if (value === 1) sk_dst_reset(sk);
+      return 0;
+    case SO_BUF_LOCK:
+      if ((value & ~SOCK_BUF_LOCK_MASK) !== 0) return -EINVAL;
+      sk.sk_userlocks = (sk.sk_userlocks & ~SOCK_BUF_LOCK_MASK) | value;
+      return 0;
     case SO_RXQ_OVFL:
       return set_cmsg(sk, CMSG_RXQ_OVFL, on);
     case SO_RCVMARK:
@@ -326,8 +360,8 @@ function set_rcvbuf(sk: sock, size: number): void {
 export function sk_getsockopt(sk: sock, name: number, opt: sockopt): number {
   if (name === SO_COOKIE && opt.optlen >= 0 && opt.optlen < SIZEOF_COOKIE) return -EINVAL;
   const err = get_option(sk, name, opt);
-  // The length of the answer, where the program told how much room there is. These three tell theirs themselves.
-  const own = name === SO_BINDTODEVICE || name === SO_GET_FILTER || name === SO_MEMINFO;
+  // The length of the answer, where the program told how much room there is. These tell theirs themselves.
+  const own = name === SO_BINDTODEVICE || name === SO_GET_FILTER || name === SO_MEMINFO || name === SO_PEERCRED;
   const size = name === SO_TIMESTAMPING ? SIZEOF_SO_TIMESTAMPING : size_of(name);
   if (err === 0 && opt.optlen >= 0 && !own) opt.optlen = Math.min(opt.optlen, size);
   return err;
@@ -385,7 +419,32 @@ function get_option(sk: sock, name: number, opt: sockopt): number {
       return 0;
     }
     case SO_PASSCRED:
+    case SO_PASSSEC:
+    case SO_PASSPIDFD:
+    case SO_PASSRIGHTS:
       return -EOPNOTSUPP;
+    case SO_PEERGROUPS:
+    case SO_PEERPIDFD:
+      // Who is at the other end, only local sockets know.
+      return -ENODATA;
+    case SO_PEERCRED:
+      // struct ucred of nobody: no process, user and group -1.
+      opt.list = [0, -1, -1];
+      opt.value = 0;
+      if (opt.optlen >= 0) opt.optlen = Math.min(opt.optlen, opt.list.length * SIZEOF_INT);
+      return 0;
+    case SO_BSDCOMPAT:
+      opt.value = 0;
+      return 0;
+    case SO_WIFI_STATUS:
+      opt.value = Number(sk.opts.sk_wifi_status);
+      return 0;
+    case SO_NOFCS:
+      opt.value = Number(sk.opts.sk_nofcs);
+      return 0;
+    case SO_BUF_LOCK:
+      opt.value = sk.sk_userlocks & SOCK_BUF_LOCK_MASK;
+      return 0;
     case SO_OOBINLINE:
       opt.value = Number(sk.opts.sk_urginline);
       return 0;

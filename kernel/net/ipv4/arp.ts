@@ -482,9 +482,9 @@ export function arp_format(net: net): arp_line[] {
 export function arp_seq_show(net: net): string {
   const lines = arp_format(net).map(line => {
     const mac = Array.from(line.lladdr, byte => byte.toString(16).padStart(2, '0')).join(':');
-    const type = `0x${line.hw_type.toString(16)}`.padEnd(10);
-    const flags = `0x${line.flags.toString(16)}`.padEnd(10);
-    return `${inet_ntoa(line.ip).padEnd(16)} ${type} ${flags} ${mac.padEnd(17)}     ${line.mask.padEnd(8)} ${line.dev}\n`;
+    const type = `0x${line.hw_type.toString(16).padEnd(10)}`;
+    const flags = `0x${line.flags.toString(16).padEnd(10)}`;
+    return `${inet_ntoa(line.ip).padEnd(16)} ${type}${flags}${mac.padEnd(17)}     ${line.mask.padEnd(8)} ${line.dev}\n`;
   });
   return `IP address       HW type     Flags       HW address            Mask     Device\n${lines.join('')}`;
 }

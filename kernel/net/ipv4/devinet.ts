@@ -30,14 +30,7 @@ import {
   rt_cache_flush,
 } from './fib.ts';
 import { igmp_dev, ip_mc_destroy_dev, ip_mc_down, type ip_mc_list, ip_mc_up } from './igmp.ts';
-import {
-  INADDR_LOOPBACK,
-  inet_make_mask,
-  ipv4_is_lbcast,
-  ipv4_is_loopback,
-  ipv4_is_multicast,
-  ipv4_is_zeronet,
-} from './ip_header.ts';
+import { INADDR_LOOPBACK, inet_make_mask, ipv4_is_loopback } from './ip_header.ts';
 import type { rtable } from './route.ts';
 
 export const IFA_F_SECONDARY = 1;
@@ -238,8 +231,9 @@ export function inet_addr_add(
 ): number {
   const addr = address | 0;
   if (prefix_len < 0 || prefix_len > 32) return -EINVAL;
-  if (ipv4_is_zeronet(addr) || ipv4_is_multicast(addr) || ipv4_is_lbcast(addr)) return -EINVAL;
   if (dev.ip_ptr === null) return -ENODEV;
+  // __inet_insert_ifa: no address is no error. A group's or a broadcast address is as good as any.
+  if (addr === 0) return 0;
   const brd = broadcast ?? (prefix_len < 31 ? addr | ~inet_make_mask(prefix_len) : 0);
   const scope = scope_wanted ?? (ipv4_is_loopback(addr) ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE);
   dev.ip_ptr.cnf.setall();

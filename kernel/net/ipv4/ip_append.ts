@@ -9,6 +9,7 @@ import { csum_from_partial, csum_partial } from '../../lib/checksum.ts';
 import { dst_mtu } from '../core/dst.ts';
 import type { net } from '../core/net_namespace.ts';
 import { NETIF_F_HW_CSUM } from '../core/netdevice.ts';
+import { skb_setup_tx_timestamp } from '../core/skb_tstamp.ts';
 import {
   alloc_skb,
   CHECKSUM_NONE,
@@ -70,6 +71,8 @@ export class ipcm_cookie {
   gso_size = 0;
   /** The device to leave by, 0 for any. */
   oif = 0;
+  /** SO_TIMESTAMPING's bits. */
+  tsflags = 0;
 
   /** ipcm_init and ipcm_init_sk */
   init(sk: sock | null): this {
@@ -81,6 +84,7 @@ export class ipcm_cookie {
     this.priority = sk === null ? 0 : sk.opts.sk_priority;
     this.gso_size = 0;
     this.oif = 0;
+    this.tsflags = sk === null ? 0 : sk.opts.sk_tsflags;
     return this;
   }
 }
@@ -142,6 +146,7 @@ function ip_setup_cork(sk: sock | null, cork: inet_cork, ipc: ipcm_cookie, rt: r
   mine.mark = ipc.mark;
   mine.priority = ipc.priority;
   mine.gso_size = ipc.gso_size;
+  mine.tsflags = ipc.tsflags;
   cork.rt = rt;
   cork.length = 0;
   return 0;
@@ -331,6 +336,7 @@ export function __ip_make_skb(sk: sock | null, fl4: flowi4, cork: inet_cork): sk
   skb.priority = ipc.priority;
   skb.mark = ipc.mark;
   skb.dst = rt;
+  if (ipc.tsflags !== 0 && sk !== null) skb_setup_tx_timestamp(skb, sk, ipc.tsflags);
   if (protocol === IPPROTO_ICMP) icmp_out_count(net, u8[skb.transport_header] as number);
   cork.rt = null;
   cork.ipc.opt = null;

@@ -1,5 +1,6 @@
 /** Control messages of IPv4 sockets both ways, and their error queue (net/ipv4/ip_sockglue.c, net/core/sock.c). */
 import { EAGAIN, EFAULT, EHOSTUNREACH, EINVAL, EMSGSIZE, EPROTO } from '../../errno.ts';
+import { csum_from_partial } from '../../lib/checksum.ts';
 import { skb_copy_datagram_msg } from '../core/datagram.ts';
 import {
   ee_addr_at,
@@ -16,9 +17,10 @@ import {
   sock_dequeue_err_skb,
   sock_queue_err_skb,
 } from '../core/errqueue.ts';
-import { SOF_TIMESTAMPING_SOFTWARE } from '../core/skb_tstamp.ts';
+import { SOF_TIMESTAMPING_SOFTWARE, SOF_TIMESTAMPING_TX_RECORD_MASK } from '../core/skb_tstamp.ts';
 import {
   alloc_skb,
+  CHECKSUM_COMPLETE,
   consume_skb,
   kfree_skb_reason,
   SKB_DROP_REASON,
@@ -31,6 +33,7 @@ import {
 import { sk_error_report, type sock, TCP_ESTABLISHED } from '../core/sock.ts';
 import {
   AF_INET,
+  CMSG_CHECKSUM,
   CMSG_MARK,
   CMSG_ORIGDSTADDR,
   CMSG_PKTINFO,
@@ -71,7 +74,14 @@ import { fib_compute_spec_dst, inet_iif } from './route.ts';
 const LOOPBACK_IFINDEX = 1;
 /** What of a socket's control messages belongs to level SOL_IP. */
 const IP_FLAGS =
-  CMSG_TTL | CMSG_TOS | CMSG_PKTINFO | CMSG_RECVOPTS | CMSG_RETOPTS | CMSG_ORIGDSTADDR | CMSG_RECVFRAGSIZE;
+  CMSG_TTL |
+  CMSG_TOS |
+  CMSG_PKTINFO |
+  CMSG_RECVOPTS |
+  CMSG_RETOPTS |
+  CMSG_ORIGDSTADDR |
+  CMSG_RECVFRAGSIZE |
+  CMSG_CHECKSUM;
 const TIMESTAMPS = CMSG_TIMESTAMP | CMSG_TIMESTAMP_US | CMSG_TIMESTAMPING;
 
 // ---- received -------------------------------------------------------------------------------------------------------
@@ -128,6 +138,11 @@ function ip_cmsg_recv(skb: sk_buff, control: cmsg, present: number): number {
   if ((present & CMSG_ORIGDSTADDR) !== 0) {
     control.orig_addr = control.ipi_addr;
     control.orig_port = get16(ram, skb.transport_header + 2);
+  }
+  if ((present & CMSG_CHECKSUM) !== 0) {
+    // ip_cmsg_recv_checksum: only what the card has summed.
+    if (skb.ip_summed === CHECKSUM_COMPLETE) control.csum = csum_from_partial(skb.csum);
+    else present &= ~CMSG_CHECKSUM;
   }
   if ((present & CMSG_RECVFRAGSIZE) !== 0) {
     control.frag_size = IPCB_frag_max_size(skb);
@@ -191,6 +206,10 @@ export function ip_cmsg_send(sk: sock, control: cmsg, ipc: ipcm_cookie): number 
     const opt = ip_options_get(sk.sk_net, control.opt.subarray(0, control.opt_len));
     if (typeof opt === 'number') return opt;
     ipc.opt = opt;
+  }
+  if ((present & CMSG_TIMESTAMPING) !== 0) {
+    if ((control.tsflags & ~SOF_TIMESTAMPING_TX_RECORD_MASK) !== 0) return -EINVAL;
+    ipc.tsflags = (ipc.tsflags & ~SOF_TIMESTAMPING_TX_RECORD_MASK) | control.tsflags;
   }
   if ((present & CMSG_MARK) !== 0) ipc.mark = control.mark;
   if ((present & CMSG_PRIORITY) !== 0) ipc.priority = control.priority;

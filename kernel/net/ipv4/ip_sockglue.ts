@@ -4,6 +4,7 @@ import { SKB_DROP_REASON } from '../core/dropreason.ts';
 import { dst_mtu } from '../core/dst.ts';
 import { own_opts, sk_dst_check, sk_dst_reset, type sock } from '../core/sock.ts';
 import {
+  CMSG_CHECKSUM,
   CMSG_ORIGDSTADDR,
   CMSG_PKTINFO,
   CMSG_RECVFRAGSIZE,
@@ -40,6 +41,7 @@ export const IP_TRANSPARENT = 19;
 export const IP_RECVORIGDSTADDR = 20;
 export const IP_MINTTL = 21;
 export const IP_NODEFRAG = 22;
+export const IP_CHECKSUM = 23;
 export const IP_BIND_ADDRESS_NO_PORT = 24;
 export const IP_RECVFRAGSIZE = 25;
 export const IP_RECVERR_RFC4884 = 26;
@@ -72,6 +74,8 @@ function cmsg_of(name: number): number {
       return CMSG_ORIGDSTADDR;
     case IP_RECVFRAGSIZE:
       return CMSG_RECVFRAGSIZE;
+    case IP_CHECKSUM:
+      return CMSG_CHECKSUM;
     default:
       return 0;
   }

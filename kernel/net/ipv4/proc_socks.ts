@@ -53,7 +53,7 @@ export function proc_net_icmp(net: net): string {
   net.ipv4.ping.hash.forEach((head, bucket) => {
     for (let sk = head; sk !== null; sk = sk.sk_next) lines.push(pad(line(sk, bucket, 2)));
   });
-  return pad(UDP_HEAD) + lines.join('');
+  return pad(RAW_HEAD) + lines.join('');
 }
 
 /**

@@ -18,6 +18,7 @@ import { ip_fast_csum, put_csum } from '../../lib/checksum.ts';
 import { skb_copy_datagram_msg, skb_recv_datagram } from '../core/datagram.ts';
 import { dst_output } from '../core/dst.ts';
 import type { net } from '../core/net_namespace.ts';
+import { skb_setup_tx_timestamp } from '../core/skb_tstamp.ts';
 import {
   consume_skb,
   kfree_skb_reason,
@@ -328,6 +329,7 @@ function raw_send_hdrinc(sk: sock, fl4: flowi4, msg: msghdr, length: number, rt:
   skb.protocol = ETH_P_IP;
   skb.priority = ipc.priority;
   skb.mark = ipc.mark;
+  if (ipc.tsflags !== 0) skb_setup_tx_timestamp(skb, sk, ipc.tsflags);
   skb.dst = rt;
   const at = skb_put(skb, length);
   skb_reset_network_header(skb);

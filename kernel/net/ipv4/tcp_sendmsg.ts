@@ -16,7 +16,7 @@ import { kfree_skb_reason, SKB_DROP_REASON, type sk_buff, skb_put } from '../cor
 import { SEND_SHUTDOWN, type sock, sock_sndtimeo, TCP_CLOSE_WAIT, TCP_ESTABLISHED } from '../core/sock.ts';
 import { sk_stream_error, sk_stream_wait_connect, sk_stream_wait_memory } from '../core/stream.ts';
 import {
-  CMSG_TX_TIMESTAMPING,
+  CMSG_TIMESTAMPING,
   MSG_DONTWAIT,
   MSG_EOR,
   MSG_FASTOPEN,
@@ -177,7 +177,7 @@ function tcp_tx_timestamp(sk: tcp_sock, tsflags: number): void {
 function push_taken(sk: tcp_sock, msg: msghdr, flags: number, mss_now: number, size_goal: number): void {
   let tsflags = sk.opts.sk_tsflags;
   const control = msg.msg_control;
-  if (control !== null && (control.present & CMSG_TX_TIMESTAMPING) !== 0)
+  if (control !== null && (control.present & CMSG_TIMESTAMPING) !== 0)
     tsflags = (tsflags & ~SOF_TIMESTAMPING_TX_RECORD_MASK) | control.tsflags;
   if (tsflags !== 0) tcp_tx_timestamp(sk, tsflags);
   tcp_push(sk, flags, mss_now, sk.nonagle, size_goal);

@@ -505,7 +505,10 @@ function tcp_packet(ct: nf_conn, p: packet_view): number {
         seen[side + TD_SCALE] = ct.last_wscale;
         ct.last_flags &= ~F_EXP_CHALLENGE_ACK;
         seen[side + FLAGS] = ct.last_flags;
+        // nf_ct_tcp_state_reset: a side that was met in the middle stays liberal.
+        const liberal = (seen[ours + FLAGS] as number) & F_BE_LIBERAL;
         seen.fill(0, ours, ours + SIDE);
+        seen[ours + FLAGS] = liberal;
         break;
       }
       ct.last_index = index;

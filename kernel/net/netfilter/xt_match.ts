@@ -200,9 +200,11 @@ const XT_LIMIT_SCALE = 10000;
 /** MAX_CPJ is 2^32 - 1 through the jiffies of a day; credits per jiffy are the power of two below. */
 const CREDITS_PER_JIFFY = 2 ** Math.floor(Math.log2(0xffffffff / (HZ * 60 * 60 * 24)));
 
-/** user2credits */
+/** user2credits, in 32 bits: what is more wraps round. */
 function user2credits(user: number): number {
-  if (user > 0xffffffff / (HZ * CREDITS_PER_JIFFY)) return Math.floor(user / XT_LIMIT_SCALE) * HZ * CREDITS_PER_JIFFY;
+  if (user > 0xffffffff / (HZ * CREDITS_PER_JIFFY)) {
+    return (Math.floor(user / XT_LIMIT_SCALE) * HZ * CREDITS_PER_JIFFY) >>> 0;
+  }
   return Math.floor((user * HZ * CREDITS_PER_JIFFY) / XT_LIMIT_SCALE);
 }
 
@@ -211,10 +213,11 @@ const limit: xt_match = {
   family: NFPROTO_UNSPEC,
   checkentry(data, check) {
     const info = data as xt_rateinfo;
-    if (info.burst === 0 || (info.avg * info.burst) >>> 0 < info.avg) return -ERANGE;
+    const most = user2credits((info.avg * info.burst) >>> 0);
+    if (info.burst === 0 || most < user2credits(info.avg)) return -ERANGE;
     // A table that is loaded again gives its rules their credit anew, as Linux does when it replaces one.
     info.prev = check.net.kernel.timers.jiffies();
-    info.credit = user2credits(info.avg * info.burst);
+    info.credit = most;
     info.credit_cap = info.credit;
     info.cost = user2credits(info.avg);
     return 0;
@@ -388,6 +391,12 @@ const named = (name: string, dev: Parameters<typeof xt_ifname_match>[0]): boolea
 const physdev: xt_match = {
   name: 'physdev',
   family: NFPROTO_UNSPEC,
+  checkentry(data, check) {
+    const info = data as xt_physdev;
+    // By which port it leaves is known of bridged packets only; what this host sends is none yet.
+    const asks_out = info.physoutdev !== '' || info.is_out !== null;
+    return asks_out && info.is_bridged !== true && (check.hook_mask & (1 << NF_INET_LOCAL_OUT)) !== 0 ? -EINVAL : 0;
+  },
   match(skb, data, par) {
     const info = data as xt_physdev;
     const bridged = skb.nf_bridge !== 0;

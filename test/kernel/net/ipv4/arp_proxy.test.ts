@@ -60,7 +60,7 @@ describe('proxy ARP (RFC 1027)', () => {
     const { arp } = router.net.ipv4;
     pneigh_add(arp, FAR, router.dev);
     expect(arp_seq_show(router.net)).toContain(
-      '10.2.0.2         0x1        0xc        00:00:00:00:00:00     *        eth0\n',
+      '10.2.0.2         0x1         0xc         00:00:00:00:00:00     *        eth0\n',
     );
     router.receive(arpFrame({ tip: FAR, to: B_MAC }));
     expect(router.take()).toEqual([answer(FAR)]);

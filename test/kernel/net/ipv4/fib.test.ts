@@ -2,7 +2,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { EEXIST, EHOSTUNREACH, EINVAL, ENETDOWN, ENETUNREACH, ENODEV, ESRCH } from '../../../../kernel/errno.ts';
 import { dev_close, dev_open, dev_set_mtu, unregister_netdev } from '../../../../kernel/net/core/dev.ts';
-import { type in_device, inet_addr_add, inet_addr_del } from '../../../../kernel/net/ipv4/devinet.ts';
+import {
+  type in_device,
+  inet_addr_add,
+  inet_addr_del,
+  inet_lookup_ifaddr,
+} from '../../../../kernel/net/ipv4/devinet.ts';
 import {
   type fib_config,
   fib_dump,
@@ -100,11 +105,27 @@ describe('addresses and the routes they bring', () => {
     }
   });
 
-  it('an address that cannot be one: refused', () => {
-    const { dev } = new Segment();
-    for (const addr of ['0.0.0.0', '224.0.0.1', '255.255.255.255'])
-      expect(inet_addr_add(dev, in_aton(addr), 24)).toBe(-EINVAL);
-    expect(inet_addr_add(dev, in_aton('10.5.0.1'), 33)).toBe(-EINVAL);
+  it('addresses that make no sense for a host: taken as by Linux, and packets to a group still go to the group', () => {
+    const segment = new Segment();
+    const { dev } = segment;
+    const before = routes(segment).length;
+    // No address: nothing happens.
+    expect(segment.exec(() => inet_addr_add(dev, 0, 24))).toBe(0);
+    expect(routes(segment)).toHaveLength(before);
+    for (const addr of ['224.0.0.5', '255.255.255.255', '0.0.0.5', '10.5.0.255', '240.0.0.1']) {
+      expect(
+        segment.exec(() => inet_addr_add(dev, in_aton(addr), 32)),
+        addr,
+      ).toBe(0);
+      expect(inet_lookup_ifaddr(segment.net, in_aton(addr))?.ifa_local, addr).toBe(in_aton(addr) | 0);
+      expect(
+        segment.exec(() => inet_addr_del(dev, in_aton(addr), 32)),
+        addr,
+      ).toBe(0);
+      expect(routes(segment)).toHaveLength(before);
+    }
+    expect(segment.exec(() => inet_addr_add(dev, in_aton('10.5.0.1'), 33))).toBe(-EINVAL);
+    segment.finish();
   });
 
   it('an MTU too small for IP and back: its groups are left and joined again, each once', () => {

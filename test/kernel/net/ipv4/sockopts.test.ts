@@ -1,11 +1,14 @@
 /** The options of SOL_SOCKET, SOL_IP, SOL_UDP and SOL_RAW: values, ranges, errnos and lengths as Linux 6.18 gave them. */
 import { expect, test } from 'vitest';
-import { EADDRNOTAVAIL, EINVAL, ENODEV, ENOPROTOOPT, ENOTCONN, EOPNOTSUPP } from '../../../../kernel/errno.ts';
+import { EADDRNOTAVAIL, EINVAL, ENODATA, ENODEV, ENOPROTOOPT, ENOTCONN, EOPNOTSUPP } from '../../../../kernel/errno.ts';
 import {
   SO_ACCEPTCONN,
   SO_BINDTODEVICE,
   SO_BINDTOIFINDEX,
   SO_BPF_EXTENSIONS,
+  SO_BSDCOMPAT,
+  SO_BUF_LOCK,
+  SO_CNX_ADVICE,
   SO_COOKIE,
   SO_DOMAIN,
   SO_ERROR,
@@ -13,9 +16,17 @@ import {
   SO_LINGER,
   SO_MAX_PACING_RATE,
   SO_MEMINFO,
+  SO_NOFCS,
   SO_OOBINLINE,
   SO_PASSCRED,
+  SO_PASSPIDFD,
+  SO_PASSRIGHTS,
+  SO_PASSSEC,
   SO_PEEK_OFF,
+  SO_PEERCRED,
+  SO_PEERGROUPS,
+  SO_PEERNAME,
+  SO_PEERPIDFD,
   SO_PRIORITY,
   SO_PROTOCOL,
   SO_RCVBUF,
@@ -32,10 +43,12 @@ import {
   SO_TIMESTAMPING,
   SO_TIMESTAMPNS,
   SO_TYPE,
+  SO_WIFI_STATUS,
   SOL_SOCKET,
 } from '../../../../kernel/net/core/sock.ts';
 import {
   IP_BIND_ADDRESS_NO_PORT,
+  IP_CHECKSUM,
   IP_FREEBIND,
   IP_HDRINCL,
   IP_LOCAL_PORT_RANGE,
@@ -63,7 +76,7 @@ import {
 import { ICMP_FILTER, SOL_RAW } from '../../../../kernel/net/ipv4/raw.ts';
 import { SOL_TCP } from '../../../../kernel/net/ipv4/tcp_sockopt.ts';
 import { SOL_UDP, UDP_CORK, UDP_GRO, UDP_SEGMENT } from '../../../../kernel/net/ipv4/udp.ts';
-import { AF_INET, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM, sockopt } from '../../../../kernel/net/msg.ts';
+import { AF_INET, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM, sockaddr_in, sockopt } from '../../../../kernel/net/msg.ts';
 import { LOCALHOST, socketBench } from '../bench.ts';
 import { get, set } from '../user.ts';
 
@@ -98,6 +111,19 @@ const FRESH: [number, number, number | Partial<Record<Kind, number>>][] = [
   [SOL_SOCKET, SO_INCOMING_CPU, -1],
   [SOL_SOCKET, SO_PASSCRED, -EOPNOTSUPP],
   [SOL_SOCKET, SO_RCVMARK, 0],
+  [SOL_SOCKET, SO_PEERNAME, -ENOTCONN],
+  [SOL_SOCKET, SO_PEERCRED, 0],
+  [SOL_SOCKET, SO_PEERGROUPS, -ENODATA],
+  [SOL_SOCKET, SO_PEERPIDFD, -ENODATA],
+  [SOL_SOCKET, SO_PASSSEC, -EOPNOTSUPP],
+  [SOL_SOCKET, SO_PASSPIDFD, -EOPNOTSUPP],
+  [SOL_SOCKET, SO_PASSRIGHTS, -EOPNOTSUPP],
+  [SOL_SOCKET, SO_BSDCOMPAT, 0],
+  [SOL_SOCKET, SO_WIFI_STATUS, 0],
+  [SOL_SOCKET, SO_NOFCS, 0],
+  [SOL_SOCKET, SO_BUF_LOCK, 0],
+  [SOL_SOCKET, SO_CNX_ADVICE, -ENOPROTOOPT],
+  [SOL_IP, IP_CHECKSUM, 0],
   [SOL_IP, IP_TOS, 0],
   [SOL_IP, IP_TTL, 64],
   [SOL_IP, IP_HDRINCL, { udp: 0, raw: 0, rawraw: 1, ping: 0 }],
@@ -147,6 +173,19 @@ const SETS: [number, number, number[], number, Kind[]?][] = [
   [SOL_SOCKET, SO_MEMINFO, [1], -ENOPROTOOPT],
   [SOL_SOCKET, SO_COOKIE, [1], -ENOPROTOOPT],
   [SOL_SOCKET, SO_PASSCRED, [1], -EOPNOTSUPP],
+  [SOL_SOCKET, SO_PASSSEC, [0, 1], -EOPNOTSUPP],
+  [SOL_SOCKET, SO_PASSPIDFD, [0, 1], -EOPNOTSUPP],
+  [SOL_SOCKET, SO_PASSRIGHTS, [0, 1], -EOPNOTSUPP],
+  [SOL_SOCKET, SO_PEERNAME, [1], -ENOPROTOOPT],
+  [SOL_SOCKET, SO_PEERCRED, [1], -ENOPROTOOPT],
+  [SOL_SOCKET, SO_PEERGROUPS, [1], -ENOPROTOOPT],
+  [SOL_SOCKET, SO_BSDCOMPAT, [0, 1, -1], 0],
+  [SOL_SOCKET, SO_WIFI_STATUS, [0, 1, -1], 0],
+  [SOL_SOCKET, SO_NOFCS, [0, 1, -1], 0],
+  [SOL_SOCKET, SO_CNX_ADVICE, [0, 1, -1], 0],
+  [SOL_SOCKET, SO_BUF_LOCK, [0, 1, 2, 3], 0],
+  [SOL_SOCKET, SO_BUF_LOCK, [4, -1, 255], -EINVAL],
+  [SOL_IP, IP_CHECKSUM, [0, 1, -1], 0],
   [SOL_SOCKET, SO_PEEK_OFF, [1], 0, ['udp']],
   [SOL_SOCKET, SO_PEEK_OFF, [1], -EOPNOTSUPP, ['raw', 'rawraw', 'ping']],
   [SOL_SOCKET, SO_INCOMING_CPU, [1], 0],
@@ -218,6 +257,44 @@ test('a stream that is not connected: no identifiers of time stamps, no sizes of
     expect(yield* set(sys, fd, SOL_SOCKET, SO_TIMESTAMPING, 0x8000)).toBe(-EOPNOTSUPP);
     expect(yield* set(sys, fd, SOL_SOCKET, SO_TIMESTAMPING, 0x18)).toBe(0);
     expect(yield* set(sys, fd, SOL_IP, IP_RECVFRAGSIZE, 1)).toBe(-EINVAL);
+  });
+  expect(bench.finish()).toEqual([]);
+});
+
+test('SO_PEERNAME and SO_PEERCRED: the peer, and nobody, as bytes', () => {
+  const bench = socketBench();
+  bench.program(function* (sys) {
+    const fd = yield* sys.socket(AF_INET, SOCK_DGRAM, 0);
+    expect(yield* sys.connect(fd, new sockaddr_in(LOCALHOST, 0x1234))).toBe(0);
+    const opt = new sockopt();
+    for (const [optlen, result, length] of [
+      [16, 0, 16],
+      [4, 0, 4],
+      [17, -EINVAL, 17],
+      [128, -EINVAL, 128],
+    ] as const) {
+      opt.optlen = optlen;
+      expect(yield* sys.getsockopt(fd, SOL_SOCKET, SO_PEERNAME, opt)).toBe(result);
+      expect(opt.optlen).toBe(length);
+    }
+    expect([...(opt.bytes as Uint8Array)]).toEqual([2, 0, 0x12, 0x34, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+    opt.optlen = 512;
+    expect(yield* sys.getsockopt(fd, SOL_SOCKET, SO_PEERCRED, opt)).toBe(0);
+    expect([opt.optlen, ...opt.list]).toEqual([12, 0, -1, -1]);
+  });
+  expect(bench.finish()).toEqual([]);
+});
+
+test('SO_BUF_LOCK: shows which buffers a program has set, and frees them', () => {
+  const bench = socketBench();
+  bench.program(function* (sys) {
+    const fd = yield* sys.socket(AF_INET, SOCK_DGRAM, 0);
+    yield* set(sys, fd, SOL_SOCKET, SO_RCVBUF, 4096);
+    expect(yield* get(sys, fd, SOL_SOCKET, SO_BUF_LOCK)).toBe(2);
+    yield* set(sys, fd, SOL_SOCKET, SO_SNDBUF, 4096);
+    expect(yield* get(sys, fd, SOL_SOCKET, SO_BUF_LOCK)).toBe(3);
+    yield* set(sys, fd, SOL_SOCKET, SO_BUF_LOCK, 0);
+    expect(yield* get(sys, fd, SOL_SOCKET, SO_BUF_LOCK)).toBe(0);
   });
   expect(bench.finish()).toEqual([]);
 });
