@@ -7,7 +7,7 @@ import { NETIF_F_GRO, NETIF_F_TSO } from '../../kernel/net/core/netdevice.ts';
 import { sockaddr_in } from '../../kernel/net/msg.ts';
 import type { Program } from '../../kernel/sched/task.ts';
 import { RLIMIT_NOFILE, type Syscalls } from '../../kernel/syscalls.ts';
-import type { Host, Plugged } from '../machine/host.ts';
+import { DEFAULT_POSTED_NS, type Host, type Plugged } from '../machine/host.ts';
 import { World } from '../machine/world.ts';
 import { parseMac } from '../packet/address.ts';
 import { allocated, alternately, gc, heapUsed, type Result, seconds, summarize } from './runner.ts';
@@ -44,14 +44,17 @@ class TcpPath {
   protected target = 0;
   done = 0;
 
-  /** @param offloads segmentation by the card and GRO; else one segment in each packet, both ways */
-  constructor(offloads: boolean, memory = 32) {
+  /**
+   * @param offloads segmentation by the card and GRO; else one segment in each packet, both ways
+   * @param postedNs how long a write to the card's registers is under way
+   */
+  constructor(offloads: boolean, memory = 32, postedNs = 0) {
     const world = new World({ checks: false, memory: (2 * memory + 16) * 1024 * 1024 });
     this.world = world;
     const [client, server] = ['client', 'server'].map((name, i) =>
       world.addHost({
         name,
-        postedNs: 0,
+        postedNs,
         ram: memory * 1024 * 1024,
         nics: [{ mac: parseMac(`02:00:00:00:00:0${i + 1}`), rate: 'instant' }],
       }),
@@ -110,7 +113,8 @@ export class BulkPath extends TcpPath {
   }
 
   constructor(offloads: boolean) {
-    super(offloads);
+    // What the program writes at once, the card then sends in one go.
+    super(offloads, 32, DEFAULT_POSTED_NS);
     this.server.spawn('sink', sys => this.sink(sys));
     this.client.spawn('source', sys => this.source(sys));
     this.world.sim.run(this.world.sim.time + 10_000_000);

@@ -61,7 +61,7 @@ export class HostBus implements Bus {
       return;
     }
     if (this.count === QUEUE) this.deliver(Infinity);
-    const i = (this.head + this.count) % QUEUE;
+    const i = (this.head + this.count) & (QUEUE - 1);
     this.addresses[i] = address;
     this.widths[i] = width;
     this.values[i] = value;
@@ -101,7 +101,7 @@ export class HostBus implements Bus {
     this.flushing = true;
     while (this.count > 0 && (this.due[this.head] as number) <= until) {
       const i = this.head;
-      this.head = (this.head + 1) % QUEUE;
+      this.head = (this.head + 1) & (QUEUE - 1);
       this.count--;
       // It arrives when it is due, even where only a later read pushes it through.
       const { now } = this.clock;

@@ -56,7 +56,7 @@ export interface HostConfig {
 export const DEFAULT_RATE = 1_000_000_000;
 const NE2000_MEMORY = 16384;
 const DEFAULT_RAM = 16 * 1024 * 1024;
-const DEFAULT_POSTED_NS = 200;
+export const DEFAULT_POSTED_NS = 200;
 
 /** A card in its slot. */
 export interface Plugged {

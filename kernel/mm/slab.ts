@@ -32,6 +32,14 @@ for (let units = 0, cls = 0; units < class_of.length; units++) {
 export const GFP_ATOMIC = 0;
 export const GFP_KERNEL = 1;
 
+/**
+ * Where a granule's numbers are kept: those 2048 bytes apart lie side by side, as packets' buffers do, so that a line of
+ * cache holds those of sixteen.
+ */
+function place(granule: number): number {
+  return (granule & ~511) | ((granule & 31) << 4) | ((granule >> 5) & 15);
+}
+
 export class Slab {
   readonly ram: Ram;
   /** References per granule: the count at an object's first granule, 0 when free. */
@@ -53,10 +61,9 @@ export class Slab {
 
   constructor(ram: Ram) {
     this.ram = ram;
-    const granules = ram.size >> GRANULE_SHIFT;
     const chunks = Math.ceil(ram.size / CHUNK);
-    this.refs = new Int32Array(granules);
-    this.links = new Int32Array(granules);
+    this.refs = new Int32Array(chunks << GRANULES_SHIFT);
+    this.links = new Int32Array(chunks << GRANULES_SHIFT);
     this.owner = new Uint8Array(chunks);
     this.live = new Int32Array(chunks);
     this.common = chunks;
@@ -80,8 +87,8 @@ export class Slab {
     }
     const granule = link - 1;
     const chunk = granule >> GRANULES_SHIFT;
-    this.heads[cls] = this.links[granule] as number;
-    this.refs[granule] = 1;
+    this.heads[cls] = this.links[place(granule)] as number;
+    this.refs[place(granule)] = 1;
     this.live[chunk] = (this.live[chunk] as number) + 1;
     this.bytes_used += CLASSES[cls] as number;
     this.objects_used++;
@@ -90,25 +97,26 @@ export class Slab {
 
   /** Takes one more reference to a live object. */
   get(address: number): void {
-    const granule = (address - this.ram.base) >> GRANULE_SHIFT;
-    this.refs[granule] = (this.refs[granule] as number) + 1;
+    const at = place((address - this.ram.base) >> GRANULE_SHIFT);
+    this.refs[at] = (this.refs[at] as number) + 1;
   }
 
   /** References to the object at `address`: 0 when it is free or never was one. */
   count(address: number): number {
-    return this.refs[(address - this.ram.base) >> GRANULE_SHIFT] ?? 0;
+    return this.refs[place((address - this.ram.base) >> GRANULE_SHIFT)] ?? 0;
   }
 
   /** Gives one reference back; the last one frees the object. False: there was none to give (a double free). */
   put(address: number): boolean {
     const granule = (address - this.ram.base) >> GRANULE_SHIFT;
-    const refs = this.refs[granule] ?? 0;
+    const at = place(granule);
+    const refs = this.refs[at] ?? 0;
     if (refs <= 0) return false;
-    this.refs[granule] = refs - 1;
+    this.refs[at] = refs - 1;
     if (refs === 1) {
       const chunk = granule >> GRANULES_SHIFT;
       const cls = (this.owner[chunk] as number) - 1;
-      this.links[granule] = this.heads[cls] as number;
+      this.links[at] = this.heads[cls] as number;
       this.heads[cls] = granule + 1;
       this.live[chunk] = (this.live[chunk] as number) - 1;
       this.bytes_used -= CLASSES[cls] as number;
@@ -139,7 +147,7 @@ export class Slab {
     let free = this.heads[cls] as number;
     for (let i = 0; i < count; i++) {
       const granule = (start + i * size) >> GRANULE_SHIFT;
-      links[granule] = free;
+      links[place(granule)] = free;
       free = granule + 1;
     }
     this.heads[cls] = free;
@@ -179,11 +187,11 @@ export class Slab {
     // What is left of each list, in its order.
     for (let cls = 0; cls < heads.length; cls++) {
       let last = -1;
-      for (let link = heads[cls] as number; link !== 0; link = links[link - 1] as number) {
+      for (let link = heads[cls] as number; link !== 0; link = links[place(link - 1)] as number) {
         if (owner[(link - 1) >> GRANULES_SHIFT] === 0) continue;
         if (last < 0) heads[cls] = link;
         else links[last] = link;
-        last = link - 1;
+        last = place(link - 1);
       }
       if (last < 0) heads[cls] = 0;
       else links[last] = 0;
