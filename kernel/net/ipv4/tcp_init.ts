@@ -13,6 +13,7 @@ import { tcp_ext_hdr_change } from './tcp_mss.ts';
 import { tcp_output_init } from './tcp_output.ts';
 import { tcp_fq_paces, tcp_pacing_rate, tcp_set_max_pacing_rate } from './tcp_pacing.ts';
 import { tcp_pernet } from './tcp_pernet.ts';
+import { tcp_proc_init } from './tcp_proc.ts';
 import { tcp_recvmsg } from './tcp_recvmsg.ts';
 import { tcp_sendmsg } from './tcp_sendmsg.ts';
 import {
@@ -99,6 +100,7 @@ export function tcp_init(net: net): void {
   tcp_cong_init(net);
   tcp_output_init(net);
   inet_add_protocol(net, { handler: tcp_v4_rcv, err_handler: tcp_v4_err }, IPPROTO_TCP);
+  tcp_proc_init(net);
   net.pernet_exit.push(() => tcp_sk_exit(net));
 }
 

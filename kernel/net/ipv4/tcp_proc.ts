@@ -1,7 +1,16 @@
-/** /proc/net/tcp (net/ipv4/tcp_ipv4.c: tcp4_seq_show), as Linux 6.18 on a little-endian machine prints it. */
+/** TCP's part of /proc/net: tcp (net/ipv4/tcp_ipv4.c: tcp4_seq_show), snmp, netstat, sockstat, as Linux 6.18 on a little-endian machine prints it. */
+
 import type { net } from '../core/net_namespace.ts';
+import {
+  PROC_NETSTAT_TCPEXT,
+  PROC_SNMP_TCP,
+  PROC_SOCKSTAT_TCP,
+  proc_counters,
+  proc_create_net,
+} from '../core/net-procfs.ts';
 import { TCP_LISTEN, TCP_SYN_RECV, TCP_TIME_WAIT } from '../core/sock.ts';
 import type { sock_common } from './inet_hashtables.ts';
+import { snmp_counters } from './snmp.ts';
 import {
   ICSK_TIME_LOSS_PROBE,
   ICSK_TIME_PROBE0,
@@ -84,8 +93,31 @@ export function proc_net_tcp(net: net): string {
 }
 
 /** The TCP line of /proc/net/sockstat. */
-export function sockstat_tcp(net: net): string {
+function sockstat_tcp(net: net): string {
   const { ipv4 } = net;
   const inuse = ipv4.tcp.hashinfo.listeners + ipv4.tcp.hashinfo.ehash.count - ipv4.tcp.tw_count;
   return `TCP: inuse ${inuse} orphan ${ipv4.tcp_orphan_count} tw ${ipv4.tcp.tw_count} alloc ${ipv4.tcp_sockets_allocated} mem ${ipv4.tcp_memory_allocated}\n`;
+}
+
+/** snmp_seq_show's TCP part. The first four are constants of RFC 4022: RFC 6298's algorithm, its bounds in ms, no limit. */
+function snmp_tcp(net: net): string {
+  const head: [string, number][] = [
+    ['RtoAlgorithm', 1],
+    ['RtoMin', 200],
+    ['RtoMax', 120_000],
+    ['MaxConn', -1],
+  ];
+  return proc_counters('Tcp', [...head, ...snmp_counters(net.ipv4.mib, 'Tcp')]);
+}
+
+function netstat_tcpext(net: net): string {
+  return proc_counters('TcpExt', snmp_counters(net.ipv4.mib, 'TcpExt'));
+}
+
+/** tcp4_proc_init, and what ip_proc_init leaves to TCP. */
+export function tcp_proc_init(net: net): void {
+  proc_create_net(net, 'tcp', proc_net_tcp);
+  proc_create_net(net, 'snmp', snmp_tcp, PROC_SNMP_TCP);
+  proc_create_net(net, 'netstat', netstat_tcpext, PROC_NETSTAT_TCPEXT);
+  proc_create_net(net, 'sockstat', sockstat_tcp, PROC_SOCKSTAT_TCP);
 }

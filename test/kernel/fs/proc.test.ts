@@ -27,6 +27,7 @@ it('a host with connections: every file that is listed can be read, and no other
     'softnet_stat',
     'stat/arp_cache',
     'stat/nf_conntrack',
+    'tcp',
     'udp',
   ]) {
     expect(list).toContain(`/proc/net/${name}`);
@@ -75,7 +76,7 @@ testOnLinux()('this machine beside ours: the same tables, the same names in the 
     text
       .split('\n')
       .filter((line, i, all) => line.split(':')[0] === all[i + 1]?.split(':')[0])
-      .filter(line => /^(Ip|Icmp|Udp|UdpLite|IpExt):/.test(line));
+      .filter(line => /^(Ip|Icmp|Tcp|Udp|UdpLite|TcpExt|IpExt):/.test(line));
   for (const path of ['/proc/net/snmp', '/proc/net/netstat']) {
     const ours = names(proc_read(segment.kernel, path) as string);
     expect(ours.length).toBeGreaterThan(0);
@@ -84,13 +85,19 @@ testOnLinux()('this machine beside ours: the same tables, the same names in the 
   const words = (text: string): string[] =>
     text
       .split('\n')
-      .filter(line => /^(sockets|UDP|UDPLITE|RAW|FRAG):/.test(line))
+      .filter(line => /^(sockets|TCP|UDP|UDPLITE|RAW|FRAG):/.test(line))
       .map(line => line.replaceAll(/\d+/g, 'N'));
   expect(words(proc_read(segment.kernel, '/proc/net/sockstat') as string)).toEqual(
     words(readFileSync('/proc/net/sockstat', 'utf8')),
   );
   const head = (text: string | null): string | undefined => text?.split('\n')[0];
-  for (const path of ['/proc/net/dev', '/proc/net/stat/arp_cache', '/proc/net/arp', '/proc/net/igmp']) {
+  for (const path of [
+    '/proc/net/dev',
+    '/proc/net/tcp',
+    '/proc/net/stat/arp_cache',
+    '/proc/net/arp',
+    '/proc/net/igmp',
+  ]) {
     expect(head(proc_read(segment.kernel, path))).toBe(head(readFileSync(path, 'utf8')));
   }
   segment.finish();
