@@ -27,6 +27,8 @@ const PER_PORT = 8_000;
 const LATENCY_NS = 0;
 const HOUR_NS = 3600e9;
 const FOREVER_NS = 24 * HOUR_NS;
+/** How long a client pauses after its first connection, ns. */
+const PAUSE_NS = 100_000_000;
 /** Receive buffer, in bytes. */
 const WINDOW = 262_144;
 
@@ -156,31 +158,38 @@ export class RoundTripPath extends TcpPath {
   private fds = new Int32Array(0);
   opened = 0;
   private ready = false;
+  private readonly pauses: boolean;
 
   /**
    * @param watched the server waits for requests on all of them; else they are only open
-   * @param now opens all of them; else `open` does
+   * @param now opens all of them; else `open` does, and after the first one the client pauses
    */
   constructor(count: number, memory?: number, watched = true, now = true) {
     super(false, memory);
     this.count = count;
     this.watched = watched;
+    this.pauses = !now;
     this.ports = Math.ceil(count / PER_PORT);
     for (let i = 0; i < this.ports; i++) this.server.spawn(`server${i}`, sys => this.serve(sys, i));
     this.client.spawn('client', sys => this.ask(sys));
     if (now) this.open();
   }
 
-  /** Until all are open; with `few`, until the first ones are. */
-  open(few = false): void {
+  /** Until the first one is open, of a client that pauses then. */
+  openFirst(): void {
     const { sim } = this.world;
-    // By events, as no time passes on such hosts and such a wire.
-    while (few && this.opened === 0) if (!sim.step()) throw new Error('bench tcp: no connection was opened');
-    for (let i = 0; !few && !this.ready; i++) {
+    sim.run(sim.time + PAUSE_NS / 2);
+    if (this.opened !== 1) throw new Error(`bench tcp: ${this.opened} connections instead of one`);
+  }
+
+  /** Until all are open. */
+  open(): void {
+    const { sim } = this.world;
+    for (let i = 0; !this.ready; i++) {
       if (i > 1_000_000) throw new Error(`bench tcp: ${this.opened} of ${this.count} connections`);
       sim.run(sim.time + 1_000_000);
     }
-    if (!few) sim.run(sim.time + 100_000_000);
+    sim.run(sim.time + 100_000_000);
   }
 
   private *serve(sys: Syscalls, index: number): Program {
@@ -213,6 +222,7 @@ export class RoundTripPath extends TcpPath {
       passed('connect', yield* sys.connect(fd, new sockaddr_in(SERVER, PORT + Math.floor(i / PER_PORT))));
       this.fds[i] = fd;
       this.opened = i + 1;
+      if (this.pauses && i === 0) yield* sys.nanosleep(PAUSE_NS);
     }
     // Each is used once: what a connection makes when it first sends, all have then.
     for (let i = 0; i < this.count && this.watched; i++) yield* this.trip(sys, this.fds[i] as number, buffer);
@@ -342,12 +352,11 @@ export function benchTcpConnect(runs: number, count = 5000): Result[] {
 /** Bytes of an idle connection, both ends with their files: JavaScript's heap and buffers, and the hosts' RAM. */
 export function benchTcpIdle(count = 10_000): Result[] {
   const path = new RoundTripPath(count, 64, false, false);
-  // What two hosts, and the programs' first connections, are: the arenas that hold them may come from an earlier run.
-  path.open(true);
+  // What two hosts, and the programs' first connection, are: the arenas that hold them may come from an earlier run.
+  path.openFirst();
   const before = heapUsed() + ram(path);
-  const { opened } = path;
   path.open();
-  const bytes = (heapUsed() + ram(path) - before) / (count - opened);
+  const bytes = (heapUsed() + ram(path) - before) / (count - 1);
   if (path.opened !== count) throw new Error('bench tcp-idle: not every connection was opened');
   path.world.finish();
   return [summarize('tcp-idle', 'bytes', [bytes])];

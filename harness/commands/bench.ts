@@ -88,7 +88,7 @@ const benches: readonly Bench[] = [
   {
     name: 'tcp-idle',
     what: 'TCP, memory of one of 10,000 idle connections, both ends',
-    run: runs => benchTcpIdle(runs),
+    run: () => benchTcpIdle(),
   },
   {
     name: 'tcp-lookup',
