@@ -52,9 +52,7 @@ export function alloc_rx_buffers(q: q_vector, rx: ring): boolean {
       break;
     }
     const at = i * RXD_SIZE;
-    rx.region.st32(at + RXD.ADDR.offset, rx.dma[i] as number);
-    rx.region.st32(at + RXD.ADDR_HI.offset, 0);
-    rx.region.st32(at + STATUS, 0);
+    rx.region.st128(at, rx.dma[i] as number, 0, 0, 0);
     rx.next_to_use = (i + 1) & (rx.count - 1);
   }
   // The descriptors are written before the doorbell: coherent stores and posted writes keep their order.
