@@ -45,7 +45,9 @@ export const OTHER_CAUSES_IMS = bits(NIC.IMS.LSC, NIC.IMS.DMAE);
 export class ring {
   readonly region: dma_region;
   readonly count: number;
-  /** Receive: the buffer of each descriptor. Transmit: the packet, at its first descriptor. */
+  /** Receive: where the buffer of each descriptor is in memory, 0 for none. */
+  readonly buffer: Int32Array;
+  /** Transmit: the packet, at its first descriptor. */
   readonly skb: (sk_buff | null)[];
   readonly dma: Int32Array;
   readonly length: Int32Array;
@@ -60,6 +62,7 @@ export class ring {
   constructor(region: dma_region, count: number, tail: number) {
     this.region = region;
     this.count = count;
+    this.buffer = new Int32Array(count);
     this.skb = new Array<sk_buff | null>(count).fill(null);
     this.dma = new Int32Array(count);
     this.length = new Int32Array(count);

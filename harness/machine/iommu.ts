@@ -149,7 +149,8 @@ export class DeviceIommu implements Iommu {
     const owner = this.owner((iova - IOVA_BASE) >> PAGE_SHIFT);
     if (owner === 0) return 'no mapping';
     const offset = iova - IOVA_BASE - (owner - 1) * PAGE;
-    if (length < 0 || offset + length > (this.pages[(owner - 1) * RECORD + BYTES] as number)) return 'beyond the end of the mapping';
+    if (length < 0 || offset + length > (this.pages[(owner - 1) * RECORD + BYTES] as number))
+      return 'beyond the end of the mapping';
     return `mapped ${NAMES[this.pages[(owner - 1) * RECORD + DIRECTION] as number]}`;
   }
 
