@@ -20,21 +20,19 @@ const REST = 256;
 const MAY_READ = 1;
 const MAY_WRITE = 2;
 const ALLOWED = [MAY_READ | MAY_WRITE, MAY_READ, MAY_WRITE];
+const COHERENT = 4;
 const NAMES = ['DMA_BIDIRECTIONAL', 'DMA_TO_DEVICE', 'DMA_FROM_DEVICE'];
 
 /**
- * The record of an I/O page, next to each other so that an access touches one stretch of memory: the page its mapping
- * starts at plus one (0 for none), what the card may do there (0: nothing), the I/O address where the mapping ends, RAM
- * address − I/O address; and, of a mapping's first page, its bytes, its direction, whether it is coherent.
+ * The record of an I/O page, in one piece so that an access touches one stretch of memory: the page its mapping starts at
+ * plus one (0 for none), what the card may do there and COHERENT, the I/O address where the mapping ends, and what to add
+ * to an I/O address for the RAM address.
  */
-const RECORD = 8;
+const RECORD = 4;
 const OWNER = 0;
-const MAY = 1;
+const FLAGS = 1;
 const END = 2;
 const DELTA = 3;
-const BYTES = 4;
-const DIRECTION = 5;
-const COHERENT = 6;
 
 export type Report = (detector: string, message: string) => void;
 
@@ -70,16 +68,13 @@ export class DeviceIommu implements Iommu {
     if (first < 0) return 0;
     const iova = IOVA_BASE + (first << PAGE_SHIFT);
     const records = this.pages;
-    const head = first * RECORD;
-    for (let at = head; at < head + pages * RECORD; at += RECORD) {
+    const flags = (ALLOWED[direction] as number) | (coherent ? COHERENT : 0);
+    for (let at = first * RECORD; at < (first + pages) * RECORD; at += RECORD) {
       records[at + OWNER] = first + 1;
-      records[at + MAY] = ALLOWED[direction] as number;
+      records[at + FLAGS] = flags;
       records[at + END] = iova + length;
       records[at + DELTA] = address - iova;
     }
-    records[head + BYTES] = length;
-    records[head + DIRECTION] = direction;
-    records[head + COHERENT] = coherent ? 1 : 0;
     if (coherent) this.coherents++;
     else this.streaming++;
     return iova;
@@ -96,28 +91,28 @@ export class DeviceIommu implements Iommu {
       );
       return false;
     }
-    const mapped = records[head + BYTES] as number;
+    const mapped = (records[head + END] as number) - iova;
     if (mapped !== length) {
       this.report(
         'dma',
         `${this.name}: device driver frees DMA memory with different size [map ${mapped}, unmap ${length}]`,
       );
     }
-    const way = records[head + DIRECTION] as number;
-    if (way !== direction) {
+    const flags = records[head + FLAGS] as number;
+    if ((flags & ~COHERENT) !== ALLOWED[direction]) {
       this.report(
         'dma',
-        `${this.name}: device driver frees DMA memory with different direction [mapped ${NAMES[way]}, unmapped ${NAMES[direction]}]`,
+        `${this.name}: device driver frees DMA memory with different direction [mapped ${name(flags)}, unmapped ${NAMES[direction]}]`,
       );
     }
-    const wasCoherent = records[head + COHERENT] === 1;
+    const wasCoherent = (flags & COHERENT) !== 0;
     if (wasCoherent !== coherent) {
       this.report('dma', `${this.name}: device driver frees DMA memory with wrong function`);
     }
     const pages = (mapped + PAGE - 1) >> PAGE_SHIFT;
     for (let at = head; at < head + pages * RECORD; at += RECORD) {
       records[at + OWNER] = 0;
-      records[at + MAY] = 0;
+      records[at + FLAGS] = 0;
     }
     if (wasCoherent) this.coherents--;
     else this.streaming--;
@@ -137,8 +132,8 @@ export class DeviceIommu implements Iommu {
     if (page >= 0 && page < SINGLES + MULTIS && length >= 0) {
       const records = this.pages;
       const at = page * RECORD;
-      const may = records[at + MAY] as number;
-      if ((may & (write ? MAY_WRITE : MAY_READ)) !== 0 && iova + length <= (records[at + END] as number)) {
+      const flags = records[at + FLAGS] as number;
+      if ((flags & (write ? MAY_WRITE : MAY_READ)) !== 0 && iova + length <= (records[at + END] as number)) {
         return iova + (records[at + DELTA] as number);
       }
     }
@@ -148,10 +143,9 @@ export class DeviceIommu implements Iommu {
   private reason(iova: number, length: number): string {
     const owner = this.owner((iova - IOVA_BASE) >> PAGE_SHIFT);
     if (owner === 0) return 'no mapping';
-    const offset = iova - IOVA_BASE - (owner - 1) * PAGE;
-    if (length < 0 || offset + length > (this.pages[(owner - 1) * RECORD + BYTES] as number))
-      return 'beyond the end of the mapping';
-    return `mapped ${NAMES[this.pages[(owner - 1) * RECORD + DIRECTION] as number]}`;
+    const at = (owner - 1) * RECORD;
+    if (length < 0 || iova + length > (this.pages[at + END] as number)) return 'beyond the end of the mapping';
+    return `mapped ${name(this.pages[at + FLAGS] as number)}`;
   }
 
   /** As translate, without a report: for tracing. 0 when there is no mapping. */
@@ -201,6 +195,11 @@ export class DeviceIommu implements Iommu {
     }
     return -1;
   }
+}
+
+/** What the direction of a mapping with these flags is called. */
+function name(flags: number): string {
+  return NAMES[ALLOWED.indexOf(flags & ~COHERENT)] as string;
 }
 
 function hex(value: number): string {
