@@ -1,7 +1,9 @@
 /** read and write in all their forms: bytes of the caller's into and out of the memory of the host's process. */
+
 import { KMALLOC_MAX_SIZE } from '../../../kernel/mm/slab.ts';
 import { SO_TYPE, SOL_SOCKET } from '../../../kernel/net/core/sock.ts';
 import { cmsg, iovec, SOCK_DGRAM, SOCK_STREAM, sockopt, user_msghdr } from '../../../kernel/net/msg.ts';
+import { concat } from '../../packet/bytes.ts';
 import { noPeer, peerOf, sockaddrOf } from '../address.ts';
 import { bytesOf, int32, listOf, size as sizeOf } from '../check.ts';
 import { type ControlMessage, decodeControl, encodeControl } from '../control.ts';
@@ -16,16 +18,6 @@ const UIO_MAXIOV = 1024;
 
 function refuseNull(what: string): never {
   throw new TypeError(`${what}: Uint8Arrays expected, not null`);
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }
 
 /** One buffer to be filled; a `length` of null stands for a bad pointer. `file`: by read, not recvfrom. */
