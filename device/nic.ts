@@ -12,6 +12,7 @@ import {
   newClock,
   RESET_END,
   RX_END,
+  TIDV_END,
   TX_END,
   takeDue,
 } from './clock.ts';
@@ -289,6 +290,7 @@ export class Nic implements Station, FrameSink, Timed, LinkListener, PciTarget {
     if (slot === RX_END) this.rxEngine.due();
     else if (slot === TX_END) this.transmitter.due();
     else if (slot >= ITR_END) this.interrupts.due(slot - ITR_END);
+    else if (slot === TIDV_END) this.interrupts.lateDue();
     else if (slot === EEPROM_END) this.eeprom.due();
     else if (slot === MDIO_END) this.mdioDone();
     else if (slot === LINK_END) this.phy.due();

@@ -3,7 +3,7 @@ import { armAt, armIn, type Clock, disarm, NOW, TX_END } from './clock.ts';
 import { FCS_BYTES, GAP_BYTES, PREAMBLE_BYTES } from './ethernet.ts';
 import type { AddressFilter } from './filter.ts';
 import { buildPause, PAUSE_BYTES, QUANTUM_BYTES } from './flow.ts';
-import { CAUSE_DMAE, CAUSE_TX, CAUSE_TXE, type CauseSink } from './irq.ts';
+import { CAUSE_DMAE, CAUSE_TX, CAUSE_TXE, type TxCauseSink } from './irq.ts';
 import type { PageRing } from './packet-memory.ts';
 import { FCS_GOOD, type Wire } from './ports.ts';
 import { DESCRIPTOR_BYTES, DescriptorRing } from './queue.ts';
@@ -18,10 +18,11 @@ const D_EOP = TXD.STATUS.EOP.mask;
 const D_RS = TXD.STATUS.RS.mask;
 const D_CTX = TXD.STATUS.CTX.mask;
 const D_VLE = TXD.STATUS.VLE.mask;
+const D_IDE = TXD.STATUS.IDE.mask;
 const D_DD = TXD.STATUS.DD.mask;
 const D_ERR = TXD.STATUS.ERR.mask;
 const O_STATUS = TXD.STATUS.offset;
-const D_RESULT = D_EOP | D_RS | D_VLE;
+const D_RESULT = D_EOP | D_RS | D_VLE | D_IDE;
 
 /** What the transmitter is doing. */
 const IDLE = 0;
@@ -82,7 +83,7 @@ export class Transmitter {
   private readonly filter: AddressFilter;
   private readonly clock: Clock;
   private readonly stats: Stats;
-  private readonly causes: CauseSink;
+  private readonly causes: TxCauseSink;
   private readonly reporter: Reporter;
   private readonly trace: NicTrace;
   private readonly setupNs: number;
@@ -122,7 +123,7 @@ export class Transmitter {
     filter: AddressFilter,
     clock: Clock,
     stats: Stats,
-    causes: CauseSink,
+    causes: TxCauseSink,
     reporter: Reporter,
     trace: NicTrace,
     setupNs: number,
@@ -470,7 +471,10 @@ export class Transmitter {
       this.causes.raise(CAUSE_DMAE);
     }
     if (byHost) this.causes.raise(cause);
-    else if (asked) this.causes.raise(cause, this.queue);
+    else if (asked) {
+      if (!error && (status & D_IDE) !== 0) this.causes.raiseLate(this.queue);
+      else this.causes.raise(cause, this.queue);
+    }
   }
 
   private clear(): void {

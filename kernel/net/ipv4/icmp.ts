@@ -198,7 +198,7 @@ export class icmp_state {
 /** icmp_init */
 export function icmp_init(net: net): void {
   net.ipv4.icmp = new icmp_state(net);
-  inet_add_protocol(net, { handler: icmp_rcv, err_handler: icmp_err }, IPPROTO_ICMP);
+  inet_add_protocol(net, { handler: icmp_rcv, err_handler: icmp_err, early_demux: null }, IPPROTO_ICMP);
 }
 
 /** icmpv4_mask_allow: is the message none of those that are limited? Path MTU discovery never is. */

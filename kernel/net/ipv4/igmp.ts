@@ -162,7 +162,7 @@ export class igmp_state {
 /** igmp_mc_init */
 export function igmp_init(net: net): void {
   net.ipv4.igmp = new igmp_state(net);
-  inet_add_protocol(net, { handler: igmp_rcv, err_handler: () => 0 }, IPPROTO_IGMP);
+  inet_add_protocol(net, { handler: igmp_rcv, err_handler: () => 0, early_demux: null }, IPPROTO_IGMP);
 }
 
 // ---- versions and timers ----------------------------------------------------------------------------------------

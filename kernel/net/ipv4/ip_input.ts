@@ -194,6 +194,11 @@ function ip_rcv_route(skb: sk_buff, dev: net_device): number {
 
 /** ip_rcv_finish_core: 0 or a reason. */
 function ip_rcv_finish_core(skb: sk_buff, dev: net_device): number {
+  if (skb.dst === null && skb.sk === null && dev.nd_net.ipv4.ip_early_demux !== 0) {
+    // A connection remembers the route that its packets come by.
+    const demux = dev.nd_net.ipv4.protos[iph_protocol(skb)]?.early_demux ?? null;
+    if (demux !== null && !ip_is_fragment(skb)) demux(skb);
+  }
   // What this host sent to itself has its route already.
   if (skb.dst === null) {
     const reason = ip_rcv_route(skb, dev);

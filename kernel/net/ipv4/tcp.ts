@@ -315,6 +315,7 @@ export function tcp_disconnect(sk_: sock): number {
   sk.write_seq = seq === 0 ? 1 : seq;
   tcp_reset_numbers(sk);
   sk.sk_dst_cache = null;
+  sk.sk_rx_dst = null;
   sk_error_report(sk);
   return 0;
 }

@@ -161,6 +161,34 @@ function tcp_v4_fill_cb(skb: sk_buff): void {
   skb.ip_dsfield = iph_tos(skb);
 }
 
+/** tcp_v4_early_demux: a segment of a connection knows its socket from here on, and its route if it comes as those before. */
+export function tcp_v4_early_demux(skb: sk_buff): void {
+  const { ram } = skb;
+  const net = skb.kernel.init_net;
+  if (net.ipv4.tcp_early_demux === 0 || skb.pkt_type !== PACKET_HOST) return;
+  const th = skb.transport_header;
+  if (!pskb_may_pull(skb, th - skb.data + TCP_HLEN) || (ram.u8[th + 12] as number) >> 4 < TCP_HLEN / 4) return;
+  const iif = skb.skb_iif;
+  const entry = net.ipv4.tcp.hashinfo.ehash.lookup(
+    iph_saddr(skb),
+    get16(ram, th),
+    iph_daddr(skb),
+    get16(ram, th + 2),
+    iif,
+  );
+  if (entry === null || entry.sk_state === TCP_TIME_WAIT || entry.sk_state === TCP_NEW_SYN_RECV) return;
+  const sk = entry as tcp_sock;
+  skb.sk = sk;
+  const dst = sk.sk_rx_dst;
+  if (dst !== null && sk.sk_rx_dst_ifindex === iif && dst.check()) skb.dst = dst;
+}
+
+/** inet_sk_rx_dst_set */
+function inet_sk_rx_dst_set(sk: tcp_sock, skb: sk_buff): void {
+  sk.sk_rx_dst = skb.dst;
+  sk.sk_rx_dst_ifindex = skb.skb_iif;
+}
+
 /** tcp_v4_rcv: a segment for this host. Takes the skb. */
 export function tcp_v4_rcv(skb: sk_buff): number {
   const { kernel, ram } = skb;
@@ -187,6 +215,13 @@ export function tcp_v4_rcv(skb: sk_buff): number {
     mib.TcpInErrs++;
     return drop(skb, SKB_DROP_REASON.TCP_CSUM);
   }
+  tcp_v4_fill_cb(skb);
+  if (skb.sk !== null) {
+    // skb_steal_sock: tcp_v4_early_demux has looked.
+    const sk = skb.sk as tcp_sock;
+    skb.sk = null;
+    return tcp_v4_rcv_sock(sk, skb);
+  }
   const th = skb.transport_header;
   const { hashinfo } = net.ipv4.tcp;
   const entry = hashinfo.ehash.lookup(
@@ -196,7 +231,6 @@ export function tcp_v4_rcv(skb: sk_buff): number {
     get16(ram, th + 2),
     inet_iif(skb),
   );
-  tcp_v4_fill_cb(skb);
   if (entry === null) return tcp_v4_rcv_listener(net, skb);
   if (entry.sk_state === TCP_TIME_WAIT) return tcp_v4_rcv_timewait(net, entry as tcp_timewait_sock, skb);
   if (entry.sk_state === TCP_NEW_SYN_RECV) return tcp_v4_rcv_request(net, entry as tcp_request_sock, skb);
@@ -263,6 +297,10 @@ function tcp_v4_do_rcv(sk: tcp_sock, skb: sk_buff): number {
   // sock_rps_save_rxhash
   if (skb.hash !== 0) sk.sk_rxhash = skb.hash;
   if (sk.sk_state === TCP_ESTABLISHED) {
+    const dst = sk.sk_rx_dst;
+    if (dst !== skb.dst && (dst === null || sk.sk_rx_dst_ifindex !== skb.skb_iif || !dst.check())) {
+      inet_sk_rx_dst_set(sk, skb);
+    }
     tcp_rcv_established(sk, skb);
     return 0;
   }
@@ -692,7 +730,7 @@ export const ipv4_specific: inet_connection_sock_af_ops = {
     const rt = inet_sk_rebuild_header(sk);
     return typeof rt === 'number' ? rt : 0;
   },
-  sk_rx_dst_set() {},
+  sk_rx_dst_set: inet_sk_rx_dst_set,
   conn_request: tcp_v4_conn_request,
   syn_recv_sock: tcp_v4_syn_recv_sock,
   mtu_reduced: tcp_v4_mtu_reduced,

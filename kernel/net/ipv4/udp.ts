@@ -420,7 +420,7 @@ export const udp_prot = make_proto('UDP', {
   set_peek_off: true,
 });
 
-const udp_protocol: net_protocol = { handler: udp_rcv, err_handler: udp_err };
+const udp_protocol: net_protocol = { handler: udp_rcv, err_handler: udp_err, early_demux: null };
 
 /** udp_init */
 export function udp_init(net: net): void {
