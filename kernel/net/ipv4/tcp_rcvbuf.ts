@@ -342,7 +342,7 @@ export function tcp_ecn_received_counters(sk: tcp_sock, skb: sk_buff, len: numbe
 
 /** tcp_ecn_accept_cwr */
 export function tcp_ecn_accept_cwr(sk: tcp_sock, skb: sk_buff): void {
-  if ((skb.tcp_flags & TCPHDR_CWR) === 0) return;
+  if ((skb.tcp_flags & TCPHDR_CWR) === 0 || (sk.ecn_flags & TCP_ECN_OK) === 0) return;
   sk.ecn_flags &= ~TCP_ECN_DEMAND_CWR;
   if (skb.seq !== skb.end_seq) sk.icsk_ack_pending |= ICSK_ACK_NOW;
 }
