@@ -166,6 +166,8 @@ export function compareInTurn(linux: readonly Entry[], ours: readonly Entry[]): 
       const [theirs, own] = [a[i], b[i]];
       if (theirs === undefined || own === undefined) {
         const [ms, , text] = (theirs ?? own) as Entry;
+        // On the other side its timer may be due after the end.
+        if (ms > last - LATE_MS - last * LATE_PART && !steps.some(at => Math.abs(at - ms) < SOON_MS)) break;
         found.push(`${theirs === undefined ? 'only ours' : 'only Linux'}: ${ms.toFixed(1)} ms ${text}`);
         break;
       }
