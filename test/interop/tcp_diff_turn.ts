@@ -157,7 +157,7 @@ export function compareInTurn(linux: readonly Entry[], ours: readonly Entry[]): 
   if (error !== undefined) return [`Linux: ${error[2]}`];
   const number = (entry: Entry): number => Number.parseInt(entry[2], 10);
   for (const kind of ['call', 'segment']) {
-    const [a, b] = [linux, ours].map(log => log.filter(entry => entry[1] === kind && entry[0] <= last)) as [
+    const [a, b] = [linux, ours].map(log => log.filter(entry => entry[1] === kind && (kind === 'call' || entry[0] <= last))) as [
       Entry[],
       Entry[],
     ];
