@@ -24,6 +24,8 @@ const NET_SKB_PAD = 64;
 const PAGE_SIZE = 4096;
 /** What the first page holds beside its headroom and struct skb_shared_info (SKB_MAX_HEAD). */
 const LINEAR = PAGE_SIZE - NET_SKB_PAD - SIZEOF_SHARED_INFO;
+/** Objects of skb_small_head_cache, for what is not larger, where MAX_TCP_HEADER is 192: headroom, room, skb_shared_info. */
+const SMALL_HEAD = 576;
 const PROTOCOL_TCP = 6;
 
 /** TCP's payload; 0 for anything else, and for what is no sound header. */
@@ -48,7 +50,10 @@ export function tunReceive(kernel: Kernel, dev: net_device, packet: Uint8Array, 
   u8[at + 12] = 0x08;
   u8[at + 13] = 0;
   u8.set(packet, at + ETH_HLEN);
-  if (packet.length > LINEAR) {
+  if (((NET_SKB_PAD + packet.length + 63) & ~63) + SIZEOF_SHARED_INFO <= SMALL_HEAD) {
+    skb.end = skb.head + SMALL_HEAD - SIZEOF_SHARED_INFO;
+    skb.truesize = SIZEOF_SK_BUFF + SMALL_HEAD;
+  } else if (packet.length > LINEAR) {
     // Nothing can be added behind pages.
     skb.end = skb.tail;
     skb.truesize = SIZEOF_SK_BUFF + PAGE_SIZE * (1 + Math.ceil((packet.length - LINEAR) / PAGE_SIZE));

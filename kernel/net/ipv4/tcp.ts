@@ -363,7 +363,6 @@ function tcp_reset_numbers(sk: tcp_sock): void {
   sk.bytes_sent = 0;
   sk.bytes_acked = 0;
   sk.bytes_received = 0;
-  sk.ecn_flags = 0;
   sk.rack_mstamp = 0;
   sk.rack_rtt_us = 0;
   sk.rack_advanced = 0;

@@ -48,6 +48,7 @@ import { inet_twsk_deschedule_put } from './inet_timewait_sock.ts';
 import {
   get16,
   get32,
+  INET_ECN_MASK,
   IP_DF,
   IPHDR_LEN,
   IPPROTO_TCP,
@@ -444,7 +445,7 @@ export function tcp_v4_send_reset(sk: tcp_sock | null, skb: sk_buff, tw: tcp_tim
   if (tp !== null) tp(skb);
   const bound = (sk ?? tw)?.sk_bound_dev_if ?? 0;
   const mark = sk?.sk_mark ?? tw?.tw_mark ?? 0;
-  const tos = iph_tos(skb);
+  const tos = iph_tos(skb) & ~INET_ECN_MASK;
   if ((flags & TCPHDR_ACK) !== 0) tcp_v4_send_reply(skb, skb.ack_seq, 0, TCPHDR_RST, 0, 0, 0, bound, tos, mark);
   else tcp_v4_send_reply(skb, 0, skb.end_seq, TCPHDR_RST | TCPHDR_ACK, 0, 0, 0, bound, tos, mark);
 }
@@ -464,7 +465,7 @@ function tcp_v4_reqsk_send_ack(sk: tcp_sock, skb: sk_buff, req: tcp_request_sock
   const seq = (req.snt_isn + 1) | 0;
   const { rcv_nxt, ts_recent } = req;
   const tsval = tcp_rsk_tsval(req);
-  tcp_v4_send_reply(skb, seq, rcv_nxt, TCPHDR_ACK, window, tsval, ts_recent, 0, iph_tos(skb), sk.sk_mark);
+  tcp_v4_send_reply(skb, seq, rcv_nxt, TCPHDR_ACK, window, tsval, ts_recent, 0, iph_tos(skb) & ~INET_ECN_MASK, sk.sk_mark);
 }
 
 /** tcp_v4_send_synack: 0 or a negative errno. */
