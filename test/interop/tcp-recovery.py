@@ -172,6 +172,20 @@ def shown(packet):
     return text + (f" <{options}>" if options else "")
 
 
+COUNTERS = ("TCPSackShifted", "TCPSackMerged", "TCPSackShiftFallback", "TCPSACKReorder", "TCPSACKDiscard",
+            "TCPDSACKRecv", "TCPDSACKOfoRecv", "TCPDSACKIgnoredOld", "TCPDSACKIgnoredNoUndo", "TCPSACKReneging",
+            "TCPLostRetransmit", "TCPOrigDataSent", "TCPDelivered")
+SO_MEMINFO, WMEM_QUEUED = 55, 5
+
+
+def counters():
+    with open("/proc/net/netstat") as file:
+        names, values = [line.split()[1:] for line in file if line.startswith("TcpExt:")]
+    known = dict(zip(names, values))
+    queued = struct.unpack("9I", sock.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 36))[WMEM_QUEUED]
+    return " ".join(f"{name} {known[name]}" for name in COUNTERS) + f" wmem_queued {queued}"
+
+
 out = []
 start = time.monotonic()
 
@@ -241,5 +255,8 @@ for number, line in enumerate(script["steps"]):
         collect(number - 1, time.monotonic())
         info = sock.getsockopt(socket.IPPROTO_TCP, TCP_INFO, 280)
         out.append({"step": number, "time": (time.monotonic() - start) * 1000, "text": "info " + info.hex()})
+    elif what == "n":
+        collect(number - 1, time.monotonic())
+        out.append({"step": number, "time": (time.monotonic() - start) * 1000, "text": counters()})
     collect(number, time.monotonic())
 json.dump(out, sys.stdout)

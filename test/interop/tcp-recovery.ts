@@ -7,6 +7,7 @@
  *     < SEGMENT        arrives at the host, in tcp_peer.ts's notation; `< ce SEGMENT` with a mark of congestion
  *     w BYTES, r BYTES write, read without blocking
  *     i                compares tcp_info
+ *     n                compares counters of SACK and the memory of the write queue
  *     icmp TYPE CODE INFO SEQ
  *     opt LEVEL NAME VALUE
  *     -                nothing: time passes
@@ -71,6 +72,28 @@ export function playLinux(script: Script): Promise<Told[]> {
   });
 }
 
+const COUNTERS = [
+  'TCPSackShifted',
+  'TCPSackMerged',
+  'TCPSackShiftFallback',
+  'TCPSACKReorder',
+  'TCPSACKDiscard',
+  'TCPDSACKRecv',
+  'TCPDSACKOfoRecv',
+  'TCPDSACKIgnoredOld',
+  'TCPDSACKIgnoredNoUndo',
+  'TCPSACKReneging',
+  'TCPLostRetransmit',
+  'TCPOrigDataSent',
+  'TCPDelivered',
+] as const;
+
+function counters(f: TcpFlow): string {
+  const { mib } = f.net.ipv4;
+  const known = COUNTERS.map(name => `${name} ${mib[`TcpExt${name}`]}`);
+  return `${known.join(' ')} wmem_queued ${f.sk.sk_wmem_queued}`;
+}
+
 export function playOurs(given: Script): Told[] {
   const script = whole(given);
   const f = new TcpFlow({
@@ -128,6 +151,9 @@ export function playOurs(given: Script): Told[] {
         break;
       case 'i':
         say(step, `info ${Buffer.from(tcp_info_bytes(tcp_get_info(f.sk))).toString('hex')}`);
+        break;
+      case 'n':
+        say(step, counters(f));
         break;
       case 'icmp': {
         const [type, code, info, seq] = rest.split(' ').map(Number) as [number, number, number, number];

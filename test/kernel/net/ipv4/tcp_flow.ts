@@ -80,6 +80,16 @@ export class TcpFlow extends TcpPeer {
     return this.call(sys_sendto, this.fd, this.memoryAt, length, flags, null);
   }
 
+  /** What is written, and read into: 100,000 bytes of the program's. */
+  get buffer(): number {
+    return this.memoryAt;
+  }
+
+  /** Writes from `offset` of the buffer on. */
+  writeAt(offset: number, length: number): number {
+    return this.call(sys_sendto, this.fd, this.memoryAt + offset, length, 0, null);
+  }
+
   writeUrgent(length: number): number {
     return this.write(length, MSG_OOB);
   }
