@@ -4,7 +4,7 @@ import { testOnTap } from '../needs.ts';
 import { against, duration, type Script } from './tcp-recovery.ts';
 import { LOSSES } from './tcp-recovery-loss.ts';
 import { ODD } from './tcp-recovery-odd.ts';
-import { RECEIVING } from './tcp-recovery-receive.ts';
+import { RECEIVING, STAMPS } from './tcp-recovery-receive.ts';
 import { SACKS, sacksByChance } from './tcp-recovery-sack.ts';
 import { WINDOWS } from './tcp-recovery-windows.ts';
 
@@ -27,3 +27,11 @@ testOnTap()('sending as Linux does', { timeout: TIMEOUT }, async () => {
 testOnTap()('SACKed packets become one as Linux has it', { timeout: TIMEOUT }, async () => {
   expect(await against([...SACKS, ...SEEDS.map(sacksByChance)])).toEqual([]);
 });
+
+testOnTap()(
+  'stamps of arrival and what waits to be read, told with data as Linux tells it',
+  { timeout: TIMEOUT },
+  async () => {
+    expect(await against(STAMPS)).toEqual([]);
+  },
+);
