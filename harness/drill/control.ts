@@ -6,8 +6,11 @@ import {
   SO_PRIORITY,
   SO_RXQ_OVFL,
   SO_TIMESTAMP,
+  SO_TIMESTAMP_NEW,
   SO_TIMESTAMPING,
+  SO_TIMESTAMPING_NEW,
   SO_TIMESTAMPNS,
+  SO_TIMESTAMPNS_NEW,
   SOL_SOCKET,
 } from '../../kernel/net/core/sock_options.ts';
 import {
@@ -139,9 +142,12 @@ export function encodeControl(control: cmsg): ControlMessage[] {
     if ((present & bit) !== 0) messages.push({ level, type, data: data() });
   };
   const options = (): Uint8Array => control.opt.slice(0, control.opt_len);
-  add(CMSG_TIMESTAMP, SOL_SOCKET, SO_TIMESTAMPNS, () => timespec(control.timestamp));
-  add(CMSG_TIMESTAMP_US, SOL_SOCKET, SO_TIMESTAMP, () => timespec(control.timestamp, 1000));
-  add(CMSG_TIMESTAMPING, SOL_SOCKET, SO_TIMESTAMPING, () => scmTimestamping(control.timestamp));
+  const stamp_ns = control.stamp_new ? SO_TIMESTAMPNS_NEW : SO_TIMESTAMPNS;
+  const stamp_us = control.stamp_new ? SO_TIMESTAMP_NEW : SO_TIMESTAMP;
+  const stamping = control.stamp_new ? SO_TIMESTAMPING_NEW : SO_TIMESTAMPING;
+  add(CMSG_TIMESTAMP, SOL_SOCKET, stamp_ns, () => timespec(control.timestamp));
+  add(CMSG_TIMESTAMP_US, SOL_SOCKET, stamp_us, () => timespec(control.timestamp, 1000));
+  add(CMSG_TIMESTAMPING, SOL_SOCKET, stamping, () => scmTimestamping(control.timestamp));
   add(CMSG_RXQ_OVFL, SOL_SOCKET, SO_RXQ_OVFL, () => int(control.dropcount));
   add(CMSG_MARK, SOL_SOCKET, SO_MARK, () => int(control.mark));
   add(CMSG_PRIORITY, SOL_SOCKET, SO_PRIORITY, () => int(control.priority));

@@ -12,10 +12,13 @@ import {
   SO_COOKIE,
   SO_LINGER,
   SO_MAX_PACING_RATE,
+  SO_NETNS_COOKIE,
   SO_PEERNAME,
   SO_RCVTIMEO,
   SO_SNDTIMEO,
   SO_TIMESTAMPING,
+  SO_TIMESTAMPING_NEW,
+  SO_TXTIME,
   SOL_SOCKET,
 } from '../../kernel/net/core/sock.ts';
 import { IP_MSFILTER, is_mcast_option, MCAST_MSFILTER } from '../../kernel/net/ipv4/ip_mcast_opts.ts';
@@ -54,6 +57,7 @@ function layoutOf(level: number, name: number): Layout {
       case SO_PEERNAME:
         return 'bytes';
       case SO_LINGER:
+      case SO_TXTIME:
         return 'linger';
       case SO_RCVTIMEO:
       case SO_SNDTIMEO:
@@ -63,7 +67,9 @@ function layoutOf(level: number, name: number): Layout {
       case SO_MAX_PACING_RATE:
         return 'rate';
       case SO_COOKIE:
+      case SO_NETNS_COOKIE:
       case SO_TIMESTAMPING:
+      case SO_TIMESTAMPING_NEW:
         return 'long';
       case SO_ATTACH_FILTER:
       case SO_ATTACH_REUSEPORT_CBPF:

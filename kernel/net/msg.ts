@@ -138,6 +138,8 @@ export class cmsg {
   ipi_addr = 0;
   /** SO_TIMESTAMPNS, and SO_TIMESTAMP in whole µs: arrival, in ns of the simulated clock. */
   timestamp = 0;
+  /** The same by the names SO_TIMESTAMP_NEW and so on. */
+  stamp_new = false;
   /** SO_TIMESTAMPING of what is sent: SOF_TIMESTAMPING_TX_ bits, in place of the socket's. */
   tsflags = 0;
   /** UDP_GRO: the length of each datagram but the last, of several that came in one. UDP_SEGMENT: the same on the way out. */
@@ -242,6 +244,16 @@ export class msghdr {
   msg_control: cmsg | null = null;
   /** Whose memory the buffer is, and who sleeps; null: the kernel's own, which does not sleep. */
   msg_task: task_struct | null = null;
+}
+
+/** Stamps of arrival. */
+export const CMSG_STAMPS = CMSG_TIMESTAMP | CMSG_TIMESTAMP_US | CMSG_TIMESTAMPING;
+
+/** The stamp of arrival for those of `present` that tell it; SO_TIMESTAMPING has it exactly. */
+export function cmsg_stamp(control: cmsg, present: number, ns: number, by_new_name: boolean): void {
+  control.stamp_new = by_new_name;
+  const rounded = (present & CMSG_STAMPS) === CMSG_TIMESTAMP_US;
+  control.timestamp = rounded ? ns - (ns % 1000) : ns;
 }
 
 /** copy_to_user's check: may the message's owner touch `length` bytes at its buffer? */

@@ -16,7 +16,16 @@ import {
 import { file, type file_operations, fput, O_NONBLOCK, O_RDWR } from '../fs/file.ts';
 import { ERESTARTSYS, type task_struct } from '../sched/task.ts';
 import type { net } from './core/net_namespace.ts';
-import { SO_PEERNAME, SOL_SOCKET, sk_getsockopt, sk_setsockopt, type sock, sock_error } from './core/sock.ts';
+import {
+  SO_ATTACH_BPF,
+  SO_ATTACH_REUSEPORT_EBPF,
+  SO_PEERNAME,
+  SOL_SOCKET,
+  sk_getsockopt,
+  sk_setsockopt,
+  type sock,
+  sock_error,
+} from './core/sock.ts';
 import {
   AF_MAX,
   type iovec,
@@ -43,6 +52,7 @@ const MAX_RW_COUNT = 0x7ffff000;
 /** Pieces of one message, and messages of one sendmmsg. */
 const UIO_MAXIOV = 1024;
 const SIZEOF_SOCKADDR_IN = 16;
+const SIZEOF_INT = 4;
 
 /** socket.state: what connect and accept have made of it (enum socket_state). */
 export const SS_UNCONNECTED = 1;
@@ -391,7 +401,12 @@ export function sys_recvfrom(
 export function sys_setsockopt(task: task_struct, fd: number, level: number, name: number, opt: sockopt): number {
   const sock = sockfd_lookup(task, fd);
   if (typeof sock === 'number') return sock;
-  if (level === SOL_SOCKET) return sk_setsockopt(sock.sk as sock, name, opt);
+  if (level === SOL_SOCKET) {
+    if (name !== SO_ATTACH_BPF && name !== SO_ATTACH_REUSEPORT_EBPF) return sk_setsockopt(sock.sk as sock, name, opt);
+    // bpf_prog_get: a descriptor, of which none is a program's here.
+    const fd_given = opt.optlen < 0 || opt.optlen === SIZEOF_INT;
+    return fd_given && task.files.get(opt.value) === null ? -EBADF : -EINVAL;
+  }
   return (sock.ops as proto_ops).setsockopt(sock, level, name, opt);
 }
 

@@ -51,6 +51,8 @@ export class syscall implements Iterator<undefined, number, undefined> {
   /** Scratch that survives a restart: bytes done so far, and the time (ns) at which a timed wait gives up, 0 for none. */
   progress = 0;
   deadline = 0;
+  /** When the last of the bytes done so far arrived (ns): tcp_recvmsg's, of use only with `progress`. */
+  stamp = 0;
   /** When the call as a whole gives up (ns), for calls of several parts. */
   end = 0;
   /** What the call holds while it sleeps. */

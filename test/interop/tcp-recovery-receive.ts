@@ -319,3 +319,119 @@ export const RECEIVING: readonly Script[] = [
     ],
   },
 ];
+
+const STAMP_US = '+0 opt 1 29 1';
+const STAMP_NS = '+0 opt 1 35 1';
+/** SO_TIMESTAMPING: software stamps of what is received; the same and TCP_INQ's option. */
+const STAMPING = '+0 opt 1 37 24';
+const INQ = '+0 opt 6 36 1';
+
+/** Control messages with data. Linux needs a moment until it stamps, and clears its stamps only for all sockets. */
+export const STAMPS: readonly Script[] = [
+  {
+    name: 'SO_TIMESTAMP',
+    steps: [
+      STAMP_US,
+      `+50 < ${d(1)}`,
+      `+2 < ${d(1001)}`,
+      '+2 m 500 0 512',
+      '+1 m 500 2 512',
+      '+1 m 500 0 512',
+      '+1 m 2000 0 512',
+      `+2 < ${d(2001)}`,
+      '+1 m 2000 0 0',
+      '+1 m 2000 64 512',
+      '+0 opt 1 29 0',
+      `+2 < ${d(3001)}`,
+      '+1 m 2000 0 512',
+    ],
+  },
+  {
+    name: 'SO_TIMESTAMPNS, several segments in one call',
+    steps: [
+      STAMP_NS,
+      `+50 < ${d(1)}`,
+      `+2 < ${d(1001)}`,
+      `+2 < ${d(2001)}`,
+      '+2 m 1500 0 512',
+      '+1 m 500 2 512',
+      '+1 m 1500 0 512',
+      '+1 m 100 0 512',
+    ],
+  },
+  {
+    name: 'SO_TIMESTAMPING and TCP_INQ',
+    steps: [
+      STAMPING,
+      INQ,
+      `+50 < ${d(1)}`,
+      '+2 m 400 0 512',
+      '+2 m 100 2 512',
+      '+2 m 100 0 0',
+      '+2 m 10000 0 512',
+      '+2 < F. 1001:1001(0) ack 1 win 257',
+      '+2 m 100 0 512',
+    ],
+  },
+  {
+    name: 'all of them, in their order',
+    steps: [
+      STAMP_NS,
+      STAMP_US,
+      STAMPING,
+      INQ,
+      `+50 < ${d(1)}`,
+      '+2 m 400 0 512',
+      '+0 opt 1 35 1',
+      '+2 m 400 0 512',
+      '+0 opt 1 37 16',
+      '+2 m 100 0 512',
+      '+0 opt 1 37 131088',
+      '+2 m 50 0 512',
+      '+0 opt 1 37 131096',
+      '+2 m 25 0 512',
+      '+0 opt 1 29 0',
+      '+2 m 10 0 512',
+      '+2 m 100 0 512',
+    ],
+  },
+  {
+    name: 'by their new names',
+    steps: [
+      '+0 opt 1 64 1',
+      `+50 < ${d(1)}`,
+      '+2 m 100 0 512',
+      '+0 opt 1 65 24',
+      '+2 m 100 0 512',
+      '+0 opt 1 63 1',
+      '+2 m 100 0 512',
+      STAMPING,
+      '+2 m 100 0 512',
+    ],
+  },
+  {
+    name: 'stamps of what came out of order',
+    steps: [
+      STAMP_NS,
+      `+50 < ${d(1001)}`,
+      `+2 < ${d(2001)}`,
+      `+2 < ${d(1)}`,
+      '+2 m 500 0 512',
+      '+2 m 1000 0 512',
+      '+2 m 10000 0 512',
+    ],
+  },
+  {
+    name: 'urgent data and the end',
+    steps: [
+      STAMP_NS,
+      '+50 < .U 1:101(100) ack 1 win 257 urg 50',
+      '+2 m 100 1 512',
+      '+2 m 100 0 512',
+      '+2 m 100 0 512',
+      '+2 < F. 101:111(10) ack 1 win 257',
+      '+2 m 100 0 512',
+      '+2 m 100 0 512',
+    ],
+  },
+];

@@ -172,6 +172,49 @@ def shown(packet):
     return text + (f" <{options}>" if options else "")
 
 
+COUNTERS = ("TCPSackShifted", "TCPSackMerged", "TCPSackShiftFallback", "TCPSACKReorder", "TCPSACKDiscard",
+            "TCPDSACKRecv", "TCPDSACKOfoRecv", "TCPDSACKIgnoredOld", "TCPDSACKIgnoredNoUndo", "TCPSACKReneging",
+            "TCPLostRetransmit", "TCPOrigDataSent", "TCPDelivered")
+SO_MEMINFO, WMEM_QUEUED = 55, 5
+
+
+def counters():
+    with open("/proc/net/netstat") as file:
+        names, values = [line.split()[1:] for line in file if line.startswith("TcpExt:")]
+    known = dict(zip(names, values))
+    queued = struct.unpack("9I", sock.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 36))[WMEM_QUEUED]
+    return " ".join(f"{name} {known[name]}" for name in COUNTERS) + f" wmem_queued {queued}"
+
+
+arrivals = []
+STAMPS = {29: ("qq", 1e6), 35: ("qq", 1e9), 37: ("qqqqqq", 1e9), 63: ("qq", 1e6), 64: ("qq", 1e9),
+          65: ("qqqqqq", 1e9)}
+
+
+def stamped(kind, data):
+    """The step whose segment the stamp is of, and how many numbers of it are not 0."""
+    layout, parts = STAMPS[kind]
+    numbers = struct.unpack(layout, data)
+    at = numbers[0] + numbers[1] / parts
+    # A stamp lies between a segment's being written and the next one's.
+    return max((step for step, since in arrivals if since <= at + 0.0001), default=-1), sum(map(bool, numbers[2:]))
+
+
+def receive(length, flags, room):
+    try:
+        data, messages, told, _ = sock.recvmsg(length, room, flags)
+    except OSError as error:
+        return f"recvmsg {-error.errno}"
+    text = f"recvmsg {len(data)} flags {told}"
+    for level, kind, value in messages:
+        if level == socket.SOL_SOCKET:
+            step, others = stamped(kind, value)
+            text += f" {kind}: step {step}, {len(value)} bytes, {others} others"
+        else:
+            text += f" level {level} {kind}: {value.hex()}"
+    return text
+
+
 out = []
 start = time.monotonic()
 
@@ -219,6 +262,7 @@ for number, line in enumerate(script["steps"]):
         tos = 0
         if rest.startswith("ce "):
             tos, rest = 3, rest[3:]
+        arrivals.append((number, time.time()))
         inject(rest, tos)
     elif what == "w":
         try:
@@ -232,6 +276,9 @@ for number, line in enumerate(script["steps"]):
         except OSError as error:
             done = -error.errno
         out.append({"step": number, "time": (time.monotonic() - start) * 1000, "text": f"read {done}"})
+    elif what == "m":
+        told = receive(*map(int, rest.split()))
+        out.append({"step": number, "time": (time.monotonic() - start) * 1000, "text": told})
     elif what == "icmp":
         icmp(*map(int, rest.split()))
     elif what == "opt":
@@ -241,5 +288,8 @@ for number, line in enumerate(script["steps"]):
         collect(number - 1, time.monotonic())
         info = sock.getsockopt(socket.IPPROTO_TCP, TCP_INFO, 280)
         out.append({"step": number, "time": (time.monotonic() - start) * 1000, "text": "info " + info.hex()})
+    elif what == "n":
+        collect(number - 1, time.monotonic())
+        out.append({"step": number, "time": (time.monotonic() - start) * 1000, "text": counters()})
     collect(number, time.monotonic())
 json.dump(out, sys.stdout)

@@ -4,11 +4,15 @@ import { testOnTap } from '../needs.ts';
 import { against, duration, type Script } from './tcp-recovery.ts';
 import { LOSSES } from './tcp-recovery-loss.ts';
 import { ODD } from './tcp-recovery-odd.ts';
-import { RECEIVING } from './tcp-recovery-receive.ts';
+import { RECEIVING, STAMPS } from './tcp-recovery-receive.ts';
+import { SACKS, sacksByChance } from './tcp-recovery-sack.ts';
 import { WINDOWS } from './tcp-recovery-windows.ts';
 
 const TIMEOUT = 150_000;
 const SHORT_MS = 280;
+
+/** Those of the first dozen where nothing hangs on fractions of a ms, which Linux needs for each step. */
+const SEEDS = [1, 2, 3, 4, 5, 7, 8, 9, 10, 12];
 
 const short = (script: Script): boolean => duration(script) <= SHORT_MS;
 
@@ -19,3 +23,15 @@ testOnTap()('receiving as Linux does', { timeout: TIMEOUT }, async () => {
 testOnTap()('sending as Linux does', { timeout: TIMEOUT }, async () => {
   expect(await against([...LOSSES, ...WINDOWS, ...ODD].filter(short))).toEqual([]);
 });
+
+testOnTap()('SACKed packets become one as Linux has it', { timeout: TIMEOUT }, async () => {
+  expect(await against([...SACKS, ...SEEDS.map(sacksByChance)])).toEqual([]);
+});
+
+testOnTap()(
+  'stamps of arrival and what waits to be read, told with data as Linux tells it',
+  { timeout: TIMEOUT },
+  async () => {
+    expect(await against(STAMPS)).toEqual([]);
+  },
+);

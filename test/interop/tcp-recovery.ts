@@ -7,13 +7,16 @@
  *     < SEGMENT        arrives at the host, in tcp_peer.ts's notation; `< ce SEGMENT` with a mark of congestion
  *     w BYTES, r BYTES write, read without blocking
  *     i                compares tcp_info
+ *     n                compares counters of SACK and the memory of the write queue
  *     icmp TYPE CODE INFO SEQ
+ *     m BYTES FLAGS ROOM   recvmsg with that much room for control messages (0: none), and what came
  *     opt LEVEL NAME VALUE
  *     -                nothing: time passes
  */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { encodeControl } from '../../harness/drill/control.ts';
 import { tcp_get_info, type tcp_info, tcp_info_bytes, tcp_info_parse } from '../../kernel/net/ipv4/tcp_sockopt.ts';
 import { TcpFlow } from '../kernel/net/ipv4/tcp_flow.ts';
 
@@ -71,6 +74,48 @@ export function playLinux(script: Script): Promise<Told[]> {
   });
 }
 
+const COUNTERS = [
+  'TCPSackShifted',
+  'TCPSackMerged',
+  'TCPSackShiftFallback',
+  'TCPSACKReorder',
+  'TCPSACKDiscard',
+  'TCPDSACKRecv',
+  'TCPDSACKOfoRecv',
+  'TCPDSACKIgnoredOld',
+  'TCPDSACKIgnoredNoUndo',
+  'TCPSACKReneging',
+  'TCPLostRetransmit',
+  'TCPOrigDataSent',
+  'TCPDelivered',
+] as const;
+
+function counters(f: TcpFlow): string {
+  const { mib } = f.net.ipv4;
+  const known = COUNTERS.map(name => `${name} ${mib[`TcpExt${name}`]}`);
+  return `${known.join(' ')} wmem_queued ${f.sk.sk_wmem_queued}`;
+}
+
+/** What recvmsg gave, with stamps as the steps whose segments they are of. */
+function received(f: TcpFlow, length: number, flags: number, room: boolean, arrivals: [number, number][]): string {
+  const hdr = f.recvmsg(length, flags, room);
+  if (typeof hdr === 'number') return `recvmsg ${hdr}`;
+  let text = `recvmsg ${hdr.length} flags ${hdr.flags}`;
+  for (const { level, type, data } of hdr.control === null ? [] : encodeControl(hdr.control)) {
+    if (level !== 1) {
+      text += ` level ${level} ${type}: ${Buffer.from(data).toString('hex')}`;
+      continue;
+    }
+    const view = new DataView(data.buffer, data.byteOffset);
+    const numbers = Array.from({ length: data.length / 8 }, (_, i) => Number(view.getBigInt64(i * 8, true)));
+    const ns = (numbers[0] as number) * 1e9 + (numbers[1] as number) * (type === 29 || type === 63 ? 1000 : 1);
+    const step = Math.max(-1, ...arrivals.filter(([, time]) => time <= ns + 1e5).map(([at]) => at));
+    const others = numbers.slice(2).filter(n => n !== 0).length;
+    text += ` ${type}: step ${step}, ${data.length} bytes, ${others} others`;
+  }
+  return text;
+}
+
 export function playOurs(given: Script): Told[] {
   const script = whole(given);
   const f = new TcpFlow({
@@ -84,6 +129,7 @@ export function playOurs(given: Script): Told[] {
   });
   const out: Told[] = [];
   const start = f.now;
+  const arrivals: [step: number, time: number][] = [];
   let at = start;
   const collect = (step: number): void => {
     for (const s of f.segments()) {
@@ -105,6 +151,7 @@ export function playOurs(given: Script): Told[] {
     const rest = match[3] as string;
     switch (match[2]) {
       case '<':
+        arrivals.push([step, f.kernel.clock.now]);
         if (rest.startsWith('ce ')) f.inject(rest.slice(3), { tos: 3 });
         else f.inject(rest);
         break;
@@ -128,6 +175,14 @@ export function playOurs(given: Script): Told[] {
         break;
       case 'i':
         say(step, `info ${Buffer.from(tcp_info_bytes(tcp_get_info(f.sk))).toString('hex')}`);
+        break;
+      case 'm': {
+        const [length, flags, room] = rest.split(' ').map(Number) as [number, number, number];
+        say(step, received(f, length, flags, room > 0, arrivals));
+        break;
+      }
+      case 'n':
+        say(step, counters(f));
         break;
       case 'icmp': {
         const [type, code, info, seq] = rest.split(' ').map(Number) as [number, number, number, number];

@@ -602,7 +602,9 @@ function __netif_receive_skb_core(first: sk_buff): void {
   const kernel = skb.kernel;
   const sd = kernel.softnet[kernel.cpu.id] as softnet_data;
   const orig_dev = skb.dev as net_device;
-  const { ptype_all, ptype_base } = orig_dev.nd_net;
+  const { ptype_all, ptype_base, netstamp_needed } = orig_dev.nd_net;
+  // net_timestamp_check
+  if (netstamp_needed !== 0 && skb.tstamp === 0) skb.tstamp = kernel.clock.now;
   skb.network_header = skb.data;
   // GRO has found it, and what is forwarded as one packet is cut apart by it.
   if (skb.transport_header === 0) skb.transport_header = skb.data;

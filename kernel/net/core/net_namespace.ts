@@ -47,6 +47,8 @@ export class net {
   readonly offload_base: packet_offload[] = [];
   /** Receive queues with a map or a flow table: without any, nobody computes hashes (rps_needed). */
   rps_needed = 0;
+  /** Sockets that want to know when packets arrive: without any, nobody looks at the clock (netstamp_needed_key). */
+  netstamp_needed = 0;
   /** Where sockets were last read: RFS (net.core.rps_sock_flow_entries). */
   rps_sock_flow_table: rps_sock_flow_table | null = null;
   private readonly netdev_chain: ((event: number, dev: net_device) => void)[] = [];

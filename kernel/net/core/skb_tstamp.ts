@@ -18,6 +18,7 @@ export const SOF_TIMESTAMPING_OPT_TSONLY = 1 << 11;
 export const SOF_TIMESTAMPING_OPT_STATS = 1 << 12;
 export const SOF_TIMESTAMPING_BIND_PHC = 1 << 15;
 export const SOF_TIMESTAMPING_OPT_ID_TCP = 1 << 16;
+export const SOF_TIMESTAMPING_OPT_RX_FILTER = 1 << 17;
 /** All bits up to SOF_TIMESTAMPING_LAST. */
 export const SOF_TIMESTAMPING_MASK = 0x7ffff;
 /** SOF_TIMESTAMPING_TX_RECORD_MASK: hardware, software, TX_SCHED, TX_ACK, TX_COMPLETION. */

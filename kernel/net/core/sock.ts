@@ -168,6 +168,17 @@ export class sock_opts {
   sk_filter_locked = false;
   /** SO_TIMESTAMPING: SOF_TIMESTAMPING_ bits. */
   sk_tsflags = 0;
+  /** SOCK_TIMESTAMP, SOCK_TIMESTAMPING_RX_SOFTWARE: why it is one of netstamp_needed. */
+  sk_netstamp = 0;
+  /** SO_TIMESTAMP_NEW and its like: stamps come by the new names (SOCK_TSTAMP_NEW). */
+  sk_tstamp_new = false;
+  /** SO_BUSY_POLL, SO_PREFER_BUSY_POLL, SO_TXTIME: remembered, for drivers and queues to which they mean something. */
+  sk_ll_usec = 0;
+  sk_prefer_busy_poll = false;
+  sk_clockid = 0;
+  sk_txtime_flags = 0;
+  /** SO_TXREHASH: after timeouts another of several paths is tried. */
+  sk_txrehash = true;
   /** SO_WIFI_STATUS, SO_NOFCS: remembered, for cards to which they mean something. */
   sk_wifi_status = false;
   sk_nofcs = false;
@@ -373,6 +384,7 @@ export function sk_common_release(sk: sock): void {
 
 /** inet_sock_destruct and sk_free: what is still queued is dropped, the socket's own reference given back. */
 export function sock_destruct(sk: sock): void {
+  if (sk.opts.sk_netstamp !== 0) sk.sk_net.netstamp_needed--;
   sk.sk_receive_queue.purge(SKB_DROP_REASON.QUEUE_PURGE);
   sk.sk_error_queue.purge(SKB_DROP_REASON.QUEUE_PURGE);
   sk.sk_dst_cache = null;

@@ -1,5 +1,5 @@
 /** Options of level SOL_SOCKET (net/core/sock.c). */
-import { EDOM, EINVAL, ENODATA, ENODEV, ENOPROTOOPT, EOPNOTSUPP, EPERM } from '../../errno.ts';
+import { EBADF, EDOM, EINVAL, ENODATA, ENODEV, ENOPROTOOPT, EOPNOTSUPP, EPERM } from '../../errno.ts';
 import {
   CMSG_MARK,
   CMSG_PRIORITY,
@@ -16,6 +16,7 @@ import {
   SOF_TIMESTAMPING_MASK,
   SOF_TIMESTAMPING_OPT_ID,
   SOF_TIMESTAMPING_OPT_ID_TCP,
+  SOF_TIMESTAMPING_OPT_RX_FILTER,
   SOF_TIMESTAMPING_OPT_STATS,
   SOF_TIMESTAMPING_OPT_TSONLY,
   SOF_TIMESTAMPING_RX_SOFTWARE,
@@ -80,21 +81,35 @@ export const SO_PEEK_OFF = 42;
 export const SO_NOFCS = 43;
 export const SO_LOCK_FILTER = 44;
 export const SO_SELECT_ERR_QUEUE = 45;
+export const SO_BUSY_POLL = 46;
 export const SO_MAX_PACING_RATE = 47;
 export const SO_BPF_EXTENSIONS = 48;
 export const SO_INCOMING_CPU = 49;
+export const SO_ATTACH_BPF = 50;
 export const SO_ATTACH_REUSEPORT_CBPF = 51;
+export const SO_ATTACH_REUSEPORT_EBPF = 52;
 export const SO_CNX_ADVICE = 53;
 export const SO_MEMINFO = 55;
+export const SO_INCOMING_NAPI_ID = 56;
 export const SO_COOKIE = 57;
 export const SO_PEERGROUPS = 59;
 export const SO_ZEROCOPY = 60;
+export const SO_TXTIME = 61;
 export const SO_BINDTOIFINDEX = 62;
+export const SO_TIMESTAMP_NEW = 63;
+export const SO_TIMESTAMPNS_NEW = 64;
+export const SO_TIMESTAMPING_NEW = 65;
 export const SO_DETACH_REUSEPORT_BPF = 68;
+export const SO_PREFER_BUSY_POLL = 69;
+export const SO_BUSY_POLL_BUDGET = 70;
+export const SO_NETNS_COOKIE = 71;
 export const SO_BUF_LOCK = 72;
+export const SO_RESERVE_MEM = 73;
+export const SO_TXREHASH = 74;
 export const SO_RCVMARK = 75;
 export const SO_PASSPIDFD = 76;
 export const SO_PEERPIDFD = 77;
+export const SO_DEVMEM_DONTNEED = 80;
 export const SO_RCVPRIORITY = 82;
 export const SO_PASSRIGHTS = 83;
 
@@ -105,6 +120,16 @@ const SIZEOF_TIMEVAL = 16;
 const SIZEOF_LINGER = 8;
 const SIZEOF_COOKIE = 8;
 const SIZEOF_SO_TIMESTAMPING = 8;
+const SIZEOF_SOCK_TXTIME = 8;
+const SIZEOF_DMABUF_TOKEN = 8;
+const U16_MAX = 0xffff;
+/** SOF_TXTIME_DEADLINE_MODE, SOF_TXTIME_REPORT_ERRORS. */
+const SOF_TXTIME_FLAGS_MASK = 3;
+const CLOCK_REALTIME = 0;
+const CLOCK_MONOTONIC = 1;
+const CLOCK_TAI = 11;
+/** The one net of a host is its first. */
+const NET_COOKIE = 1;
 const IFNAMSIZ = 16;
 /** SOCK_SNDBUF_LOCK and SOCK_RCVBUF_LOCK. */
 const SOCK_BUF_LOCK_MASK = 3;
@@ -133,7 +158,10 @@ function size_of(name: number): number {
     case SO_LINGER:
       return SIZEOF_LINGER;
     case SO_COOKIE:
+    case SO_NETNS_COOKIE:
       return SIZEOF_COOKIE;
+    case SO_TXTIME:
+      return SIZEOF_SOCK_TXTIME;
     default:
       return SIZEOF_INT;
   }
@@ -152,6 +180,25 @@ interface stream_numbers extends sock {
   readonly sk_wmem_queued: number;
 }
 
+const SOCK_TIMESTAMP = 1;
+const SOCK_TIMESTAMPING_RX_SOFTWARE = 2;
+
+/** sock_enable_timestamp: from now on packets are stamped when they arrive. */
+function sock_enable_timestamp(sk: sock, flag: number): void {
+  const had = sk.opts.sk_netstamp;
+  if ((had & flag) !== 0) return;
+  own_opts(sk).sk_netstamp = had | flag;
+  if (had === 0) sk.sk_net.netstamp_needed++;
+}
+
+/** sock_disable_timestamp */
+function sock_disable_timestamp(sk: sock, flag: number): void {
+  const had = sk.opts.sk_netstamp;
+  if ((had & flag) === 0) return;
+  own_opts(sk).sk_netstamp = had & ~flag;
+  if (had === flag) sk.sk_net.netstamp_needed--;
+}
+
 /** sock_set_timestamping. Numbers count from where a stream stands: from what was written last, or acknowledged. */
 function sock_set_timestamping(sk: sock, value: number): number {
   if ((value & ~SOF_TIMESTAMPING_MASK) !== 0) return -EINVAL;
@@ -160,7 +207,7 @@ function sock_set_timestamping(sk: sock, value: number): number {
   if (id_tcp && !id) return -EINVAL;
   if (id && (sk.opts.sk_tsflags & SOF_TIMESTAMPING_OPT_ID) === 0) {
     sk.sk_tskey = 0;
-    if (sk.sk_type === SOCK_STREAM && sk.sk_protocol === IPPROTO_TCP) {
+    if (sk_is_tcp(sk)) {
       if (sk.sk_state === TCP_CLOSE || sk.sk_state === TCP_LISTEN) return -EINVAL;
       const { write_seq, snd_una } = sk as stream_numbers;
       sk.sk_tskey = id_tcp ? write_seq : snd_una;
@@ -170,8 +217,16 @@ function sock_set_timestamping(sk: sock, value: number): number {
   // sock_timestamping_bind_phc: a clock of the bound device; ours have none that could be named.
   if ((value & SOF_TIMESTAMPING_BIND_PHC) !== 0) return sk.sk_bound_dev_if === 0 ? -EOPNOTSUPP : -EINVAL;
   own_opts(sk).sk_tsflags = value;
-  const wanted = SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
-  return set_cmsg(sk, CMSG_TIMESTAMPING, (value & wanted) === wanted);
+  if ((value & SOF_TIMESTAMPING_RX_SOFTWARE) !== 0) sock_enable_timestamp(sk, SOCK_TIMESTAMPING_RX_SOFTWARE);
+  else sock_disable_timestamp(sk, SOCK_TIMESTAMPING_RX_SOFTWARE);
+  // Stamps that somebody else wanted are told, too, unless it is said that they are not to be.
+  const filtered =
+    (value & (SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_OPT_RX_FILTER)) === SOF_TIMESTAMPING_OPT_RX_FILTER;
+  return set_cmsg(sk, CMSG_TIMESTAMPING, (value & SOF_TIMESTAMPING_SOFTWARE) !== 0 && !filtered);
+}
+
+function sk_is_tcp(sk: sock): boolean {
+  return sk.sk_type === SOCK_STREAM && sk.sk_protocol === IPPROTO_TCP;
 }
 
 /** sk_setsockopt: 0 or a negative errno. */
@@ -225,14 +280,23 @@ export function sk_setsockopt(sk: sock, name: number, opt: sockopt): number {
       return 0;
     case SO_TIMESTAMP:
     case SO_TIMESTAMPNS:
+    case SO_TIMESTAMP_NEW:
+    case SO_TIMESTAMPNS_NEW:
       // sock_set_timestamp: one or the other, and either option turns both off.
       set_cmsg(sk, CMSG_TIMESTAMP | CMSG_TIMESTAMP_US, false);
-      if (on) set_cmsg(sk, name === SO_TIMESTAMP ? CMSG_TIMESTAMP_US : CMSG_TIMESTAMP, true);
+      if (on) {
+        const in_ns = name === SO_TIMESTAMPNS || name === SO_TIMESTAMPNS_NEW;
+        set_cmsg(sk, in_ns ? CMSG_TIMESTAMP : CMSG_TIMESTAMP_US, true);
+        own_opts(sk).sk_tstamp_new = name === SO_TIMESTAMP_NEW || name === SO_TIMESTAMPNS_NEW;
+        sock_enable_timestamp(sk, SOCK_TIMESTAMP);
+      }
       return 0;
     case SO_TIMESTAMPING:
+    case SO_TIMESTAMPING_NEW:
+      own_opts(sk).sk_tstamp_new = name === SO_TIMESTAMPING_NEW;
       return sock_set_timestamping(sk, value);
     case SO_ZEROCOPY:
-      if (sk.sk_type !== SOCK_STREAM || sk.sk_protocol !== IPPROTO_TCP) return -EOPNOTSUPP;
+      if (!sk_is_tcp(sk)) return -EOPNOTSUPP;
       if (value < 0 || value > 1) return -EINVAL;
       sk.sk_zerocopy = on;
       return 0;
@@ -245,6 +309,37 @@ export function sk_setsockopt(sk: sock, name: number, opt: sockopt): number {
     case SO_BSDCOMPAT:
       // Taken, and of no effect, since Linux 2.2.
       return 0;
+    case SO_BUSY_POLL:
+      if (value < 0) return -EINVAL;
+      own_opts(sk).sk_ll_usec = value;
+      return 0;
+    case SO_PREFER_BUSY_POLL:
+      own_opts(sk).sk_prefer_busy_poll = on;
+      return 0;
+    case SO_BUSY_POLL_BUDGET:
+      // Nobody can ask for it.
+      return value < 0 || value > U16_MAX ? -EINVAL : 0;
+    case SO_TXTIME:
+      // struct sock_txtime: the clock in `value`, flags in `sec`.
+      if (optlen >= 0 && optlen !== SIZEOF_SOCK_TXTIME) return -EINVAL;
+      if ((opt.sec & ~SOF_TXTIME_FLAGS_MASK) !== 0) return -EINVAL;
+      if (value !== CLOCK_REALTIME && value !== CLOCK_MONOTONIC && value !== CLOCK_TAI) return -EINVAL;
+      own_opts(sk).sk_clockid = value;
+      own_opts(sk).sk_txtime_flags = opt.sec;
+      return 0;
+    case SO_RESERVE_MEM:
+      // sock_reserve_memory: for sockets of a memory cgroup.
+      return value < 0 ? -EINVAL : -EOPNOTSUPP;
+    case SO_TXREHASH:
+      if (!sk_is_tcp(sk)) return -EOPNOTSUPP;
+      if (value < -1 || value > 1) return -EINVAL;
+      // -1: as the system has it (net.core.txrehash).
+      own_opts(sk).sk_txrehash = value !== 0;
+      return 0;
+    case SO_DEVMEM_DONTNEED:
+      // sock_devmem_dontneed: how many of these tokens were held: none ever is.
+      if (!sk_is_tcp(sk)) return -EBADF;
+      return optlen >= 0 && optlen % SIZEOF_DMABUF_TOKEN !== 0 ? -EINVAL : 0;
     case SO_WIFI_STATUS:
       own_opts(sk).sk_wifi_status = on;
       return 0;
@@ -358,11 +453,13 @@ function set_rcvbuf(sk: sock, size: number): void {
 
 /** sk_getsockopt: 0 with the answer in `opt`, or a negative errno. */
 export function sk_getsockopt(sk: sock, name: number, opt: sockopt): number {
-  if (name === SO_COOKIE && opt.optlen >= 0 && opt.optlen < SIZEOF_COOKIE) return -EINVAL;
+  const { optlen } = opt;
+  if (name === SO_COOKIE && optlen >= 0 && optlen < SIZEOF_COOKIE) return -EINVAL;
+  if (name === SO_NETNS_COOKIE && optlen >= 0 && optlen !== SIZEOF_COOKIE) return -EINVAL;
   const err = get_option(sk, name, opt);
   // The length of the answer, where the program told how much room there is. These tell theirs themselves.
   const own = name === SO_BINDTODEVICE || name === SO_GET_FILTER || name === SO_MEMINFO || name === SO_PEERCRED;
-  const size = name === SO_TIMESTAMPING ? SIZEOF_SO_TIMESTAMPING : size_of(name);
+  const size = name === SO_TIMESTAMPING || name === SO_TIMESTAMPING_NEW ? SIZEOF_SO_TIMESTAMPING : size_of(name);
   if (err === 0 && opt.optlen >= 0 && !own) opt.optlen = Math.min(opt.optlen, size);
   return err;
 }
@@ -449,11 +546,37 @@ function get_option(sk: sock, name: number, opt: sockopt): number {
       opt.value = Number(sk.opts.sk_urginline);
       return 0;
     case SO_TIMESTAMP:
-      return get_cmsg(sk, CMSG_TIMESTAMP_US, opt);
+    case SO_TIMESTAMP_NEW:
+      return get_stamp(sk, CMSG_TIMESTAMP_US, name === SO_TIMESTAMP_NEW, opt);
     case SO_TIMESTAMPNS:
-      return get_cmsg(sk, CMSG_TIMESTAMP, opt);
+    case SO_TIMESTAMPNS_NEW:
+      return get_stamp(sk, CMSG_TIMESTAMP, name === SO_TIMESTAMPNS_NEW, opt);
     case SO_TIMESTAMPING:
       opt.value = sk.opts.sk_tsflags;
+      return 0;
+    case SO_TIMESTAMPING_NEW:
+      opt.value = sk.opts.sk_tstamp_new ? sk.opts.sk_tsflags : 0;
+      return 0;
+    case SO_BUSY_POLL:
+      opt.value = sk.opts.sk_ll_usec;
+      return 0;
+    case SO_PREFER_BUSY_POLL:
+      opt.value = Number(sk.opts.sk_prefer_busy_poll);
+      return 0;
+    case SO_INCOMING_NAPI_ID:
+    case SO_RESERVE_MEM:
+      opt.value = 0;
+      return 0;
+    case SO_TXTIME:
+      opt.value = sk.opts.sk_clockid;
+      opt.sec = sk.opts.sk_txtime_flags;
+      return 0;
+    case SO_NETNS_COOKIE:
+      opt.value = NET_COOKIE;
+      return 0;
+    case SO_TXREHASH:
+      if (!sk_is_tcp(sk)) return -EOPNOTSUPP;
+      opt.value = Number(sk.opts.sk_txrehash);
       return 0;
     case SO_ZEROCOPY:
       opt.value = Number(sk.sk_zerocopy);
@@ -539,6 +662,11 @@ function get_option(sk: sock, name: number, opt: sockopt): number {
     default:
       return -ENOPROTOOPT;
   }
+}
+
+function get_stamp(sk: sock, bit: number, by_new_name: boolean, opt: sockopt): number {
+  opt.value = Number((sk.cmsg_flags & bit) !== 0 && sk.opts.sk_tstamp_new === by_new_name);
+  return 0;
 }
 
 function get_cmsg(sk: sock, bit: number, opt: sockopt): number {

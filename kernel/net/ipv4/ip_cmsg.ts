@@ -42,12 +42,12 @@ import {
   CMSG_RECVOPTS,
   CMSG_RETOPTS,
   CMSG_RXQ_OVFL,
-  CMSG_TIMESTAMP,
-  CMSG_TIMESTAMP_US,
+  CMSG_STAMPS,
   CMSG_TIMESTAMPING,
   CMSG_TOS,
   CMSG_TTL,
   type cmsg,
+  cmsg_stamp,
   MSG_CTRUNC,
   MSG_ERRQUEUE,
   type msghdr,
@@ -80,7 +80,6 @@ const IP_FLAGS =
   CMSG_ORIGDSTADDR |
   CMSG_RECVFRAGSIZE |
   CMSG_CHECKSUM;
-const TIMESTAMPS = CMSG_TIMESTAMP | CMSG_TIMESTAMP_US | CMSG_TIMESTAMPING;
 
 // ---- received -------------------------------------------------------------------------------------------------------
 
@@ -111,14 +110,19 @@ export function inet_cmsg_recv(sk: sock, skb: sk_buff, msg: msghdr): void {
   }
   let present = cmsg_flags;
   if ((cmsg_flags & IP_FLAGS) !== 0) present = ip_cmsg_recv(skb, control, present);
-  if ((cmsg_flags & ~IP_FLAGS) !== 0) present = sock_recv_cmsgs(skb, control, present);
+  if ((cmsg_flags & ~IP_FLAGS) !== 0) present = sock_recv_cmsgs(sk, skb, control, present);
   control.present |= present;
 }
 
-function sock_recv_cmsgs(skb: sk_buff, control: cmsg, present: number): number {
-  if ((present & TIMESTAMPS) !== 0) {
-    const stamp = skb.tstamp !== 0 ? skb.tstamp : skb.kernel.clock.now;
-    control.timestamp = (present & CMSG_TIMESTAMP_US) !== 0 ? stamp - (stamp % 1000) : stamp;
+function sock_recv_cmsgs(sk: sock, skb: sk_buff, control: cmsg, present: number): number {
+  if ((present & CMSG_STAMPS) !== 0) {
+    let stamp = skb.tstamp;
+    if (stamp === 0) {
+      // It came before anybody wanted to know: the old options make do with the present.
+      stamp = skb.kernel.clock.now;
+      present &= ~CMSG_TIMESTAMPING;
+    }
+    cmsg_stamp(control, present, stamp, sk.opts.sk_tstamp_new);
   }
   control.mark = skb.mark;
   control.priority = skb.priority;
@@ -318,10 +322,10 @@ export function ip_recv_error(sk: sock, msg: msghdr, length: number): number {
   if (control === null) {
     msg.msg_flags |= MSG_CTRUNC;
   } else {
-    let stamps = sk.cmsg_flags & TIMESTAMPS & ~CMSG_TIMESTAMPING;
+    let stamps = sk.cmsg_flags & CMSG_STAMPS & ~CMSG_TIMESTAMPING;
     if (skb.tstamp !== 0 && (sk.opts.sk_tsflags & SOF_TIMESTAMPING_SOFTWARE) !== 0) stamps |= CMSG_TIMESTAMPING;
     control.present |= CMSG_RECVERR | stamps;
-    if (stamps !== 0) sock_recv_cmsgs(skb, control, stamps);
+    if (stamps !== 0) sock_recv_cmsgs(sk, skb, control, stamps);
     control.ee_errno = ee_errno(skb);
     control.ee_origin = origin;
     control.ee_type = ee_type(skb);

@@ -240,6 +240,7 @@ function tcp_create_openreq_child(sk: tcp_sock, req: tcp_request_sock, skb: sk_b
   child.sk_state = TCP_SYN_RECV;
   // inet_csk_clone_lock: what the program has set for the listener holds for its children.
   child.opts = sk.opts;
+  if (sk.opts.sk_netstamp !== 0) sk.sk_net.netstamp_needed++;
   child.sk_rcvbuf = sk.sk_rcvbuf;
   child.sk_sndbuf = sk.sk_sndbuf;
   child.sk_userlocks = sk.sk_userlocks & ~(SOCK_BINDADDR_LOCK | SOCK_BINDPORT_LOCK);

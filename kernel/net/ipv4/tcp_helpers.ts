@@ -89,7 +89,7 @@ export function jiffies_to_usecs(jiffies: number): number {
 // ---- packets --------------------------------------------------------------------------------------------------------
 
 /** Truesize of a segment of our own without payload: sk_buff, a head out of skb_small_head_cache and its shared info. */
-const TCP_SKB_TRUESIZE = 256 + 256 + 320;
+export const TCP_SKB_TRUESIZE = 256 + 256 + 320;
 
 /**
  * tcp_stream_alloc_skb: an skb for the write queue with MAX_TCP_HEADER reserved and room for `size` bytes of payload;
@@ -146,6 +146,11 @@ export function tcp_skb_pcount(skb: sk_buff): number {
 /** tcp_skb_mss: payload of each; meaningful for pcount > 1. */
 export function tcp_skb_mss(skb: sk_buff): number {
   return skb.gso_size;
+}
+
+/** tcp_skb_seglen: payload of each, of a single one too. */
+export function tcp_skb_seglen(skb: sk_buff): number {
+  return skb.gso_segs === 1 ? skb.len : skb.gso_size;
 }
 
 /** tcp_send_head: the first packet that was never sent. */

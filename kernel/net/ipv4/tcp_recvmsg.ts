@@ -15,7 +15,10 @@ import {
   TCP_LISTEN,
 } from '../core/sock.ts';
 import {
+  CMSG_STAMPS,
   CMSG_TCP_INQ,
+  cmsg_stamp,
+  MSG_CTRUNC,
   MSG_DONTWAIT,
   MSG_OOB,
   MSG_PEEK,
@@ -161,6 +164,8 @@ export function tcp_recvmsg(sk_: sock, msg: msghdr, length: number): number {
   // SO_PEEK_OFF
   if (peek && sk.opts.sk_peek_off > 0) seq = (seq + sk.opts.sk_peek_off) | 0;
   kernel.clock.now += kernel.cost.tcp_recvmsg;
+  const stamps = sk.cmsg_flags & CMSG_STAMPS;
+  let stamp = stamps !== 0 && task !== null && copied > 0 ? task.call.stamp : 0;
 
   // A call for no bytes looks once, and waits like any other.
   for (let first = true; first || copied < length; first = false) {
@@ -194,7 +199,10 @@ export function tcp_recvmsg(sk_: sock, msg: msghdr, length: number): number {
         }
       }
       tcp_cleanup_rbuf(sk, copied);
-      if (task !== null && !peek) task.call.progress = copied;
+      if (task !== null && !peek) {
+        task.call.progress = copied;
+        task.call.stamp = stamp;
+      }
       const err = sk_wait_data(sk, task, timeo);
       if (err !== -EAGAIN) return err;
       if (copied === 0) copied = -EAGAIN;
@@ -239,6 +247,8 @@ export function tcp_recvmsg(sk_: sock, msg: msghdr, length: number): number {
       own_slow(sk).urg_data = 0;
       tcp_fast_path_check(sk);
     }
+    // tcp_update_recv_tstamps: the last packet that bytes are of is told of.
+    if (stamps !== 0 && skb.tstamp !== 0) stamp = skb.tstamp;
     if (used + offset < skb.len) continue;
     if ((skb.tcp_flags & TCPHDR_FIN) !== 0) {
       if (!peek) {
@@ -252,11 +262,23 @@ export function tcp_recvmsg(sk_: sock, msg: msghdr, length: number): number {
   // Not before a wait, after which all is looked at again.
   if (peek && copied > 0 && sk.opts.sk_peek_off >= 0) sk_peek_offset_move(sk, copied);
   tcp_cleanup_rbuf(sk, copied);
-  if (copied >= 0 && sk.opts.recvmsg_inq !== 0 && msg.msg_control !== null) {
-    msg.msg_control.present |= CMSG_TCP_INQ;
-    msg.msg_control.inq = tcp_inq_hint(sk);
-  }
+  if (copied >= 0 && (stamp !== 0 || sk.opts.recvmsg_inq !== 0)) put_cmsgs(sk, msg, stamp === 0 ? 0 : stamps, stamp);
   return copied;
+}
+
+/** tcp_recv_timestamp, and TCP_INQ's message. `stamps`: those to be told, CMSG_. */
+function put_cmsgs(sk: tcp_sock, msg: msghdr, stamps: number, stamp: number): void {
+  const control = msg.msg_control;
+  if (control === null) {
+    // put_cmsg without room.
+    msg.msg_flags |= MSG_CTRUNC;
+    return;
+  }
+  control.present |= stamps;
+  cmsg_stamp(control, stamps, stamp, sk.opts.sk_tstamp_new);
+  if (sk.opts.recvmsg_inq === 0) return;
+  control.present |= CMSG_TCP_INQ;
+  control.inq = tcp_inq_hint(sk);
 }
 
 /** tcp_inq_hint: bytes that wait to be read; 1 when only the end of the stream does. */

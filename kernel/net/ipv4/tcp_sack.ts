@@ -5,6 +5,8 @@ import { FLAG_DATA_SACKED, FLAG_DSACK_TLP, FLAG_DSACKING_ACK, FLAG_ORIG_SACK_ACK
 import { tcp_tsorted_unlink } from './tcp_output.ts';
 import { tcp_rate_skb_delivered } from './tcp_rate.ts';
 import { tcp_rack_advance } from './tcp_recovery.ts';
+import { tcp_rtx_index } from './tcp_rtx_index.ts';
+import { tcp_shift_skb_data } from './tcp_sack_shift.ts';
 import {
   after,
   before,
@@ -110,21 +112,20 @@ function tcp_check_dsack(
   const { ram } = ack_skb;
   const start0 = get32(ram, wire) | 0;
   const end0 = get32(ram, wire + 4) | 0;
-  let ofo = false;
-  if (!before(start0, ack_skb.ack_seq)) {
+  if (before(start0, ack_skb.ack_seq)) {
+    mib.TcpExtTCPDSACKRecv++;
+  } else {
     if (num_sacks <= 1) return false;
     const start1 = get32(ram, wire + 8) | 0;
     const end1 = get32(ram, wire + 12) | 0;
     if (after(end0, end1) || before(start0, start1)) return false;
-    ofo = true;
+    mib.TcpExtTCPDSACKOfoRecv++;
   }
   const dup_segs = tcp_dsack_seen(sk, start0, end0, state);
   if (dup_segs === 0) {
     mib.TcpExtTCPDSACKIgnoredDubious++;
     return false;
   }
-  if (ofo) mib.TcpExtTCPDSACKOfoRecv++;
-  else mib.TcpExtTCPDSACKRecv++;
   mib.TcpExtTCPDSACKRecvSegs += dup_segs;
   // About data that is acknowledged and forgotten: only counted.
   if (
@@ -165,10 +166,17 @@ function tcp_match_skb_to_sack(sk: tcp_sock, skb: sk_buff, start: number, end: n
   return in_sack ? 1 : 0;
 }
 
-/** tcp_sacktag_one: the packet has arrived. Its new tags. */
-function tcp_sacktag_one(sk: tcp_sock, state: tcp_sacktag_state, skb: sk_buff, dup_sack: boolean): number {
-  let { sacked } = skb;
-  const { seq, end_seq, gso_segs: pcount } = skb;
+/** tcp_sacktag_one: [seq, end_seq), of `pcount` segments with the tags `sacked`, has arrived. Its new tags. */
+export function tcp_sacktag_one(
+  sk: tcp_sock,
+  state: tcp_sacktag_state,
+  sacked: number,
+  seq: number,
+  end_seq: number,
+  dup_sack: boolean,
+  pcount: number,
+  xmit_time: number,
+): number {
   if (dup_sack && (sacked & TCPCB_RETRANS) !== 0) {
     if (sk.slow.undo_marker !== 0 && sk.slow.undo_retrans > 0 && after(end_seq, sk.slow.undo_marker)) {
       own_slow(sk).undo_retrans = Math.max(0, sk.slow.undo_retrans - pcount);
@@ -177,7 +185,7 @@ function tcp_sacktag_one(sk: tcp_sock, state: tcp_sacktag_state, skb: sk_buff, d
   }
   if (!after(end_seq, sk.snd_una)) return sacked;
   if ((sacked & TCPCB_SACKED_ACKED) === 0) {
-    tcp_rack_advance(sk, sacked, end_seq, skb.skb_mstamp);
+    tcp_rack_advance(sk, sacked, end_seq, xmit_time);
     if ((sacked & TCPCB_SACKED_RETRANS) !== 0) {
       // Not lost: its retransmission is still under way.
       if ((sacked & TCPCB_LOST) !== 0) {
@@ -190,8 +198,8 @@ function tcp_sacktag_one(sk: tcp_sock, state: tcp_sacktag_state, skb: sk_buff, d
         // It was in a hole and was never sent again: the network has reordered.
         if (before(seq, tcp_highest_sack_seq(sk)) && before(seq, state.reord)) state.reord = seq;
         if (!after(end_seq, sk.slow.high_seq)) state.flag |= FLAG_ORIG_SACK_ACKED;
-        if (state.first_sackt === 0) state.first_sackt = skb.skb_mstamp;
-        state.last_sackt = skb.skb_mstamp;
+        if (state.first_sackt === 0) state.first_sackt = xmit_time;
+        state.last_sackt = xmit_time;
       }
       if ((sacked & TCPCB_LOST) !== 0) {
         sacked &= ~TCPCB_LOST;
@@ -210,34 +218,83 @@ function tcp_sacktag_one(sk: tcp_sock, state: tcp_sacktag_state, skb: sk_buff, d
   return sacked;
 }
 
-/** tcp_sacktag_walk: tags the packets of a block, from `skb` on. */
+/**
+ * tcp_sacktag_walk: tags the packets of [start, end), from `skb` on. `next_dup`: the block behind this one, when it is a
+ * D-SACK, which may lie inside; else -1. Where it ended, null at the end of the queue.
+ */
 function tcp_sacktag_walk(
   sk: tcp_sock,
   skb: sk_buff | null,
+  next_dup: number,
   state: tcp_sacktag_state,
   start: number,
   end: number,
-  dup_sack: boolean,
+  dup_sack_in: boolean,
   rs: rate_sample,
-): void {
+): sk_buff | null {
+  const { blocks } = state;
   for (; skb !== null; skb = skb.next) {
-    if (!before(skb.seq, end)) return;
-    const in_sack = tcp_match_skb_to_sack(sk, skb, start, end);
-    if (in_sack < 0) return;
+    let in_sack = 0;
+    let dup_sack = dup_sack_in;
+    if (!before(skb.seq, end)) break;
+    if (next_dup >= 0 && before(skb.seq, blocks[next_dup * 2 + 1] as number)) {
+      in_sack = tcp_match_skb_to_sack(sk, skb, blocks[next_dup * 2] as number, blocks[next_dup * 2 + 1] as number);
+      if (in_sack > 0) dup_sack = true;
+    }
+    if (in_sack <= 0) {
+      const shifted = tcp_shift_skb_data(sk, skb, state, start, end, dup_sack, rs);
+      if (shifted === skb) continue;
+      if (shifted !== null) {
+        skb = shifted;
+        continue;
+      }
+      in_sack = tcp_match_skb_to_sack(sk, skb, start, end);
+    }
+    if (in_sack < 0) break;
     if (in_sack === 0) continue;
-    skb.sacked = tcp_sacktag_one(sk, state, skb, dup_sack);
+    skb.sacked = tcp_sacktag_one(sk, state, skb.sacked, skb.seq, skb.end_seq, dup_sack, skb.gso_segs, skb.skb_mstamp);
     tcp_rate_skb_delivered(sk, skb, rs);
     if ((skb.sacked & TCPCB_SACKED_ACKED) !== 0) tcp_tsorted_unlink(sk, skb);
     if (!before(skb.seq, tcp_highest_sack_seq(sk))) sk.highest_sack = skb.next;
   }
+  return skb;
 }
 
-/** The packet that holds `seq`: looked for from the highest SACK when it lies beyond, else from the head. */
-function find_from(sk: tcp_sock, seq: number): sk_buff | null {
-  const high = sk.highest_sack;
-  let skb = high !== null && !before(seq, high.seq) ? high : sk.tcp_rtx_queue.first;
-  while (skb !== null && !after(skb.end_seq, seq)) skb = skb.next;
-  return skb;
+/** As far as this, a queue is not worth an index. */
+const SHORT_QUEUE = 48;
+
+/** tcp_sacktag_bsearch: the packet that holds `seq`. */
+function tcp_sacktag_bsearch(sk: tcp_sock, seq: number): sk_buff | null {
+  const queue = sk.tcp_rtx_queue;
+  if (queue.qlen <= SHORT_QUEUE) {
+    let skb = queue.first;
+    while (skb !== null && !after(skb.end_seq, seq)) skb = skb.next;
+    return skb;
+  }
+  const slow = own_slow(sk);
+  if (slow.rtx_index === null) slow.rtx_index = new tcp_rtx_index();
+  return slow.rtx_index.find(queue, seq);
+}
+
+/** tcp_sacktag_skip: where `seq` is, unless `skb` is behind it already. */
+function tcp_sacktag_skip(sk: tcp_sock, skb: sk_buff | null, seq: number): sk_buff | null {
+  return skb !== null && after(skb.seq, seq) ? skb : tcp_sacktag_bsearch(sk, seq);
+}
+
+/** tcp_maybe_skipping_dsack: what is left out up to `skip_to` may have a D-SACK in it. */
+function tcp_maybe_skipping_dsack(
+  sk: tcp_sock,
+  skb: sk_buff | null,
+  next_dup: number,
+  state: tcp_sacktag_state,
+  skip_to: number,
+  rs: rate_sample,
+): sk_buff | null {
+  if (next_dup < 0) return skb;
+  const start = state.blocks[next_dup * 2] as number;
+  if (!before(start, skip_to)) return skb;
+  const end = state.blocks[next_dup * 2 + 1] as number;
+  return tcp_sacktag_walk(sk, tcp_sacktag_skip(sk, skb, start), -1, state, start, end, true, rs);
 }
 
 /** tcp_sacktag_write_queue: the SACK option of an ACK (its place is in ack_skb.sacked). FLAG_ bits. */
@@ -260,27 +317,67 @@ export function tcp_sacktag_write_queue(
   if (before(ack_skb.ack_seq, (prior_snd_una - sk.max_window) | 0)) return 0;
   if (sk.packets_out === 0) return state.flag;
   const used = usable_blocks(sk, ack_skb, wire, num_sacks, prior_snd_una, found_dup, state);
-  const { blocks, dup } = state;
+  tag_blocks(sk, used, state, rs);
+  const { blocks } = state;
   const { sacks } = own_slow(sk);
-  const cached = sk.sacked_out !== 0;
-  for (let i = 0; i < used; i++) {
-    let start = blocks[i * 2] as number;
-    const end = blocks[i * 2 + 1] as number;
-    // What an earlier ACK has reported already is tagged.
-    if (cached && dup[i] === 0) {
-      for (let c = RECV_SACK_CACHE; c < RECV_SACK_CACHE + TCP_NUM_SACKS * 2; c += 2) {
-        const cache_end = sacks[c + 1] as number;
-        if (sacks[c] === cache_end || after(sacks[c] as number, start) || !after(cache_end, start)) continue;
-        start = after(cache_end, end) ? end : cache_end;
-      }
-      if (!before(start, end)) continue;
-    }
-    tcp_sacktag_walk(sk, find_from(sk, start), state, start, end, dup[i] !== 0, rs);
-  }
-  sacks.fill(0, RECV_SACK_CACHE + used * 2, RECV_SACK_CACHE + TCP_NUM_SACKS * 2);
-  for (let i = 0; i < used * 2; i++) sacks[RECV_SACK_CACHE + i] = blocks[i] as number;
+  // Empty ones come first, so that they are soon passed.
+  const empty = CACHE_END - used * 2;
+  sacks.fill(0, RECV_SACK_CACHE, empty);
+  for (let i = 0; i < used * 2; i++) sacks[empty + i] = blocks[i] as number;
   if (sk.icsk_ca_state !== TCP_CA_Loss || sk.slow.undo_marker !== 0) tcp_check_sack_reordering(sk, state.reord, false);
   return state.flag;
+}
+
+const CACHE_END = RECV_SACK_CACHE + TCP_NUM_SACKS * 2;
+
+/** Tags what the blocks cover, but for what earlier ACKs have reported already (recv_sack_cache). */
+function tag_blocks(sk: tcp_sock, used: number, state: tcp_sacktag_state, rs: rate_sample): void {
+  const { blocks, dup } = state;
+  const { sacks } = own_slow(sk);
+  let cache = CACHE_END;
+  if (sk.sacked_out !== 0) {
+    cache = RECV_SACK_CACHE;
+    while (cache < CACHE_END && sacks[cache] === 0 && sacks[cache + 1] === 0) cache += 2;
+  }
+  let skb: sk_buff | null = null;
+  for (let i = 0; i < used; ) {
+    const start = blocks[i * 2] as number;
+    const end = blocks[i * 2 + 1] as number;
+    const dup_sack = dup[i] !== 0;
+    const next_dup = i + 1 < used && dup[i + 1] !== 0 ? i + 1 : -1;
+    while (cache < CACHE_END && !before(start, sacks[cache + 1] as number)) cache += 2;
+    if (cache < CACHE_END && !dup_sack && after(end, sacks[cache] as number)) {
+      const cache_start = sacks[cache] as number;
+      const cache_end = sacks[cache + 1] as number;
+      if (before(start, cache_start)) {
+        skb = tcp_sacktag_skip(sk, skb, start);
+        skb = tcp_sacktag_walk(sk, skb, next_dup, state, start, cache_start, dup_sack, rs);
+      }
+      // All of the rest is known.
+      if (!after(end, cache_end)) {
+        i++;
+        continue;
+      }
+      skb = tcp_maybe_skipping_dsack(sk, skb, next_dup, state, cache_end, rs);
+      cache += 2;
+      if (tcp_highest_sack_seq(sk) !== cache_end) {
+        // The next known block may lie in the same one.
+        skb = tcp_sacktag_skip(sk, skb, cache_end);
+        continue;
+      }
+      // Nothing behind it is tagged yet.
+      skb = sk.highest_sack;
+      if (skb === null) return;
+    } else {
+      if (!before(start, tcp_highest_sack_seq(sk))) {
+        skb = sk.highest_sack;
+        if (skb === null) return;
+      }
+      skb = tcp_sacktag_skip(sk, skb, start);
+    }
+    skb = tcp_sacktag_walk(sk, skb, next_dup, state, start, end, dup_sack, rs);
+    i++;
+  }
 }
 
 /** Reads the blocks, leaves out those that cannot be, and sorts the rest by their start. Their number. */

@@ -8,6 +8,7 @@ import { no_skbs, type sk_buff, sk_buff_head } from '../core/skbuff.ts';
 import { sock_opts } from '../core/sock.ts';
 import { SK_PACING_NONE, TCP_DELACK_MAX, TCP_RTO_MAX, TCP_RTO_MIN } from './tcp_constants.ts';
 import type { tcp_fastopen_request } from './tcp_fastopen.ts';
+import type { tcp_rtx_index } from './tcp_rtx_index.ts';
 import type { tcp_request_sock, tcp_sock } from './tcp_sock.ts';
 
 /** A TCP socket's options: see sock_opts; own_opts before a write. */
@@ -90,6 +91,8 @@ export class tcp_slow {
   tlp_high_seq = 0;
   tlp_retrans = 0;
   retransmit_skb_hint: sk_buff | null = null;
+  /** Made with the first SACK block into a long queue. */
+  rtx_index: tcp_rtx_index | null = null;
   rack_last_delivered = 0;
   rack_reo_wnd_steps = 1;
   rack_reo_wnd_persist = 0;

@@ -289,7 +289,7 @@ function tcp_write_timeout(sk: tcp_sock): boolean {
     tcp_write_err(sk);
     return true;
   }
-  if (sk.sk_txhash !== 0) {
+  if (sk.sk_txhash !== 0 && sk.opts.sk_txrehash) {
     // sk_rethink_txhash: perhaps another of several paths works.
     sk.sk_txhash = ipv4.tcp.hashinfo.random.u32() | 1;
     own_slow(sk).timeout_rehash++;

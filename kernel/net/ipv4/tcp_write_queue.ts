@@ -22,6 +22,7 @@ import { tcp_pacing_check, tcp_pacing_delay } from './tcp_pacing.ts';
 import { tcp_check_space } from './tcp_rcvbuf.ts';
 import { tcp_rearm_rto, tcp_rto_delta_us } from './tcp_rtt.ts';
 import { tcp_highest_sack_replace } from './tcp_sack.ts';
+import { skb_join_pieces, skb_pull_pieces, skb_split_pieces } from './tcp_sack_shift.ts';
 import {
   after,
   before,
@@ -128,9 +129,10 @@ export function tcp_fragment(sk: tcp_sock, rtx: boolean, skb: sk_buff, len: numb
   const least = keep_tail ? len : rest;
   // What was never sent may still grow: it gets as much room as it had.
   const wanted = keep_tail || rtx ? least : Math.max(rest, skb.end - skb.data);
-  let buff = tcp_stream_alloc_skb(sk, wanted, GFP_KERNEL);
+  const whole = skb.frag_list === null;
+  let buff = whole ? tcp_stream_alloc_skb(sk, wanted, GFP_KERNEL) : skb_split_pieces(sk, skb, len);
   // The last of the memory is for what the connection cannot go on without: the first segment of all.
-  if (buff === null && len <= mss && (rtx ? skb === tcp_rtx_queue_head(sk) : tcp_rtx_queue_empty(sk))) {
+  if (buff === null && whole && len <= mss && (rtx ? skb === tcp_rtx_queue_head(sk) : tcp_rtx_queue_empty(sk))) {
     buff = tcp_stream_alloc_skb(sk, least);
   }
   if (buff === null) return -ENOMEM;
@@ -153,7 +155,7 @@ export function tcp_fragment(sk: tcp_sock, rtx: boolean, skb: sk_buff, len: numb
   buff.tx_delivered_mstamp = skb.tx_delivered_mstamp;
   buff.tx_delivered = skb.tx_delivered;
   buff.tx_is_app_limited = skb.tx_is_app_limited;
-  split(skb, buff, len, rest, keep_tail);
+  if (whole) split(skb, buff, len, rest, keep_tail);
   if (skb.ubuf !== null) {
     buff.ubuf = skb.ubuf;
     buff.nr_frags = Math.ceil((skb.nr_frags * rest) / (len + rest));
@@ -195,7 +197,7 @@ function tcp_fragment_tstamp(skb: sk_buff, buff: sk_buff): void {
 }
 
 /** tcp_skb_collapse_tstamp: `skb` takes the stamps that `next` owes. */
-function tcp_skb_collapse_tstamp(skb: sk_buff, next: sk_buff): void {
+export function tcp_skb_collapse_tstamp(skb: sk_buff, next: sk_buff): void {
   skb.tx_flags |= next.tx_flags;
   skb.tskey = next.tskey;
   skb.txstamp_ack |= next.txstamp_ack;
@@ -230,7 +232,8 @@ function split(skb: sk_buff, buff: sk_buff, len: number, rest: number, keep_tail
 
 /** tcp_trim_head: the first `len` bytes are acknowledged. */
 export function tcp_trim_head(sk: tcp_sock, skb: sk_buff, len: number): void {
-  skb_pull(skb, len);
+  if (skb.frag_list === null) skb_pull(skb, len);
+  else skb_pull_pieces(skb, len);
   skb.seq = (skb.seq + len) | 0;
   skb.truesize -= len;
   sk_wmem_queued_add(sk, -len);
@@ -462,6 +465,7 @@ export function tcp_write_queue_purge(sk: tcp_sock): void {
   sk.tsorted_last = null;
   tcp_clear_all_retrans_hints(sk);
   sk.highest_sack = null;
+  sk.slow.rtx_index?.clear();
   sk.packets_out = 0;
   sk.icsk_backoff = 0;
 }
@@ -560,6 +564,7 @@ export function __tcp_retransmit_skb(sk: tcp_sock, skb: sk_buff, segs: number): 
     avail_wnd = Math.min(avail_wnd, mss);
     if (skb.len < avail_wnd) tcp_retrans_try_collapse(sk, skb, avail_wnd);
   }
+  if (skb.frag_list !== null && skb_join_pieces(skb) !== 0) return -ENOMEM;
   if ((skb.tcp_flags & TCPHDR_SYN_ECN) === TCPHDR_SYN_ECN) tcp_ecn_clear_syn(sk, skb);
   const count = skb.gso_segs;
   mib.TcpRetransSegs += count;

@@ -3,12 +3,14 @@ import { expect } from 'vitest';
 import type { tcp_sock } from '../../../../kernel/net/ipv4/tcp_sock.ts';
 import {
   AF_INET,
+  cmsg,
   MSG_OOB,
   SHUT_WR,
   SOCK_NONBLOCK,
   SOCK_STREAM,
   sockaddr_in,
   sockopt,
+  user_msghdr,
 } from '../../../../kernel/net/msg.ts';
 import {
   type socket,
@@ -16,6 +18,7 @@ import {
   sys_bind,
   sys_listen,
   sys_recvfrom,
+  sys_recvmsg,
   sys_sendto,
   sys_setsockopt,
   sys_shutdown,
@@ -80,12 +83,34 @@ export class TcpFlow extends TcpPeer {
     return this.call(sys_sendto, this.fd, this.memoryAt, length, flags, null);
   }
 
+  /** What is written, and read into: 100,000 bytes of the program's. */
+  get buffer(): number {
+    return this.memoryAt;
+  }
+
+  /** Writes from `offset` of the buffer on. */
+  writeAt(offset: number, length: number): number {
+    return this.call(sys_sendto, this.fd, this.memoryAt + offset, length, 0, null);
+  }
+
   writeUrgent(length: number): number {
     return this.write(length, MSG_OOB);
   }
 
   read(length = 100_000): number {
     return this.call(sys_recvfrom, this.fd, this.memoryAt, length, 0, null);
+  }
+
+  /** recvmsg, with or without room for control messages: its header, `length` the bytes that came; or a negative errno. */
+  recvmsg(length: number, flags: number, room: boolean): user_msghdr | number {
+    const hdr = new user_msghdr();
+    hdr.base = this.memoryAt;
+    hdr.length = length;
+    hdr.control = room ? new cmsg() : null;
+    const result = this.call(sys_recvmsg, this.fd, hdr, flags);
+    if (result < 0) return result;
+    hdr.length = result;
+    return hdr;
   }
 
   readTo(at: number, length: number): number {
