@@ -24,6 +24,7 @@ import { benchTx } from '../bench/tx.ts';
 import { benchUdp } from '../bench/udp.ts';
 import { forLongRuns } from '../cli/engine.ts';
 import { UsageError } from '../cli/errors.ts';
+import { onInterrupt } from '../cli/interrupt.ts';
 import { countBetween } from '../cli/options.ts';
 
 interface Bench {
@@ -168,6 +169,7 @@ function apart(name: string, runs: number): Promise<Result[]> {
   const child = fork(process.argv[1] as string, ['bench', name, '--json', '--runs', String(runs)], {
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
   });
+  const release = onInterrupt(() => void child.kill());
   let text = '';
   child.stdout?.setEncoding('utf8').on('data', chunk => {
     text += chunk;
@@ -175,6 +177,7 @@ function apart(name: string, runs: number): Promise<Result[]> {
   return new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (code, signal) => {
+      release();
       if (code === 0) resolve(JSON.parse(text) as Result[]);
       else reject(new Error(`bench ${name} ended with ${signal ?? code}`));
     });
