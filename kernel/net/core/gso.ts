@@ -5,7 +5,7 @@ import { csum_from_partial, csum_tcpudp_nofold, ip_fast_csum, put_csum, swap16 }
 import { ETH_P_8021AD, ETH_P_8021Q, ETH_P_IP } from '../ethernet/eth.ts';
 import { NETIF_F_GSO_UDP_L4, NETIF_F_HW_CSUM, NETIF_F_TSO } from './netdevice.ts';
 import { skb_checksum_help } from './skb_checksum.ts';
-import { tcp_gso_tstamp, udp_gso_tstamp } from './skb_tstamp.ts';
+import { skb_gso_tstamp } from './skb_tstamp.ts';
 import {
   alloc_skb,
   CHECKSUM_NONE,
@@ -100,10 +100,7 @@ export function skb_gso_segment(skb: sk_buff, features: number): sk_buff | null 
   if (thlen < (udp ? UDP_HLEN : 20) || skb.data + headers > linear || headers >= skb.len) return null;
   const segs = skb_segment(skb, headers);
   if (segs === null) return null;
-  if (skb.tx_flags !== 0) {
-    if (udp) udp_gso_tstamp(skb, segs);
-    else tcp_gso_tstamp(skb, segs, address(ram.u8, th + 4), headers);
-  }
+  if (skb.tx_flags !== 0) skb_gso_tstamp(skb, segs);
   finish_segments(skb, segs, th - skb.data, thlen, udp, features);
   return segs;
 }

@@ -24,7 +24,7 @@ import {
   SOL_SOCKET,
 } from '../../../../kernel/net/core/sock_options.ts';
 import { tcp_poll } from '../../../../kernel/net/ipv4/tcp.ts';
-import { SOL_TCP, TCP_NODELAY } from '../../../../kernel/net/ipv4/tcp_sockopt.ts';
+import { SOL_TCP, TCP_CORK, TCP_NODELAY } from '../../../../kernel/net/ipv4/tcp_sockopt.ts';
 import {
   AF_INET,
   CMSG_RECVERR,
@@ -105,16 +105,23 @@ describe('SO_TIMESTAMPING', () => {
     expect(stamps(f)).toEqual([[SCM_TSTAMP_ACK, 12_499, 30]]);
   });
 
-  test('software cuts the packet: one stamp, of the segment that has the byte', () => {
+  test.each([0, 500])('software cuts the packet, %i bytes of which owe a stamp first: one stamp', first => {
     const f = new TcpFlow({ rtt: 0.01, gso: true });
     f.dev.features = 0;
+    f.set(SOL_TCP, TCP_CORK, 1);
     f.set(SOL_SOCKET, SO_TIMESTAMPING, ALL | SOF_TIMESTAMPING_OPT_ID);
     start = f.kernel.clock.now;
-    f.write(3500);
+    if (first > 0) {
+      f.write(first);
+      f.set(SOL_SOCKET, SO_TIMESTAMPING, SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_ID);
+    }
+    f.write(3500 - first);
+    f.set(SOL_TCP, TCP_CORK, 0);
     expect(f.segments().length).toBe(4);
-    expect(stamps(f).map(([type, byte]) => [type, byte])).toEqual([
-      [SCM_TSTAMP_SCHED, 3499],
-      [SCM_TSTAMP_SND, 3499],
+    const byte = first === 0 ? 3499 : first - 1;
+    expect(stamps(f).map(([type, id]) => [type, id])).toEqual([
+      [SCM_TSTAMP_SCHED, byte],
+      [SCM_TSTAMP_SND, byte],
     ]);
   });
 
