@@ -395,6 +395,8 @@ class Life {
     }
     let flags = length > 0 && w.one(2) ? 'P.' : '.';
     const fin = w.one(this.fin ? 6 : 40);
+    // Data with an ACK as old as that is taken by Linux, and by ours not (RFC 5961 5.2).
+    if (length > 0 && after(peer.una, ack) && u32(peer.una - ack) > 60000) length = 0;
     if (fin) flags = `F${flags}`;
     if (length > 0 && w.one(25)) flags = `U${flags}`;
     if (w.one(25)) flags = `E${flags}`;
