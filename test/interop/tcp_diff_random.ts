@@ -11,7 +11,7 @@ const u32 = (n: number): number => n >>> 0;
 const after = (a: number, b: number): boolean => ((a - b) | 0) > 0;
 
 /** What a script is made with: chance, and the host that plays it meanwhile. */
-class Writer {
+export class Writer {
   readonly chance: Random;
   readonly script: Step[] = [];
   readonly turn: OurTurn;
