@@ -269,12 +269,12 @@ export function tcp_rcv_established(sk: tcp_sock, skb: sk_buff): void {
     return;
   }
   if (!tcp_validate_incoming(sk, skb, true)) return;
+  if ((skb.ip_dsfield & 3) !== 0) tcp_ecn_received_counters(sk, skb, skb.len - tcp_hdrlen(skb));
   const result = tcp_ack(sk, skb, FLAG_SLOWPATH | FLAG_UPDATE_TS_RECENT);
   if (result < 0) {
     tcp_drop_reason(sk, skb, -result);
     return;
   }
-  if ((skb.ip_dsfield & 3) !== 0) tcp_ecn_received_counters(sk, skb, skb.len - tcp_hdrlen(skb));
   tcp_rcv_rtt_measure_ts(sk, skb);
   tcp_urg(sk, skb);
   tcp_data_queue(sk, skb);
