@@ -400,7 +400,7 @@ class Life {
       else if (kind === 3) seq = peer.acked;
       else if (kind === 4 && w.one(3)) {
         seq = peer.acked + peer.window + w.pick([-1, 0, 1, -length, -length + 1, -500, 100000]);
-        length = w.pick([length, 1, 20000]);
+        length = w.pick([length, 1, 3000]);
       }
     }
     let flags = length > 0 && w.one(2) ? 'P.' : '.';
