@@ -12,9 +12,10 @@ export const RX_END = 4;
 export const TX_END = 5;
 export const MDIO_END = 6;
 export const LINK_END = 7;
+export const TIDV_END = 8;
 /** One for each interrupt vector, from here on. */
-export const ITR_END = 8;
-export const CLOCK_SLOTS = 13;
+export const ITR_END = 9;
+export const CLOCK_SLOTS = 14;
 
 export type Clock = Float64Array;
 

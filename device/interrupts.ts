@@ -1,5 +1,14 @@
-import { armAt, type Clock, disarm, ITR_END, NOW } from './clock.ts';
-import { CAUSE_CNT, CAUSE_DMAE, CAUSE_LSC, CAUSE_OVW, CAUSE_RDC, CAUSE_RST, type CauseSink } from './irq.ts';
+import { armAt, type Clock, disarm, ITR_END, NOW, TIDV_END } from './clock.ts';
+import {
+  CAUSE_CNT,
+  CAUSE_DMAE,
+  CAUSE_LSC,
+  CAUSE_OVW,
+  CAUSE_RDC,
+  CAUSE_RST,
+  CAUSE_TX,
+  type TxCauseSink,
+} from './irq.ts';
 import type { IrqLine } from './ports.ts';
 import type { NicTrace } from './trace.ts';
 
@@ -11,7 +20,7 @@ const MISC = CAUSE_OVW | CAUSE_CNT | CAUSE_RDC | CAUSE_RST | CAUSE_LSC | CAUSE_D
  * each queue pair behind messages. A vector is moderated by time and by count. Vector `queues` is for everything that
  * belongs to no queue; its status and mask are those of the pin.
  */
-export class NicInterrupts implements CauseSink {
+export class NicInterrupts implements TxCauseSink {
   status: number;
   mask: number;
   readonly queueStatus: Int32Array;
@@ -25,6 +34,10 @@ export class NicInterrupts implements CauseSink {
   /** Moderation: ns between interrupts, causes that end the wait; 0 for none. */
   readonly interval: Float64Array;
   readonly limit: Int32Array;
+  /** [0]: by how much a TX cause may be late, ns. [1]: when those that wait are raised. */
+  private readonly late: Float64Array;
+  /** A bit for each queue whose TX cause waits. */
+  private waiting: number;
   private readonly line: IrqLine;
   private readonly clock: Clock;
   private readonly trace: NicTrace;
@@ -59,6 +72,8 @@ export class NicInterrupts implements CauseSink {
     this.pending = 0;
     this.interval = new Float64Array(vectors);
     this.limit = new Int32Array(vectors);
+    this.late = new Float64Array(2);
+    this.waiting = 0;
     this.level = false;
     this.messages = false;
     this.allMasked = false;
@@ -69,12 +84,59 @@ export class NicInterrupts implements CauseSink {
   }
 
   raise(causes: number, queue = -1): void {
+    if (this.waiting !== 0 && queue >= 0) {
+      const bit = 1 << queue;
+      if ((this.waiting & bit) !== 0) {
+        this.waiting &= ~bit;
+        causes |= CAUSE_TX;
+      }
+    }
     this.status |= causes;
     if (queue >= 0) this.queueStatus[queue] = (this.queueStatus[queue] as number) | causes;
     if (this.counting) this.count(queue);
     // The common cases: the pin is up already, or masked because somebody polls.
     if (!this.messages && (this.level || (this.status & this.mask) === 0)) return;
     this.refresh(queue >= 0 ? queue : this.misc);
+  }
+
+  /** It goes with the queue's next cause, or alone when its time is up. */
+  raiseLate(queue: number): void {
+    const delay = this.late[0] as number;
+    if (delay === 0) {
+      this.raise(CAUSE_TX, queue);
+      return;
+    }
+    if (this.waiting === 0) {
+      const at = (this.clock[NOW] as number) + delay;
+      this.late[1] = at;
+      // Armed for an earlier one that has gone with something else: `lateDue` looks again.
+      if (this.clock[TIDV_END] === Infinity) armAt(this.clock, TIDV_END, at);
+    }
+    this.waiting |= 1 << queue;
+  }
+
+  /** The time may be up of TX causes that wait. */
+  lateDue(): void {
+    if (this.waiting === 0) return;
+    const at = this.late[1] as number;
+    if (at > (this.clock[NOW] as number)) {
+      armAt(this.clock, TIDV_END, at);
+      return;
+    }
+    const queues = this.waiting;
+    this.waiting = 0;
+    for (let queue = 0; queue < this.misc; queue++) if ((queues & (1 << queue)) !== 0) this.raise(CAUSE_TX, queue);
+  }
+
+  /** TIDV, ns. What waits is not delayed any longer. */
+  get lateBy(): number {
+    return this.late[0] as number;
+  }
+
+  set lateBy(ns: number) {
+    this.late[0] = ns;
+    this.late[1] = 0;
+    this.lateDue();
   }
 
   private count(queue: number): void {
@@ -156,6 +218,9 @@ export class NicInterrupts implements CauseSink {
     this.limit.fill(0);
     this.counting = false;
     this.last.fill(-Infinity);
+    this.late.fill(0);
+    this.waiting = 0;
+    disarm(this.clock, TIDV_END);
     this.pending = 0;
     for (let vector = 0; vector < this.vectors; vector++) this.forget(vector);
     this.setLevel(false);

@@ -21,6 +21,12 @@ export interface CauseSink {
   raise(causes: number, queue?: number): void;
 }
 
+/** Where the transmitter reports: also frames whose cause may come late. */
+export interface TxCauseSink extends CauseSink {
+  /** A frame of `queue` was sent, and its driver is in no hurry to hear of it: at once, or by the delay that was set. */
+  raiseLate(queue: number): void;
+}
+
 /** Interrupt status and mask behind one level-triggered pin (datasheet §7). */
 export class Interrupts implements CauseSink {
   status: number;

@@ -77,6 +77,12 @@ export function interruptRegisters(interrupts: NicInterrupts): Ops {
     IMS: { read: () => interrupts.mask, write: (_, value) => interrupts.enable(value) },
     IMC: { write: (_, value) => interrupts.disable(value) },
     ICS: { write: (_, value) => interrupts.raise(value) },
+    TIDV: {
+      read: () => interrupts.lateBy / NS_PER_US,
+      write: (_, value) => {
+        interrupts.lateBy = value * NS_PER_US;
+      },
+    },
     QSR: {
       read: index => interrupts.queueStatus[index] as number,
       write: (index, value) => interrupts.acknowledgeQueue(index, value),

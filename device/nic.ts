@@ -12,6 +12,7 @@ import {
   newClock,
   RESET_END,
   RX_END,
+  TIDV_END,
   TX_END,
   takeDue,
 } from './clock.ts';
@@ -20,6 +21,7 @@ import { AddressFilter } from './filter.ts';
 import { FlowControl } from './flow.ts';
 import { NicInterrupts } from './interrupts.ts';
 import { CAUSE_LSC, CAUSE_RST } from './irq.ts';
+import { rxQueueRegisters, txQueueRegisters } from './nic-queue-registers.ts';
 import {
   checkRegisters,
   flowRegisters,
@@ -47,7 +49,6 @@ import type {
   Wire,
 } from './ports.ts';
 import { allOnes, type OpTable, RegFile } from './regfile.ts';
-import type { Reg } from './regs/describe.ts';
 import {
   FIRST_PAGE,
   JUMBO_LIMIT,
@@ -120,7 +121,7 @@ const BITS_PER_BYTE = 8;
 const NS_PER_S = 1e9;
 
 // Bits and offsets as constants of the module: NIC is a large frozen object, and slow to look into on every access.
-const { CTRL, STATUS, EERD, RCR, TCR, PTX, RDCTL, TDCTL } = NIC;
+const { CTRL, STATUS, EERD, RCR, TCR, PTX } = NIC;
 const RST = CTRL.RST.mask;
 const RXE = CTRL.RXE.mask;
 const TXE = CTRL.TXE.mask;
@@ -137,17 +138,9 @@ const WORD_LSB = EERD.DATA.lsb;
 const CRCI = TCR.CRCI.mask;
 const PAD = TCR.PAD.mask;
 const LB = TCR.LB.mask;
-const RQ_EN = RDCTL.EN.mask;
-const RQ_DROP = RDCTL.DROP.mask;
-const RQ_HOLD = RDCTL.HOLD.mask;
-const BSIZE = RDCTL.BSIZE;
-const TQ_EN = TDCTL.EN.mask;
 const GO = PTX.GO.mask;
 const COUNT = PTX.COUNT.mask;
 const DATA = NIC.DATA.offset;
-const RDT = NIC.RDT.offset;
-const TDT = NIC.TDT.offset;
-const QUEUE_STRIDE = NIC.RDT.stride;
 const RESET_PSTART = NIC.PSTART.reset;
 const RESET_TPSR = NIC.TPSR.reset;
 const RESET_MAXLEN = NIC.MAXLEN.reset;
@@ -171,9 +164,7 @@ export class Nic implements Station, FrameSink, Timed, LinkListener, PciTarget {
   private readonly filter: AddressFilter;
   private readonly receiver: Receiver;
   private readonly rxEngine: RxEngine;
-  private readonly rxQueues: readonly RxQueue[];
   private readonly transmitter: Transmitter;
-  private readonly txQueues: readonly TxQueue[];
   private readonly classifier: Classifier;
   private readonly flow: FlowControl;
   private readonly eeprom: EepromReader;
@@ -210,9 +201,8 @@ export class Nic implements Station, FrameSink, Timed, LinkListener, PciTarget {
     const bus = new BusMaster(options.dma, this.ring);
     this.filter = new AddressFilter();
     this.classifier = new Classifier(this.ring, this.clock, this.stats);
-    this.rxQueues = Array.from({ length: QUEUES }, () => new RxQueue(this.reporter));
     this.rxEngine = new RxEngine(
-      this.rxQueues,
+      Array.from({ length: QUEUES }, () => new RxQueue(this.reporter)),
       this.classifier,
       this.ring,
       bus,
@@ -224,9 +214,8 @@ export class Nic implements Station, FrameSink, Timed, LinkListener, PciTarget {
       setupNs,
       nsPerByte,
     );
-    this.txQueues = Array.from({ length: QUEUES }, () => new TxQueue(this.reporter));
     this.transmitter = new Transmitter(
-      this.txQueues,
+      Array.from({ length: QUEUES }, () => new TxQueue(this.reporter)),
       this.ring,
       bus,
       options.wire,
@@ -301,6 +290,7 @@ export class Nic implements Station, FrameSink, Timed, LinkListener, PciTarget {
     if (slot === RX_END) this.rxEngine.due();
     else if (slot === TX_END) this.transmitter.due();
     else if (slot >= ITR_END) this.interrupts.due(slot - ITR_END);
+    else if (slot === TIDV_END) this.interrupts.lateDue();
     else if (slot === EEPROM_END) this.eeprom.due();
     else if (slot === MDIO_END) this.mdioDone();
     else if (slot === LINK_END) this.phy.due();
@@ -532,7 +522,8 @@ export class Nic implements Station, FrameSink, Timed, LinkListener, PciTarget {
         peek: () => remote.peek(),
         write: (_, value, width) => this.writeData(value, width),
       },
-      ...this.queueOperations(),
+      ...rxQueueRegisters(this.rxEngine, this.reporter),
+      ...txQueueRegisters(transmitter, this.reporter),
       ...statisticsRegisters(this.stats),
       ...interruptRegisters(interrupts),
       ...messageRegisters(interrupts),
@@ -542,53 +533,6 @@ export class Nic implements Station, FrameSink, Timed, LinkListener, PciTarget {
       ...flowRegisters(this.flow, this.reporter),
       ...mdioRegisters(this.mdio, () => this.setLoopback()),
       ...new TimeRegisters(this.clock).operations(),
-    };
-  }
-
-  private queueOperations(): OpTable<NicSpecs> {
-    const rx = (index: number): RxQueue => this.rxQueues[index] as RxQueue;
-    const tx = (index: number): TxQueue => this.txQueues[index] as TxQueue;
-    return {
-      RDBA: {
-        read: index => rx(index).base,
-        write: (index, value) => {
-          if (this.queueMayChange(rx(index).on, rx(index).base, value, at(NIC.RDBA, index))) rx(index).base = value;
-        },
-      },
-      RDLEN: {
-        read: index => rx(index).count,
-        write: (index, value) => {
-          if (this.queueMayChange(rx(index).on, rx(index).count, value, at(NIC.RDLEN, index))) rx(index).count = value;
-        },
-      },
-      RDH: { read: index => rx(index).head },
-      RDT: {
-        read: index => rx(index).tail,
-        write: (index, value) => {
-          if (rx(index).setTail(value, RDT + index * QUEUE_STRIDE)) this.rxEngine.kick(false);
-        },
-      },
-      RDCTL: { read: index => this.readRdctl(index), write: (index, value) => this.writeRdctl(index, value) },
-      TDBA: {
-        read: index => tx(index).base,
-        write: (index, value) => {
-          if (this.queueMayChange(tx(index).on, tx(index).base, value, at(NIC.TDBA, index))) tx(index).base = value;
-        },
-      },
-      TDLEN: {
-        read: index => tx(index).count,
-        write: (index, value) => {
-          if (this.queueMayChange(tx(index).on, tx(index).count, value, at(NIC.TDLEN, index))) tx(index).count = value;
-        },
-      },
-      TDH: { read: index => tx(index).head },
-      TDT: {
-        read: index => tx(index).tail,
-        write: (index, value) => {
-          if (tx(index).setTail(value, TDT + index * QUEUE_STRIDE)) this.transmitter.doorbell(index);
-        },
-      },
-      TDCTL: { read: index => (tx(index).on ? TQ_EN : 0), write: (index, value) => this.writeTdctl(index, value) },
     };
   }
 
@@ -703,49 +647,4 @@ export class Nic implements Station, FrameSink, Timed, LinkListener, PciTarget {
     }
     this.remote.write(width >> 3, value, DATA);
   }
-
-  private queueMayChange(on: boolean, before: number, value: number, offset: number): boolean {
-    if (!on) return true;
-    if (before !== value) this.report('ring-changed-enabled', offset, value);
-    return false;
-  }
-
-  private readRdctl(index: number): number {
-    const queue = this.rxQueues[index] as RxQueue;
-    return (
-      (queue.on ? RQ_EN : 0) | (queue.drop ? RQ_DROP : 0) | (queue.hold ? RQ_HOLD : 0) | (queue.bufferSize << BSIZE.lsb)
-    );
-  }
-
-  private writeRdctl(index: number, value: number): void {
-    const queue = this.rxQueues[index] as RxQueue;
-    const size = (value & BSIZE.mask) >>> BSIZE.lsb;
-    const on = (value & RQ_EN) !== 0;
-    queue.drop = (value & RQ_DROP) !== 0;
-    queue.hold = (value & RQ_HOLD) !== 0;
-    if (queue.on && on) {
-      if (size !== queue.bufferSize) this.report('ring-changed-enabled', at(RDCTL, index), value);
-    } else {
-      queue.bufferSize = size;
-      if (!on) queue.on = false;
-      else if (size === 0) this.report('buffer-size', at(RDCTL, index), value);
-      else queue.start(at(RDCTL, index), value);
-    }
-    this.rxEngine.kick(false);
-  }
-
-  private writeTdctl(index: number, value: number): void {
-    const queue = this.txQueues[index] as TxQueue;
-    if ((value & TQ_EN) === 0) {
-      queue.on = false;
-      this.transmitter.stopped(index);
-    } else if (!queue.on) {
-      if (queue.start(at(TDCTL, index), value)) this.transmitter.doorbell(index);
-    }
-  }
-}
-
-/** Offset of instance `index` of a register. */
-function at(reg: Reg<string>, index: number): number {
-  return reg.offset + index * reg.stride;
 }

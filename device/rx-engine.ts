@@ -1,6 +1,7 @@
 import type { BusMaster } from './bus-master.ts';
 import { type Classifier, QUEUE_LSB } from './classify.ts';
 import { armIn, type Clock, disarm, RX_END } from './clock.ts';
+import { FCS_BYTES } from './ethernet.ts';
 import type { FlowControl } from './flow.ts';
 import { CAUSE_DMAE, CAUSE_RX, CAUSE_RXDU, type CauseSink } from './irq.ts';
 import { FRAME_BROADCAST, FRAME_MULTICAST, type PageRing } from './packet-memory.ts';
@@ -26,7 +27,6 @@ const R_TRUNC = RXD.STATUS.TRUNC.mask;
 const R_MC = RXD.STATUS.MC.mask;
 const R_BC = RXD.STATUS.BC.mask;
 const HEADER_BYTES = PAGE_HEADER.bytes;
-const FCS_BYTES = 4;
 const IDLE = 0;
 
 /** A receive queue: a descriptor ring and what belongs to it alone. */

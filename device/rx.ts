@@ -1,4 +1,5 @@
 import type { Classifier } from './classify.ts';
+import { MIN_FRAME } from './ethernet.ts';
 import { fcsOf } from './fcs.ts';
 import { type AddressFilter, REJECTED, TO_BROADCAST, TO_MULTICAST, TO_STATION } from './filter.ts';
 import { type FlowControl, isPause, pauseQuanta } from './flow.ts';
@@ -28,8 +29,6 @@ import {
 import type { NicTrace, RxDropReason } from './trace.ts';
 import type { Transmitter } from './tx.ts';
 
-/** IEEE 802.3 clause 3.2.8: 64 bytes with FCS; shorter ones are collision fragments. */
-export const MIN_FRAME = 60;
 /** Two addresses and a type: less cannot be filtered. */
 export const MIN_STORED = 14;
 

@@ -1,55 +1,28 @@
 import type { BusMaster } from './bus-master.ts';
-import { fold, Summer } from './checksum.ts';
 import { armAt, armIn, type Clock, disarm, NOW, TX_END } from './clock.ts';
+import { FCS_BYTES, GAP_BYTES, PREAMBLE_BYTES } from './ethernet.ts';
 import type { AddressFilter } from './filter.ts';
 import { buildPause, PAUSE_BYTES, QUANTUM_BYTES } from './flow.ts';
-import { TCP } from './headers.ts';
-import { CAUSE_DMAE, CAUSE_TX, CAUSE_TXE, type CauseSink } from './irq.ts';
+import { CAUSE_DMAE, CAUSE_TX, CAUSE_TXE, type TxCauseSink } from './irq.ts';
 import type { PageRing } from './packet-memory.ts';
 import { FCS_GOOD, type Wire } from './ports.ts';
 import { DESCRIPTOR_BYTES, DescriptorRing } from './queue.ts';
-import { TXC, TXD } from './regs/desc.ts';
-import type { Rule } from './regs/rules.ts';
+import { TXD } from './regs/desc.ts';
 import type { Reporter } from './reporter.ts';
 import type { Receiver } from './rx.ts';
 import { GOTC, GPTC, PTXC, type Stats, TSOC, TXERR, TXLOST } from './stats.ts';
-import type { NicTrace, TxDropReason } from './trace.ts';
-
-/** IEEE 802.3 clause 3.1: preamble and start delimiter, FCS; clause 4.4.2: gap between frames (96 bit times). */
-export const PREAMBLE_BYTES = 8;
-export const FCS_BYTES = 4;
-export const GAP_BYTES = 12;
-const MIN_FRAME = 60;
-/** Two addresses and a type. */
-const MIN_SENT = 14;
+import type { NicTrace } from './trace.ts';
+import { TxFrame } from './tx-frame.ts';
 
 const D_EOP = TXD.STATUS.EOP.mask;
 const D_RS = TXD.STATUS.RS.mask;
 const D_CTX = TXD.STATUS.CTX.mask;
 const D_VLE = TXD.STATUS.VLE.mask;
+const D_IDE = TXD.STATUS.IDE.mask;
 const D_DD = TXD.STATUS.DD.mask;
 const D_ERR = TXD.STATUS.ERR.mask;
 const O_STATUS = TXD.STATUS.offset;
-const D_COMMAND = D_EOP | D_RS | D_CTX | D_VLE;
-const D_RESULT = D_EOP | D_RS | D_VLE;
-const C_L4CS = TXC.STATUS.L4CS.mask;
-const C_IPCS = TXC.STATUS.IPCS.mask;
-const C_TSO = TXC.STATUS.TSO.mask;
-const C_ORDERS = C_L4CS | C_IPCS | C_TSO;
-const MSS_MASK = TXC.SEGMENT.MSS.mask;
-
-/** Pieces and payload bytes that a TSO frame may have at most. */
-export const TSO_PIECES = 64;
-export const TSO_PAYLOAD = 65535;
-const HEADER_MAX = 256;
-const IPV4_BYTES = 20;
-const IPV6_BYTES = 40;
-const TCP_BYTES = 20;
-const TCP_CSUM = 16;
-const FLAGS_LAST = 0x09; // FIN, PSH
-const FLAGS_FIRST = 0x80; // CWR
-const TAG_AT = 12;
-const TAG_BYTES = 4;
+const D_RESULT = D_EOP | D_RS | D_VLE | D_IDE;
 
 /** What the transmitter is doing. */
 const IDLE = 0;
@@ -85,8 +58,8 @@ export class TxQueue extends DescriptorRing {
 }
 
 /**
- * The transmitter (datasheet §6): fetches descriptors, gathers a frame's pieces into the transmit pages, sends it at
- * the link's rate, reports. One frame, or one segment of one, at a time is in the transmit pages, so the next is
+ * The transmitter (datasheet §6): fetches descriptors, has a frame put together in the transmit pages (tx-frame.ts), sends
+ * it at the link's rate, reports. One frame, or one segment of one, at a time is in the transmit pages, so the next is
  * fetched when it has left. The queues take turns, frame by frame.
  */
 export class Transmitter {
@@ -110,7 +83,7 @@ export class Transmitter {
   private readonly filter: AddressFilter;
   private readonly clock: Clock;
   private readonly stats: Stats;
-  private readonly causes: CauseSink;
+  private readonly causes: TxCauseSink;
   private readonly reporter: Reporter;
   private readonly trace: NicTrace;
   private readonly setupNs: number;
@@ -119,7 +92,6 @@ export class Transmitter {
   private readonly instant: boolean;
   /** Time of a byte on the wire, 0 on an instant one. */
   private readonly wireNsPerByte: number;
-  private readonly summer: Summer;
   /** [0]: the moment at which the gap after the last frame is over. [1]: the end of the partner's pause. */
   private readonly times: Float64Array;
   private phase: number;
@@ -127,40 +99,15 @@ export class Transmitter {
   private waiting: number;
   /** Steps are being taken: whoever kicks now has its work done by them. */
   private stepping: boolean;
-  /** The frame being gathered or sent: bytes so far, pieces, index of its first byte in packet memory. */
-  private length: number;
-  private pieces: number;
-  private at: number;
-  private room: number;
-  private fault: TxDropReason | null;
-  private id: number;
+  /** The frame being gathered or sent. */
+  private readonly frame: TxFrame;
   /** PTX, not a descriptor, started it. */
   private byHost: boolean;
   /** Where its result goes, and whether one is asked for; the queue it came from. */
   private resultAddress: number;
   private status: number;
   private queue: number;
-  /** TCR.CRCI as it was when the frame was complete. */
-  private ownFcs: boolean;
   private incompleteReported: boolean;
-  /** The context descriptor before the frame: whether there is one, and its words. */
-  private context: boolean;
-  private offsets: number;
-  private mss: number;
-  private orders: number;
-  /** The tag to insert, -1 for none. */
-  private tag: number;
-  /** TSO: the pieces as they lie in host memory, the headers, how far the payload has been sent. */
-  private readonly addresses: Float64Array;
-  private readonly sizes: Int32Array;
-  private readonly header: Uint8Array;
-  private total: number;
-  private done: number;
-  private segment: number;
-  private sequence: number;
-  private identification: number;
-  private pieceIndex: number;
-  private pieceDone: number;
   /** Bytes of the frame that PTX asked for and that has not begun, -1 for none; PTX's offset. */
   private hostLength: number;
   private hostOffset: number;
@@ -176,7 +123,7 @@ export class Transmitter {
     filter: AddressFilter,
     clock: Clock,
     stats: Stats,
-    causes: CauseSink,
+    causes: TxCauseSink,
     reporter: Reporter,
     trace: NicTrace,
     setupNs: number,
@@ -197,7 +144,6 @@ export class Transmitter {
     this.dmaNsPerByte = dmaNsPerByte;
     this.instant = setupNs === 0 && dmaNsPerByte === 0;
     this.wireNsPerByte = wireNsPerByte;
-    this.summer = new Summer(ring.bytes, ring.sum);
     this.times = new Float64Array(2);
     this.on = false;
     this.programmed = false;
@@ -210,33 +156,12 @@ export class Transmitter {
     this.phase = IDLE;
     this.waiting = 0;
     this.stepping = false;
-    this.length = 0;
-    this.pieces = 0;
-    this.at = 0;
-    this.room = 0;
-    this.fault = null;
-    this.id = 0;
+    this.frame = new TxFrame(ring, bus, causes, reporter, trace);
     this.byHost = false;
     this.resultAddress = 0;
     this.status = 0;
     this.queue = 0;
-    this.ownFcs = false;
     this.incompleteReported = false;
-    this.context = false;
-    this.offsets = 0;
-    this.mss = 0;
-    this.orders = 0;
-    this.tag = -1;
-    this.addresses = new Float64Array(TSO_PIECES);
-    this.sizes = new Int32Array(TSO_PIECES);
-    this.header = new Uint8Array(HEADER_MAX);
-    this.total = 0;
-    this.done = 0;
-    this.segment = 0;
-    this.sequence = 0;
-    this.identification = 0;
-    this.pieceIndex = 0;
-    this.pieceDone = 0;
     this.hostLength = -1;
     this.hostOffset = 0;
     this.pauseToSend = -1;
@@ -244,7 +169,7 @@ export class Transmitter {
   }
 
   reset(tpsr: number): void {
-    if ((this.phase !== IDLE && this.phase !== CONTROL) || this.pieces > 0) this.dropped('reset');
+    if ((this.phase !== IDLE && this.phase !== CONTROL) || this.frame.pieces > 0) this.frame.dropped('reset');
     disarm(this.clock, TX_END);
     this.on = false;
     this.programmed = false;
@@ -273,7 +198,7 @@ export class Transmitter {
   /** Whether card address `address` belongs to the pages of the frame being sent. */
   occupies(address: number): boolean {
     const start = this.tpsr << 8;
-    return this.busy && address >= start && address < start + Math.max(this.length, this.hostLength);
+    return this.busy && address >= start && address < start + Math.max(this.frame.length, this.hostLength);
   }
 
   /** Takes frames from the descriptor rings until one takes time or there is none. */
@@ -315,8 +240,9 @@ export class Transmitter {
 
   /** A queue is switched off: what has been gathered of an unfinished frame is forgotten. */
   stopped(queue: number): void {
-    if (this.phase !== IDLE || (this.pieces === 0 && !this.context) || this.queue !== queue) return;
-    if (this.pieces > 0) this.dropped('queue_off');
+    const { frame } = this;
+    if (this.phase !== IDLE || !frame.begun || this.queue !== queue) return;
+    if (frame.pieces > 0) frame.dropped('queue_off');
     this.clear();
   }
 
@@ -358,14 +284,14 @@ export class Transmitter {
       return true;
     }
     if (!this.on || this.programmed || !this.choose()) return false;
-    return this.gathering(this.pieces);
+    return this.gathering(this.frame.pieces);
   }
 
   /** The pieces are being moved: on to the next phase at once, or after their time. */
   private gathering(pieces: number): boolean {
     this.phase = GATHERING;
     if (this.instant) return true;
-    const bytes = this.length + pieces * DESCRIPTOR_BYTES;
+    const bytes = this.frame.length + pieces * DESCRIPTOR_BYTES;
     armIn(this.clock, TX_END, Math.ceil(this.setupNs * pieces + bytes * this.dmaNsPerByte));
     return false;
   }
@@ -391,20 +317,16 @@ export class Transmitter {
   /** A frame that the host has written to packet memory. */
   private take(length: number, offset: number): void {
     this.clear();
-    this.room = this.ring.transmitBytes(this.tpsr);
     this.byHost = true;
-    this.length = length;
-    if (this.room === 0) this.spoil('tx-pages', 'no_pages', offset, this.tpsr);
-    else if (length > this.room) this.spoil('tx-too-long', 'too_long', offset, length);
-    this.at = this.room === 0 ? this.ring.base : this.ring.indexOf(this.tpsr);
-    this.complete();
+    this.frame.openWritten(this.tpsr, length, offset);
+    this.frame.complete(this.inhibitFcs, this.pad);
   }
 
   /** Gathers a frame from the queue whose turn it is. False: none has a whole frame. */
   private choose(): boolean {
     const { queues } = this;
     // An unfinished frame is in the transmit pages: nobody else can use them.
-    if (this.pieces > 0 || this.context) {
+    if (this.frame.begun) {
       const queue = queues[this.queue] as TxQueue;
       return queue.on && !queue.stalled && this.gather(queue, this.queue);
     }
@@ -418,16 +340,17 @@ export class Transmitter {
         continue;
       }
       if (this.gather(queue, index)) return true;
-      if (this.pieces > 0 || this.context) return false;
+      if (this.frame.begun) return false;
     }
     return false;
   }
 
   /** Fetches descriptors up to an EOP. True: a frame is complete, good or spoilt. */
   private gather(queue: TxQueue, index: number): boolean {
+    const { frame } = this;
     const words = this.bus.words;
     this.queue = index;
-    if (this.pieces > 0 && this.fault === null && !this.samePages()) this.spoil('tx-pages', 'no_pages', -1, this.tpsr);
+    frame.checkPages(this.tpsr);
     while (queue.head !== queue.tail) {
       const from = queue.headAddress;
       if (!this.bus.fetch(from)) {
@@ -439,287 +362,41 @@ export class Transmitter {
       }
       const status = words[3] as number;
       if ((status & D_CTX) !== 0) {
-        this.takeContext(queue, words[0] as number, words[1] as number, words[2] as number, status);
+        frame.takeContext(queue, words[0] as number, words[1] as number, words[2] as number, status);
         continue;
       }
       const size = words[2] as number;
       const address = (words[0] as number) >>> 0;
       if ((status & ~D_RESULT) !== 0 || size >>> 16 !== 0 || (status & D_VLE) !== 0)
-        this.look(status, size, queue.head);
-      if (this.pieces === 0) this.open();
-      this.piece(address, words[1] as number, size & 0xffff);
-      this.pieces++;
+        frame.look(status, size, queue.head);
+      if (frame.pieces === 0) {
+        this.byHost = false;
+        frame.open(this.tpsr);
+      }
+      frame.piece(address, words[1] as number, size & 0xffff);
+      frame.pieces++;
       queue.head = queue.after(queue.head);
       if ((status & D_EOP) !== 0) {
         this.resultAddress = from;
         this.status = status & D_RESULT;
         if (queue.head === queue.tail) this.waiting &= ~(1 << index);
-        this.complete();
+        frame.complete(this.inhibitFcs, this.pad);
         return true;
       }
     }
-    if ((this.pieces > 0 || this.context) && !this.incompleteReported) {
+    if (frame.begun && !this.incompleteReported) {
       this.incompleteReported = true;
       this.reporter.report('tx-no-eop', -1, queue.tail);
     }
     return false;
   }
 
-  /** The orders for the next frame. */
-  private takeContext(queue: TxQueue, offsets: number, mss: number, size: number, status: number): void {
-    const wrong = this.pieces > 0 || this.context;
-    if (size !== 0 || (status & ~(C_ORDERS | D_CTX)) !== 0 || (mss & ~MSS_MASK) !== 0) {
-      this.reporter.report('descriptor-reserved', -1, queue.head);
-    }
-    queue.head = queue.after(queue.head);
-    if (wrong) {
-      if (this.fault === null) this.spoil('tx-context', 'bad_offload', -1, queue.head);
-      return;
-    }
-    this.context = true;
-    this.offsets = offsets;
-    this.mss = mss & MSS_MASK;
-    this.orders = status & C_ORDERS;
-  }
-
-  /** A tag to insert, and bits that the host had no reason to set. */
-  private look(status: number, size: number, index: number): void {
-    const reserved = status & ~D_COMMAND;
-    const tagged = (status & D_VLE) !== 0;
-    if ((reserved & (D_DD | D_ERR)) !== 0) this.reporter.report('descriptor-done', -1, index);
-    if ((reserved & ~(D_DD | D_ERR)) !== 0 || (size >>> 16 !== 0 && !tagged) || (tagged && this.pieces > 0)) {
-      this.reporter.report('descriptor-reserved', -1, index);
-    }
-    if (tagged && this.pieces === 0) this.tag = size >>> 16;
-  }
-
-  private open(): void {
-    this.length = 0;
-    this.byHost = false;
-    this.room = this.ring.transmitBytes(this.tpsr);
-    if (this.room === 0) this.spoil('tx-pages', 'no_pages', -1, this.tpsr);
-    this.at = this.room === 0 ? this.ring.base : this.ring.indexOf(this.tpsr);
-  }
-
-  /** One piece, at I/O address `address`. A spoilt frame's pieces are skipped. */
-  private piece(address: number, high: number, length: number): void {
-    if (this.pieces === 0 && this.trace.tx_gather !== null) this.id = this.trace.tx_gather(address, length);
-    if (this.fault !== null) return;
-    if (length === 0) {
-      this.spoil('tx-length-zero', 'bad_descriptor', -1, 0);
-    } else if (address === 0 || high !== 0) {
-      this.spoil('descriptor-address', 'dma_fault', -1, address);
-      this.causes.raise(CAUSE_DMAE);
-    } else if ((this.orders & C_TSO) !== 0) {
-      this.remember(address, length);
-    } else if (this.length + length > this.room) {
-      this.spoil('tx-too-long', 'too_long', -1, this.length + length);
-    } else if (!this.bus.read(address, this.ring.bytes, this.at + this.length, length)) {
-      this.spoil('dma-fault', 'dma_fault', -1, address);
-      this.causes.raise(CAUSE_DMAE);
-    } else {
-      this.length += length;
-    }
-  }
-
-  /** TSO: the piece stays where it is until its bytes are needed. */
-  private remember(address: number, length: number): void {
-    const headers = this.offsets >>> 24;
-    if (this.pieces >= TSO_PIECES || this.total + length > headers + TSO_PAYLOAD) {
-      this.spoil('tx-pieces', 'bad_offload', -1, this.pieces >= TSO_PIECES ? this.pieces : this.total + length);
-      return;
-    }
-    this.addresses[this.pieces] = address;
-    this.sizes[this.pieces] = length;
-    this.total += length;
-  }
-
-  /** Whether TPSR and the ring still are what they were when the unfinished frame was begun. */
-  private samePages(): boolean {
-    return this.ring.transmitBytes(this.tpsr) === this.room && this.ring.indexOf(this.tpsr) === this.at;
-  }
-
-  /** The last piece is there: what was ordered is done, and nothing is written to the transmit pages after this. */
-  private complete(): void {
-    this.ownFcs = this.inhibitFcs;
-    if (this.fault !== null) return;
-    if ((this.orders & C_TSO) !== 0) {
-      this.openSegments();
-      return;
-    }
-    const least = this.ownFcs ? MIN_SENT + FCS_BYTES : MIN_SENT;
-    if (this.length < least) {
-      this.spoil('tx-too-short', 'too_short', -1, this.length);
-      return;
-    }
-    if (this.orders !== 0) this.sums();
-    this.finishFrame();
-  }
-
-  /** Tag and padding: the same for a frame and for a segment. */
-  private finishFrame(): void {
-    if (this.tag >= 0 && this.fault === null) this.insertTag();
-    if (this.fault === null && this.pad && !this.ownFcs && this.length < MIN_FRAME) {
-      // A few bytes: less than a call of `fill` costs.
-      const { bytes } = this.ring;
-      for (let at = this.at + this.length, end = this.at + MIN_FRAME; at < end; at++) bytes[at] = 0;
-      this.length = MIN_FRAME;
-    }
-  }
-
-  private insertTag(): void {
-    const { at, length } = this;
-    const { bytes } = this.ring;
-    if (length + TAG_BYTES > this.room) {
-      this.spoil('tx-too-long', 'too_long', -1, length + TAG_BYTES);
-      return;
-    }
-    bytes.copyWithin(at + TAG_AT + TAG_BYTES, at + TAG_AT, at + length);
-    bytes[at + TAG_AT] = 0x81;
-    bytes[at + TAG_AT + 1] = 0x00;
-    this.put16(TAG_AT + 2, this.tag);
-    this.length = length + TAG_BYTES;
-  }
-
-  /** Writes 16 bits at `offset` of the frame, high byte first. */
-  private put16(offset: number, value: number): void {
-    const { bytes } = this.ring;
-    bytes[this.at + offset] = value >>> 8;
-    bytes[this.at + offset + 1] = value;
-  }
-
-  /** Checksums of a frame that goes as it is. */
-  private sums(): void {
-    const end = this.ownFcs ? this.length - FCS_BYTES : this.length;
-    const l4 = this.offsets & 0xff;
-    const field = l4 + ((this.offsets >>> 8) & 0xff);
-    const ip = (this.offsets >>> 16) & 0xff;
-    if ((this.orders & C_IPCS) !== 0 && !this.sumHeader(ip, end)) {
-      this.spoil('tx-checksum-range', 'bad_offload', -1, ip);
-    } else if ((this.orders & C_L4CS) !== 0) {
-      if (field + 2 > end) this.spoil('tx-checksum-range', 'bad_offload', -1, field);
-      else this.put16(field, complement(this.summer.sum(this.at + l4, end - l4)));
-    }
-  }
-
-  /** The checksum of an IPv4 header. False: there is none. */
-  private sumHeader(ip: number, end: number): boolean {
-    const first = this.ring.bytes[this.at + ip] as number;
-    const size = (first & 15) * 4;
-    if (ip + IPV4_BYTES > end || first >> 4 !== 4 || size < IPV4_BYTES || ip + size > end) return false;
-    this.put16(ip + 10, 0);
-    this.put16(ip + 10, ~this.summer.sum(this.at + ip, size) & 0xffff);
-    return true;
-  }
-
-  // ---- segmentation (datasheet §6.4) --------------------------------------------------------------------------
-
-  /** All pieces are known: fetches the headers, checks them, and makes the first segment. */
-  private openSegments(): void {
-    const headers = this.offsets >>> 24;
-    const l4 = this.offsets & 0xff;
-    const ip = (this.offsets >>> 16) & 0xff;
-    const tag = this.tag >= 0 ? TAG_BYTES : 0;
-    if (
-      headers > this.total ||
-      headers > this.room ||
-      l4 + TCP_BYTES > headers ||
-      ip + IPV4_BYTES > l4 ||
-      ip < MIN_SENT
-    ) {
-      this.spoil('tx-tso-header', 'bad_offload', -1, headers);
-      return;
-    }
-    const most = Math.min(this.mss, this.total - headers);
-    if (this.mss === 0 || headers + most + tag > this.room) {
-      this.spoil('tx-tso-mss', 'bad_offload', -1, this.mss);
-      return;
-    }
-    if (!this.fetchBytes(0, headers)) return;
-    this.header.set(this.ring.bytes.subarray(this.at, this.at + headers));
-    const version = (this.header[ip] as number) >> 4;
-    if ((version !== 4 && version !== 6) || (version === 6 && ip + IPV6_BYTES > l4)) {
-      this.spoil('tx-tso-header', 'bad_offload', -1, headers);
-      return;
-    }
-    const h = this.header;
-    const sequence = l4 + 4;
-    this.identification = ((h[ip + 4] as number) << 8) | (h[ip + 5] as number);
-    this.sequence =
-      ((h[sequence] as number) << 24) |
-      ((h[sequence + 1] as number) << 16) |
-      ((h[sequence + 2] as number) << 8) |
-      (h[sequence + 3] as number);
-    this.makeSegment();
-  }
-
-  /** Bytes of the frame's pieces, from where the last call ended, to `offset` of the transmit pages. */
-  private fetchBytes(offset: number, length: number): boolean {
-    let to = this.at + offset;
-    for (let left = length; left > 0; ) {
-      const size = Math.min(left, (this.sizes[this.pieceIndex] as number) - this.pieceDone);
-      const address = (this.addresses[this.pieceIndex] as number) + this.pieceDone;
-      if (!this.bus.read(address, this.ring.bytes, to, size)) {
-        this.spoil('dma-fault', 'dma_fault', -1, address);
-        this.causes.raise(CAUSE_DMAE);
-        return false;
-      }
-      to += size;
-      left -= size;
-      this.pieceDone += size;
-      if (this.pieceDone === this.sizes[this.pieceIndex]) {
-        this.pieceIndex++;
-        this.pieceDone = 0;
-      }
-    }
-    return true;
-  }
-
-  /** The next segment into the transmit pages: headers, payload, what changes in the headers, sums. */
-  private makeSegment(): void {
-    const headers = this.offsets >>> 24;
-    const l4 = this.offsets & 0xff;
-    const ip = (this.offsets >>> 16) & 0xff;
-    const left = this.total - headers - this.done;
-    const payload = Math.min(this.mss, left);
-    const { bytes } = this.ring;
-    for (let i = 0; i < headers; i++) bytes[this.at + i] = this.header[i] as number;
-    this.length = headers + payload;
-    if (!this.fetchBytes(headers, payload)) return;
-    const v4 = (this.header[ip] as number) >> 4 === 4;
-    const tcpBytes = this.length - l4;
-    if (v4) {
-      this.put16(ip + 2, this.length - ip);
-      this.put16(ip + 4, (this.identification + this.segment) & 0xffff);
-      this.sumHeader(ip, this.length);
-    } else {
-      this.put16(ip + 4, this.length - ip - IPV6_BYTES);
-    }
-    const sequence = (this.sequence + this.done) | 0;
-    this.put16(l4 + 4, sequence >>> 16);
-    this.put16(l4 + 6, sequence & 0xffff);
-    const flags = this.at + l4 + 13;
-    if (payload < left) bytes[flags] = (bytes[flags] as number) & ~FLAGS_LAST;
-    if (this.segment > 0) bytes[flags] = (bytes[flags] as number) & ~FLAGS_FIRST;
-    this.put16(l4 + TCP_CSUM, 0);
-    const addresses = v4 ? this.summer.sum(this.at + ip + 12, 8) : this.summer.sum(this.at + ip + 8, 32);
-    const sum = addresses + TCP + tcpBytes + this.summer.sum(this.at + l4, tcpBytes);
-    this.put16(l4 + TCP_CSUM, complement(fold(sum)));
-    this.done += payload;
-    this.segment++;
-    this.finishFrame();
-  }
-
-  /** Another segment of the frame is to follow. */
-  private get unfinished(): boolean {
-    return (this.orders & C_TSO) !== 0 && this.done < this.total - (this.offsets >>> 24);
-  }
-
   // ---- on the wire --------------------------------------------------------------------------------------------
 
   /** The whole frame is in the transmit pages: on the wire with it, or away with it. */
   private leave(): boolean {
-    if (this.fault !== null) {
+    const { frame } = this;
+    if (frame.fault !== null) {
       this.discard();
       return true;
     }
@@ -729,21 +406,22 @@ export class Transmitter {
       return false;
     }
     this.phase = ON_WIRE;
-    const frame = this.ownFcs ? this.length - FCS_BYTES : this.length;
-    if (this.trace.tx_start !== null) this.trace.tx_start(this.id, frame);
+    const length = frame.ownFcs ? frame.length - FCS_BYTES : frame.length;
+    if (this.trace.tx_start !== null) this.trace.tx_start(frame.id, length);
     if (this.wireNsPerByte === 0) return true;
-    this.occupy(frame);
+    this.occupy(length);
     return false;
   }
 
   /** The last bit has left. */
   private sent(): boolean {
+    const { frame } = this;
     const bytes = this.ring.bytes;
-    let length = this.length;
+    let length = frame.length;
     let fcs = FCS_GOOD;
-    if (this.ownFcs) {
+    if (frame.ownFcs) {
       length -= FCS_BYTES;
-      const at = this.at + length;
+      const at = frame.at + length;
       fcs =
         ((bytes[at] as number) |
           ((bytes[at + 1] as number) << 8) |
@@ -753,18 +431,18 @@ export class Transmitter {
     }
     if (this.linkUp || this.loopback) {
       this.stats.addFrame(GPTC, GOTC, length);
-      if (this.trace.tx_done !== null) this.trace.tx_done(this.id, length);
-      if (!this.loopback) this.wire.transmit(bytes, this.at, length, fcs, this.id);
-      else if (this.receiver !== null) this.receiver.loopedBack(bytes, this.at, length, fcs, this.id);
+      if (this.trace.tx_done !== null) this.trace.tx_done(frame.id, length);
+      if (!this.loopback) this.wire.transmit(bytes, frame.at, length, fcs, frame.id);
+      else if (this.receiver !== null) this.receiver.loopedBack(bytes, frame.at, length, fcs, frame.id);
     } else {
       this.stats.add(TXLOST, 1);
-      this.dropped('link_down');
+      frame.dropped('link_down');
     }
     // Whoever heard the frame may have reset the card.
     if (this.phase !== ON_WIRE) return this.phase === IDLE;
-    if ((this.orders & C_TSO) !== 0) this.stats.add(TSOC, 1);
-    if (this.unfinished) {
-      this.makeSegment();
+    if (frame.segmented) this.stats.add(TSOC, 1);
+    if (frame.unfinished) {
+      frame.makeSegment(this.pad);
       return this.gathering(1);
     }
     this.finish(D_DD, CAUSE_TX);
@@ -772,8 +450,9 @@ export class Transmitter {
   }
 
   private discard(): void {
+    const { fault } = this.frame;
     this.stats.add(TXERR, 1);
-    if (this.fault !== null) this.dropped(this.fault);
+    if (fault !== null) this.frame.dropped(fault);
     this.finish(D_DD | D_ERR, CAUSE_TXE);
   }
 
@@ -792,46 +471,16 @@ export class Transmitter {
       this.causes.raise(CAUSE_DMAE);
     }
     if (byHost) this.causes.raise(cause);
-    else if (asked) this.causes.raise(cause, this.queue);
+    else if (asked) {
+      if (!error && (status & D_IDE) !== 0) this.causes.raiseLate(this.queue);
+      else this.causes.raise(cause, this.queue);
+    }
   }
 
   private clear(): void {
-    this.length = 0;
-    this.pieces = 0;
-    this.fault = null;
-    this.id = 0;
     this.status = 0;
     this.resultAddress = 0;
     this.incompleteReported = false;
-    this.tag = -1;
-    if (this.context) this.clearContext();
+    this.frame.clear();
   }
-
-  private clearContext(): void {
-    this.context = false;
-    this.offsets = 0;
-    this.mss = 0;
-    this.orders = 0;
-    this.total = 0;
-    this.done = 0;
-    this.segment = 0;
-    this.pieceIndex = 0;
-    this.pieceDone = 0;
-  }
-
-  private spoil(rule: Rule, reason: TxDropReason, offset: number, value: number): void {
-    this.fault = reason;
-    this.reporter.report(rule, offset, value);
-  }
-
-  private dropped(reason: TxDropReason): void {
-    const trace = this.trace.tx_dropped;
-    if (trace !== null) trace(this.id, reason);
-  }
-}
-
-/** A checksum field: never 0, which would mean none to UDP (RFC 768). */
-function complement(sum: number): number {
-  const value = ~sum & 0xffff;
-  return value === 0 ? 0xffff : value;
 }

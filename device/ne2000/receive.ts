@@ -1,4 +1,5 @@
 import { copyBytes } from '../bytes.ts';
+import { FCS_BYTES, MIN_FRAME } from '../ethernet.ts';
 import { fcsOf, multicastIndex } from '../fcs.ts';
 import { type AddressFilter, REJECTED, TO_MULTICAST, TO_STATION } from '../filter.ts';
 import { CAUSE_OVW, CAUSE_RST, CAUSE_RX, type CauseSink } from '../irq.ts';
@@ -7,7 +8,7 @@ import { FCS_GOOD } from '../ports.ts';
 import { NE2000, NE2000_HEADER } from '../regs/ne2000.ts';
 import { PAGE_SIZE } from '../regs/nic.ts';
 import type { Reporter } from '../reporter.ts';
-import { ERROR_DRIBBLE, MIN_FRAME } from '../rx.ts';
+import { ERROR_DRIBBLE } from '../rx.ts';
 import { ALGNERR, BPRC, CRCERR, FILT, GORC, GPRC, MPC, RUNT, RXOFF, type Stats } from '../stats.ts';
 import type { NicTrace, RxDropReason } from '../trace.ts';
 import { ALIGNMENT, CRC, MISSED, type Tally } from './tally.ts';
@@ -26,7 +27,6 @@ const MON = RCR.MON.mask;
 /** ISR.RXE: this chip's name for the bit that the native card calls RXDU. */
 export const CAUSE_RXE = NE2000.ISR.RXE.mask;
 const HEADER = NE2000_HEADER.BYTES;
-const FCS_BYTES = 4;
 const PAGE_SHIFT = 8;
 /** The address filter needs a whole destination address; the datasheet wants eight bytes with FCS. */
 const MIN_RUNT = 6;

@@ -1,4 +1,5 @@
 import { type Clock, NOW, TX_END } from '../clock.ts';
+import { FCS_BYTES, GAP_BYTES, PREAMBLE_BYTES } from '../ethernet.ts';
 import { fcsOf } from '../fcs.ts';
 import { type AddressFilter, REJECTED, TO_STATION } from '../filter.ts';
 import { CAUSE_TX, type CauseSink } from '../irq.ts';
@@ -8,7 +9,6 @@ import { NE2000 } from '../regs/ne2000.ts';
 import type { Reporter } from '../reporter.ts';
 import { GOTC, GPTC, type Stats, TXLOST } from '../stats.ts';
 import type { NicTrace } from '../trace.ts';
-import { FCS_BYTES, GAP_BYTES, PREAMBLE_BYTES } from '../tx.ts';
 import { CAUSE_RXE } from './receive.ts';
 import { CRC, type Tally } from './tally.ts';
 

@@ -65,6 +65,7 @@ export const TXD = layout({
         RS: [1, 1, 'Report status: set DD on this descriptor when the frame has left.'],
         CTX: [2, 1, '0. 1 makes it a context descriptor, see below.'],
         VLE: [3, 1, 'First piece of a frame: insert a VLAN tag after the addresses.'],
+        IDE: [4, 1, 'Interrupt delay enable: with RS, the cause TX of this frame may be late (TIDV).'],
         DD: [
           8,
           1,

@@ -16,7 +16,7 @@ emulated device: there is no silicon, and this document is its definition. Every
 - Address filter: station, broadcast, 64-bit multicast hash, all multicast, promiscuous. FCS made and checked.
 - Four queue pairs: received frames are spread over them by a hash (RSS), sent ones taken in turn.
 - One level-triggered interrupt with status, mask set, mask clear and cause set; or a message for each queue pair and one
-  for the rest. Moderation by time and count.
+  for the rest. Moderation by time and count; sent frames can be told of together with received ones.
 - Checksums checked and made, TCP segmentation, VLAN tags inserted, stripped and filtered, time stamps, pause frames.
 - A counter for every way in which a frame can get lost; the counters add up (§9.2).
 
@@ -327,7 +327,7 @@ The driver:
 
 1. Checks that there are enough free descriptors: the ring is full when the index after TDT is the oldest not yet done.
 2. Writes one descriptor for each piece: ADDR, LEN (1 to 65535), STATUS 0; on the last one EOP, and RS where it wants DD. Only descriptors with RS
-   tell that they are done, together with all before them.
+   tell that they are done, together with all before them. IDE beside RS where ISR.TX may be late (§7.3).
 3. Writes TDT: the index after the last one. Always after a whole frame.
 4. On ISR.TX or ISR.TXE, or when it next sends: takes back everything up to the last descriptor with DD.
 
@@ -390,10 +390,14 @@ A driver that looks at the rings and clears ISR after it loses the event that ca
 
 Posted writes: a write to IMC or ISR need not have arrived when the handler returns. Read any register to be sure (§10).
 
-### 7.3 Moderation
+### 7.3 Moderation and delay
 
 ITR of a vector holds back the next interrupt until TIME has passed since the last one or COUNT causes have been raised since. An
 interrupt that comes later than that is not delayed. Without messages ITR 0 moderates the pin: it goes up late, and goes down at once.
+
+TIDV holds back a cause instead: that a frame was sent, if its last descriptor has IDE. Such a cause goes with the queue's next one, whatever it
+is, so that one interrupt tells of both; it goes alone when TIDV's time is over. The descriptor is done (DD) at once: a driver that looks at its
+ring meanwhile finds it.
 
 ### 7.4 Messages
 

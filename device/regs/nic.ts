@@ -33,7 +33,11 @@ export const RSS_KEY_BYTES = 40;
 /** Interrupt causes: the same bits in ISR, IMS, IMC and ICS. */
 const causes = {
   RX: [0, 1, 'A frame was received: its descriptor is done, or, with CTRL.PIO, it is in the page ring.'],
-  TX: [1, 1, 'A frame was sent, and its last descriptor asked for a report (RS), or it was sent by PTX.'],
+  TX: [
+    1,
+    1,
+    'A frame was sent, and its last descriptor asked for a report (RS), or it was sent by PTX. May be late (TIDV).',
+  ],
   RXDU: [2, 1, 'Receive descriptor unavailable: a frame waits in packet memory because the queue has no descriptor.'],
   TXE: [3, 1, 'A frame was discarded by the transmitter (TXD.STATUS.ERR, or after PTX).'],
   OVW: [4, 1, 'Overwrite warning: a frame was refused because the page ring was full. Counted in MPC.'],
@@ -47,7 +51,7 @@ const causes = {
 /** Causes that belong to a queue pair: the same bits in QSR, QMS, QMC and QCS, and the same as in ISR. */
 const queueCauses = {
   RX: [0, 1, 'A frame was received: its descriptor is done.'],
-  TX: [1, 1, 'A frame of this queue was sent, and its last descriptor asked for a report (RS).'],
+  TX: [1, 1, 'A frame of this queue was sent, and its last descriptor asked for a report (RS). May be late (TIDV).'],
   RXDU: [2, 1, 'Receive descriptor unavailable: a frame for this queue waits in packet memory.'],
   TXE: [3, 1, 'A frame of this queue was discarded by the transmitter.'],
 } as const satisfies Record<string, FieldSpec>;
@@ -312,6 +316,15 @@ const SPECS = {
       TCP6: [4, 1, 'TCP over IPv6: addresses and ports.'],
       UDP6: [5, 1, 'UDP over IPv6: addresses and ports.'],
     },
+  },
+  TIDV: {
+    at: 0x05c,
+    access: 'rw',
+    reset: 0,
+    doc: 'Transmit interrupt delay',
+    notes:
+      'The cause TX of a frame whose last descriptor has IDE waits for the next cause of its queue, whatever that is, and is raised together with it; after TIME it is raised in any case. DD is written at once. Writing raises what waits.',
+    fields: { TIME: [0, 16, 'Microseconds; 0: nothing waits.'] },
   },
   PSTART: {
     at: 0x080,

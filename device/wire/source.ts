@@ -1,5 +1,5 @@
+import { FCS_BYTES, GAP_BYTES, MIN_FRAME, PREAMBLE_BYTES } from '../ethernet.ts';
 import type { Station, Wire } from '../ports.ts';
-import { FCS_BYTES, GAP_BYTES, PREAMBLE_BYTES } from '../tx.ts';
 import { type ByteRange, FrameFifo } from './fifo.ts';
 
 export interface SourceOptions {
@@ -20,7 +20,6 @@ export interface SourceOptions {
 
 const SOURCE_SLOTS = 1024;
 const SOURCE_BYTES = 1024 * 1024;
-const MIN_FRAME = 60;
 
 /**
  * A station without a card: sends frames from captures and live wires at a link's rate, out of a bounded queue, and

@@ -5,6 +5,7 @@ import {
   ETH_RSS_HASH_TOP,
   ETHTOOL_COALESCE_RX_MAX_FRAMES,
   ETHTOOL_COALESCE_RX_USECS,
+  ETHTOOL_COALESCE_TX_USECS,
   type ethtool_channels,
   type ethtool_coalesce,
   type ethtool_ops,
@@ -16,7 +17,7 @@ import { program_coalesce, program_rss, rss_default, set_queue_count } from './f
 import { reconfigure } from './open.ts';
 import { DRIVER_NAME, MAX_RING_SIZE, MIN_RING_SIZE, netdev_priv, type q_vector } from './ringside.ts';
 
-/** ITR's fields. */
+/** ITR's fields, and TIDV's. */
 const MAX_USECS = 0xffff;
 const MAX_FRAMES = 0xff;
 
@@ -85,18 +86,20 @@ function set_ringparam(dev: net_device, { rx_pending, tx_pending }: ethtool_ring
 }
 
 function get_coalesce(dev: net_device): ethtool_coalesce {
-  const { rx_usecs, rx_frames } = netdev_priv(dev);
-  return { rx_coalesce_usecs: rx_usecs, rx_max_coalesced_frames: rx_frames };
+  const { rx_usecs, rx_frames, tx_usecs } = netdev_priv(dev);
+  return { rx_coalesce_usecs: rx_usecs, rx_max_coalesced_frames: rx_frames, tx_coalesce_usecs: tx_usecs };
 }
 
 /** Frames alone never end a wait that has no time. */
 function set_coalesce(dev: net_device, coalesce: ethtool_coalesce): number {
-  const { rx_coalesce_usecs, rx_max_coalesced_frames } = coalesce;
+  const { rx_coalesce_usecs, rx_max_coalesced_frames, tx_coalesce_usecs } = coalesce;
   if (rx_coalesce_usecs > MAX_USECS || rx_max_coalesced_frames > MAX_FRAMES) return -EINVAL;
+  if (tx_coalesce_usecs > MAX_USECS) return -EINVAL;
   if (rx_coalesce_usecs === 0 && rx_max_coalesced_frames !== 0) return -EINVAL;
   const adapter = netdev_priv(dev);
   adapter.rx_usecs = rx_coalesce_usecs;
   adapter.rx_frames = rx_max_coalesced_frames;
+  adapter.tx_usecs = tx_coalesce_usecs;
   if (adapter.up && !adapter.removed) program_coalesce(adapter);
   return 0;
 }
@@ -116,7 +119,7 @@ function set_rxfh(dev: net_device, { hfunc, indir, key }: ethtool_rxfh_param): n
 }
 
 export const ringside_ethtool_ops: ethtool_ops = {
-  supported_coalesce_params: ETHTOOL_COALESCE_RX_USECS | ETHTOOL_COALESCE_RX_MAX_FRAMES,
+  supported_coalesce_params: ETHTOOL_COALESCE_RX_USECS | ETHTOOL_COALESCE_RX_MAX_FRAMES | ETHTOOL_COALESCE_TX_USECS,
   get_drvinfo: dev => ({ driver: DRIVER_NAME, bus_info: netdev_priv(dev).pdev.name }),
   get_channels,
   set_channels,

@@ -73,10 +73,11 @@ function word(bytes: Uint8Array, at: number): number {
   return (byte(0) | (byte(1) << 8) | (byte(2) << 16) | (byte(3) << 24)) >>> 0;
 }
 
-/** Moderation of every vector that carries packets. On the line it is vector 0's. */
+/** Moderation of every vector that carries packets (on the line it is vector 0's), and by how much TX may be late. */
 export function program_coalesce(adapter: ringside_adapter): void {
   const value = place(NIC.ITR.TIME, adapter.rx_usecs) | place(NIC.ITR.COUNT, adapter.rx_frames);
   for (let i = 0; i < adapter.num_queues; i++) writel(adapter.io, NIC.ITR, value, i);
+  writel(adapter.io, NIC.TIDV, place(NIC.TIDV.TIME, adapter.tx_usecs));
 }
 
 /** So many queue pairs are in use; a CPU sends by the one whose interrupt it gets. */

@@ -24,6 +24,12 @@ export const COPYBREAK = 256;
 export const RX_BUFFER_WRITE = 16;
 /** The queue is stopped when fewer descriptors than this are free, and woken when there are twice as many. */
 export const TX_STOP_THRESHOLD = 4;
+/**
+ * By how many µs the interrupt for a sent packet may be late, so that it need not come alone: the next received one brings
+ * it along. Only while fewer than this many descriptors wait to be taken back.
+ */
+export const TX_USECS = 16;
+export const TX_LATE_MAX = 32;
 /** Pieces of one packet that are given to the card as they are, within what it takes (datasheet §6.4); beyond: linearized. */
 export const TX_MAX_PIECES = 24;
 
@@ -45,7 +51,9 @@ export const OTHER_CAUSES_IMS = bits(NIC.IMS.LSC, NIC.IMS.DMAE);
 export class ring {
   readonly region: dma_region;
   readonly count: number;
-  /** Receive: the buffer of each descriptor. Transmit: the packet, at its first descriptor. */
+  /** Receive: where the buffer of each descriptor is in memory, 0 for none. */
+  readonly buffer: Int32Array;
+  /** Transmit: the packet, at its first descriptor. */
   readonly skb: (sk_buff | null)[];
   readonly dma: Int32Array;
   readonly length: Int32Array;
@@ -53,6 +61,8 @@ export class ring {
   readonly last: Int32Array;
   /** Where the doorbell is. */
   readonly tail: number;
+  /** Transmit: STATUS of the last descriptor as it was given to the card. */
+  command = 0;
   /** The next descriptor to give to the card, and the next one to take back. */
   next_to_use = 0;
   next_to_clean = 0;
@@ -60,6 +70,7 @@ export class ring {
   constructor(region: dma_region, count: number, tail: number) {
     this.region = region;
     this.count = count;
+    this.buffer = new Int32Array(count);
     this.skb = new Array<sk_buff | null>(count).fill(null);
     this.dma = new Int32Array(count);
     this.length = new Int32Array(count);
@@ -70,6 +81,11 @@ export class ring {
   /** Descriptors that may still be given to the card: one always stays unused. */
   unused(): number {
     return (this.next_to_clean - this.next_to_use - 1) & (this.count - 1);
+  }
+
+  /** Descriptors that were given to the card and not taken back. */
+  used(): number {
+    return (this.next_to_use - this.next_to_clean) & (this.count - 1);
   }
 }
 
@@ -122,6 +138,8 @@ export class ringside_adapter {
   /** Moderation of every vector: µs and causes (ITR). */
   rx_usecs = 0;
   rx_frames = 0;
+  /** By how much TX may be late (TIDV), µs. */
+  tx_usecs = TX_USECS;
   /** RSS: the queue of each entry, and the key. */
   readonly rss_table = new Uint8Array(RETA_ENTRIES);
   rss_key: Uint8Array;

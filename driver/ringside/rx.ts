@@ -14,13 +14,19 @@ import { NETIF_F_RXHASH, napi_gro_receive, netdev_rx_drop, netif_rx } from '../.
 import {
   CHECKSUM_UNNECESSARY,
   COPY_COPYBREAK,
-  consume_skb,
+  NET_IP_ALIGN,
+  NET_SKB_PAD,
+  napi_alloc_frag,
+  napi_build_skb,
   netdev_alloc_skb_ip_align,
+  SIZEOF_SHARED_INFO,
   SKB_DROP_REASON,
   type sk_buff,
+  skb_free_frag,
   skb_put,
   skb_put_data,
   skb_record_rx_queue,
+  skb_reserve,
   skb_set_hash,
 } from '../../kernel/include/skbuff.ts';
 import { COPYBREAK, type q_vector, RX_BUFFER_WRITE, type ring, type ringside_adapter } from './ringside.ts';
@@ -39,6 +45,10 @@ const HASHED_PORTS = (1 << 2) | (1 << 3) | (1 << 5) | (1 << 6);
 const OFFLOADED = VP.mask | HTYPE.mask | IPC.mask | L4C.mask;
 const ERRORS = RXD.STATUS.CRC.mask | RXD.STATUS.ALN.mask | RXD.STATUS.TRUNC.mask;
 
+/** Where in its buffer a frame begins, and what a buffer needs besides the frame (igb_rx_pg's sizes). */
+const RX_HEADROOM = NET_SKB_PAD + NET_IP_ALIGN;
+const RX_OVERHEAD = RX_HEADROOM + SIZEOF_SHARED_INFO;
+
 /** Gives the card every buffer it may have. False: memory ran out, some descriptors stay empty for now. */
 export function alloc_rx_buffers(q: q_vector, rx: ring): boolean {
   const { adapter } = q;
@@ -46,15 +56,13 @@ export function alloc_rx_buffers(q: q_vector, rx: ring): boolean {
   let complete = true;
   for (let free = rx.unused(); free > 0; free--) {
     const i = rx.next_to_use;
-    if (rx.skb[i] === null && !fill(adapter, rx, i)) {
+    if (rx.buffer[i] === 0 && !fill(adapter, rx, i)) {
       q.alloc_rx_failed++;
       complete = false;
       break;
     }
     const at = i * RXD_SIZE;
-    rx.region.st32(at + RXD.ADDR.offset, rx.dma[i] as number);
-    rx.region.st32(at + RXD.ADDR_HI.offset, 0);
-    rx.region.st32(at + STATUS, 0);
+    rx.region.st128(at, rx.dma[i] as number, 0, 0, 0);
     rx.next_to_use = (i + 1) & (rx.count - 1);
   }
   // The descriptors are written before the doorbell: coherent stores and posted writes keep their order.
@@ -63,14 +71,15 @@ export function alloc_rx_buffers(q: q_vector, rx: ring): boolean {
 }
 
 function fill(adapter: ringside_adapter, rx: ring, i: number): boolean {
-  const skb = netdev_alloc_skb_ip_align(adapter.netdev, adapter.rx_buffer_length);
-  if (skb === null) return false;
-  const iova = dma_map_single(adapter.pdev, skb.data, adapter.rx_buffer_length, DMA_FROM_DEVICE);
+  const { pdev, rx_buffer_length } = adapter;
+  const buffer = napi_alloc_frag(pdev.kernel, rx_buffer_length + RX_OVERHEAD);
+  if (buffer === 0) return false;
+  const iova = dma_map_single(pdev, buffer + RX_HEADROOM, rx_buffer_length, DMA_FROM_DEVICE);
   if (dma_mapping_error(iova)) {
-    consume_skb(skb);
+    skb_free_frag(pdev.kernel, buffer);
     return false;
   }
-  rx.skb[i] = skb;
+  rx.buffer[i] = buffer;
   rx.dma[i] = iova;
   return true;
 }
@@ -98,7 +107,7 @@ export function clean_rx_irq(q: q_vector, rx: ring, budget: number): number {
     }
     const skb = length <= COPYBREAK ? copy_frame(adapter, rx, i, length) : take_frame(adapter, rx, i, length);
     if (skb === null) {
-      netdev_rx_drop(netdev, (rx.skb[i] as sk_buff).data, SKB_DROP_REASON.NOMEM);
+      netdev_rx_drop(netdev, (rx.buffer[i] as number) + RX_HEADROOM, SKB_DROP_REASON.NOMEM);
       continue;
     }
     stats.rx_packets++;
@@ -137,15 +146,17 @@ function copy_frame(adapter: ringside_adapter, rx: ring, i: number, length: numb
   const skb = netdev_alloc_skb_ip_align(adapter.netdev, length);
   if (skb === null) return null;
   dma_sync_single_for_cpu(adapter.pdev, rx.dma[i] as number, length, DMA_FROM_DEVICE);
-  skb_put_data(skb, (rx.skb[i] as sk_buff).data, length, COPY_COPYBREAK);
+  skb_put_data(skb, (rx.buffer[i] as number) + RX_HEADROOM, length, COPY_COPYBREAK);
   return skb;
 }
 
-/** A large frame: its buffer goes up as it is, and the descriptor needs a new one. */
+/** A large frame: its buffer goes up as it is, in an skb made now, and the descriptor needs a new one. */
 function take_frame(adapter: ringside_adapter, rx: ring, i: number, length: number): sk_buff {
-  const skb = rx.skb[i] as sk_buff;
-  rx.skb[i] = null;
-  dma_unmap_single(adapter.pdev, rx.dma[i] as number, adapter.rx_buffer_length, DMA_FROM_DEVICE);
+  const { netdev, rx_buffer_length } = adapter;
+  dma_unmap_single(adapter.pdev, rx.dma[i] as number, rx_buffer_length, DMA_FROM_DEVICE);
+  const skb = napi_build_skb(netdev, rx.buffer[i] as number, rx_buffer_length + RX_OVERHEAD);
+  rx.buffer[i] = 0;
+  skb_reserve(skb, RX_HEADROOM);
   skb_put(skb, length);
   return skb;
 }
@@ -159,10 +170,10 @@ export function refill_rx(q: q_vector, rx: ring): void {
 /** Unmaps and frees every buffer. The card must be stopped. */
 export function clean_rx_ring(adapter: ringside_adapter, rx: ring): void {
   for (let i = 0; i < rx.count; i++) {
-    const skb = rx.skb[i] as sk_buff | null;
-    if (skb === null) continue;
+    const buffer = rx.buffer[i] as number;
+    if (buffer === 0) continue;
     dma_unmap_single(adapter.pdev, rx.dma[i] as number, adapter.rx_buffer_length, DMA_FROM_DEVICE);
-    consume_skb(skb);
-    rx.skb[i] = null;
+    skb_free_frag(adapter.pdev.kernel, buffer);
+    rx.buffer[i] = 0;
   }
 }

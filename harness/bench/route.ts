@@ -11,7 +11,7 @@ import { parseMac } from '../packet/address.ts';
 import { buildEthernet } from '../packet/ethernet.ts';
 import { buildIpv4Packet } from '../packet/ipv4.ts';
 import { buildUdp } from '../packet/udp.ts';
-import { allocated, alternately, type Result, summarize } from './runner.ts';
+import { allocated, alternately, type Result, summarize, warmUp } from './runner.ts';
 
 const MAC = '02:00:00:00:00:02';
 const OUT_MAC = '02:00:00:00:00:03';
@@ -148,7 +148,7 @@ export function compareForwarding(cases: readonly ForwardCase[], runs: number, u
   const ratios: number[][] = cases.map(() => []);
   const bytes: number[][] = cases.map(() => []);
   // Every frame once, so that what grows with the first of a flow has grown.
-  for (const path of paths) path.feed(DESTINATIONS);
+  for (const path of paths) warmUp(runs, () => path.feed(DESTINATIONS));
   for (let run = 0; run < runs; run++) {
     const least = alternately(paths, FRAMES, (path, frames) => path.feed(frames));
     for (const [i, cost] of least.entries()) {

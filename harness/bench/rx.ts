@@ -7,7 +7,7 @@ import { parseMac } from '../packet/address.ts';
 import { buildEthernet } from '../packet/ethernet.ts';
 import { buildIpv4Packet } from '../packet/ipv4.ts';
 import { buildUdp } from '../packet/udp.ts';
-import { allocated, type Result, seconds, summarize } from './runner.ts';
+import { allocated, type Result, seconds, summarize, warmUp } from './runner.ts';
 
 const PORT = 7000;
 const LENGTH = 64;
@@ -95,7 +95,7 @@ export function benchRx(runs: number): Result[] {
   const paths = CASES.map(kind => new RxPath(kind));
   const times: number[][] = CASES.map(() => []);
   const bytes: number[][] = CASES.map(() => []);
-  for (const path of paths) path.feed(FRAMES);
+  for (const path of paths) warmUp(runs, () => path.feed(FRAMES / 8));
   for (let run = 0; run < runs; run++) {
     for (const [i, path] of paths.entries()) times[i]?.push((seconds(() => path.feed(FRAMES)) * 1e9) / FRAMES);
   }

@@ -8,7 +8,7 @@ import { parseMac } from '../packet/address.ts';
 import { buildEthernet } from '../packet/ethernet.ts';
 import { buildIpv4Packet } from '../packet/ipv4.ts';
 import { buildUdp } from '../packet/udp.ts';
-import { allocated, alternately, type Result, summarize } from './runner.ts';
+import { allocated, alternately, type Result, summarize, warmUp } from './runner.ts';
 
 const MAC = '02:00:00:00:00:02';
 const PEER_MAC = '02:00:00:00:00:01';
@@ -139,7 +139,7 @@ export class Sockets {
 /** ns and bytes of heap per frame with 1, 1,000 and 100,000 sockets, and each as a multiple of the first. */
 export function benchSockets(runs: number): Result[] {
   const paths = COUNTS.map(count => new Sockets(count));
-  for (const path of paths) path.feed(FRAMES);
+  for (const path of paths) warmUp(runs, () => path.feed(FRAMES / 8));
   const times: number[][] = COUNTS.map(() => []);
   const multiples: number[][] = COUNTS.map(() => []);
   const bytes: number[][] = COUNTS.map(() => []);

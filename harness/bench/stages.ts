@@ -4,7 +4,7 @@
  */
 import { tc_filter_add, tc_qdisc_add_ingress, tcf_proto } from '../../kernel/net/core/ingress.ts';
 import type { net_device } from '../../kernel/net/core/netdevice.ts';
-import { type Result, seconds, summarize } from './runner.ts';
+import { type Result, seconds, summarize, warmUp } from './runner.ts';
 import { UdpPath, udpFrame } from './udp.ts';
 
 const LENGTH = 64;
@@ -63,7 +63,7 @@ const STAGES: readonly Stage[] = [
 export function benchStages(runs: number, frames = 100_000): Result[] {
   const paths = STAGES.map(stage => stage.path());
   const times: number[][] = STAGES.map(() => []);
-  for (const path of paths) path.feed(frames);
+  for (const path of paths) warmUp(runs, () => path.feed(Math.ceil(frames / 8)));
   const before = STAGES.map((stage, i) => stage.ended(paths[i] as UdpPath));
   for (let run = 0; run < runs; run++) {
     for (const [i, path] of paths.entries()) times[i]?.push((seconds(() => path.feed(frames)) * 1e9) / frames);

@@ -10,7 +10,17 @@ import { RLIMIT_NOFILE, type Syscalls } from '../../kernel/syscalls.ts';
 import { DEFAULT_POSTED_NS, type Host, type Plugged } from '../machine/host.ts';
 import { World } from '../machine/world.ts';
 import { parseMac } from '../packet/address.ts';
-import { allocated, alternately, gc, heapUsed, type Result, seconds, summarize } from './runner.ts';
+import {
+  allocated,
+  alternately,
+  FLOOR_TIMES,
+  gc,
+  heapUsed,
+  type Result,
+  seconds,
+  summarize,
+  warmUp,
+} from './runner.ts';
 import { TcpFloor } from './tcp-floor.ts';
 
 const MSS = 1460;
@@ -277,6 +287,8 @@ export class ConnectPath extends TcpPath {
 }
 
 const BULK_BYTES = 32 * 1024 * 1024;
+/** A warm-up goes by parts of a run. */
+const WARM_PART = 8;
 const ALLOCATION_BYTES = 2 * 1024 * 1024;
 
 /** Bulk: Gbit/s without and with offloads, each segment as a multiple of the floor, and what offloads gain. */
@@ -285,10 +297,12 @@ export function benchTcpBulk(runs: number, bytes = BULK_BYTES): Result[] {
   const large = new BulkPath(true);
   const floor = new TcpFloor(MSS);
   const segments = Math.ceil(bytes / MSS);
-  const runFloor = (): void => {
-    for (let i = 0; i < segments; i++) floor.segment();
+  const runFloor = (count: number): void => {
+    for (let i = 0; i < count; i++) floor.segment();
   };
-  for (const warm of [() => plain.feed(bytes), () => large.feed(bytes), runFloor]) warm();
+  warmUp(runs, () => plain.feed(bytes / WARM_PART));
+  warmUp(runs, () => large.feed(bytes / WARM_PART));
+  runFloor(segments);
   gc();
   const rates: [number[], number[]] = [[], []];
   const multiples: [number[], number[]] = [[], []];
@@ -296,14 +310,17 @@ export function benchTcpBulk(runs: number, bytes = BULK_BYTES): Result[] {
   const gains: number[] = [];
   // In turn: what the machine does meanwhile hits all of them.
   for (let run = 0; run < runs; run++) {
-    const times = [seconds(() => plain.feed(bytes)), seconds(() => large.feed(bytes))] as const;
-    const base = seconds(runFloor);
-    times.forEach((time, i) => {
-      rates[i]?.push((bytes * 8) / time / 1e9);
+    const [slow, fast, floorTimes] = alternately([plain, large, null], segments, (path, count) => {
+      if (path === null) runFloor(FLOOR_TIMES * count);
+      else path.feed(count * MSS);
+    }) as [number, number, number];
+    const base = floorTimes / FLOOR_TIMES;
+    for (const [i, time] of [slow, fast].entries()) {
+      rates[i]?.push((MSS * 8) / time / 1e9);
       multiples[i]?.push(time / base);
-    });
-    floors.push((base / segments) * 1e9);
-    gains.push(times[0] / times[1]);
+    }
+    floors.push(base * 1e9);
+    gains.push(slow / fast);
   }
   const heap: [number[], number[]] = [[], []];
   for (let run = 0; run < runs; run++) {
@@ -331,7 +348,7 @@ export function benchTcpBulk(runs: number, bytes = BULK_BYTES): Result[] {
 }
 
 function rate(name: string, unit: string, path: TcpPath, count: number, runs: number): Result {
-  path.feed(count);
+  warmUp(runs, () => path.feed(Math.ceil(count / WARM_PART)));
   gc();
   const rates: number[] = [];
   for (let run = 0; run < runs; run++) rates.push(count / seconds(() => path.feed(count)));
@@ -384,7 +401,7 @@ const LOOKUP_COUNTS = [1, 1000, 100_000] as const;
 export function benchTcpLookup(runs: number, counts: readonly number[] = LOOKUP_COUNTS, trips = 20_000): Result[] {
   // Each connection's last answer waits for its ACK in a buffer of 4 KiB.
   const paths = counts.map(count => new RoundTripPath(count, count > 10_000 ? 512 : 32));
-  for (const path of paths) path.feed(trips);
+  for (const path of paths) warmUp(runs, () => path.feed(Math.ceil(trips / WARM_PART)));
   gc();
   const times: number[][] = counts.map(() => []);
   const multiples: number[][] = counts.map(() => []);

@@ -4,7 +4,7 @@ import { sockopt } from '../../kernel/net/msg.ts';
 import { World } from '../machine/world.ts';
 import { parseMac } from '../packet/address.ts';
 import { checkFrame } from '../packet/check.ts';
-import { allocated, type Result, seconds, summarize } from './runner.ts';
+import { allocated, alternately, FLOOR_TIMES, type Result, summarize, warmUp } from './runner.ts';
 import { TxFloor } from './tx-floor.ts';
 
 const PORT = 7000;
@@ -85,19 +85,23 @@ export function benchTx(payload: number, runs: number, segments = 1): Result[] {
   const path = new TxPath(payload, segments);
   const floor = new TxFloor(payload);
   const frames = (payload > 512 ? 50_000 : 100_000) - ((payload > 512 ? 50_000 : 100_000) % segments);
-  const floorFrames = frames * 4;
-  const runFloor = (): void => {
-    for (let i = 0; i < floorFrames; i++) floor.datagram();
+  const groups = frames / segments;
+  const runFloor = (count: number): void => {
+    for (let i = 0; i < count; i++) floor.datagram();
   };
-  path.feed(frames);
-  runFloor();
+  warmUp(runs, () => path.feed(segments * Math.ceil(groups / 8)));
+  runFloor(frames);
   const rates: number[] = [];
   const multiples: number[] = [];
   const floors: number[] = [];
   // One and the other in turn: what the machine does meanwhile hits both.
   for (let run = 0; run < runs; run++) {
-    const ours = seconds(() => path.feed(frames)) / frames;
-    const theirs = seconds(runFloor) / floorFrames;
+    const [group, floorGroup] = alternately([path, null], groups, (subject, count) => {
+      if (subject === null) runFloor(FLOOR_TIMES * count * segments);
+      else subject.feed(count * segments);
+    }) as [number, number];
+    const ours = group / segments;
+    const theirs = floorGroup / segments / FLOOR_TIMES;
     rates.push(1 / ours);
     floors.push(theirs * 1e9);
     multiples.push(ours / theirs);

@@ -8,7 +8,7 @@ import { buildEthernet } from '../packet/ethernet.ts';
 import { buildIpv4Packet } from '../packet/ipv4.ts';
 import { buildUdp } from '../packet/udp.ts';
 import { Floor } from './floor.ts';
-import { allocated, type Result, seconds, summarize } from './runner.ts';
+import { allocated, alternately, FLOOR_TIMES, type Result, summarize, warmUp } from './runner.ts';
 
 const PORT = 7000;
 /** Frames that arrive at one instant, before the CPU gets its turn. */
@@ -35,6 +35,7 @@ export class UdpPath {
   readonly world: World;
   readonly host: World['hosts'][0];
   received = 0;
+  fed = 0;
   wrong = 0;
   private readonly wire: Wire;
   private readonly at: number;
@@ -85,6 +86,7 @@ export class UdpPath {
     const { world, wire, at, length } = this;
     const { sim } = world;
     const { u8 } = world.arena;
+    this.fed += frames;
     for (let left = frames; left > 0; left -= BURST) {
       const burst = Math.min(left, BURST);
       for (let i = 0; i < burst; i++) wire.transmit(u8, at, length, FCS_GOOD, 0);
@@ -102,34 +104,36 @@ export function benchUdp(length: number, runs: number, memory = 4096): Result[] 
   const at = floor.alloc(4096);
   floor.source.set(frame, at);
   const frames = length > 512 ? 100_000 : 200_000;
-  const floorFrames = frames * 4;
-  const runFloor = (): void => {
-    for (let i = 0; i < floorFrames; i++) floor.frame(at, length);
+  let floorFrames = 0;
+  const runFloor = (count: number): void => {
+    floorFrames += count;
+    for (let i = 0; i < count; i++) floor.frame(at, length);
   };
-  path.feed(frames);
-  runFloor();
+  warmUp(runs, () => path.feed(Math.ceil(frames / 8)));
+  runFloor(frames);
   const rates: number[] = [];
   const multiples: number[] = [];
   const floors: number[] = [];
-  let fed = frames;
   // One and the other in turn: what the machine does meanwhile hits both.
   for (let run = 0; run < runs; run++) {
-    const ours = seconds(() => path.feed(frames)) / frames;
-    const theirs = seconds(runFloor) / floorFrames;
-    fed += frames;
+    const [ours, theirs] = alternately([path, null], frames, (subject, count) => {
+      if (subject === null) runFloor(FLOOR_TIMES * count);
+      else subject.feed(count);
+    }) as [number, number];
     rates.push(1 / ours);
-    floors.push(theirs * 1e9);
-    multiples.push(ours / theirs);
+    floors.push((theirs / FLOOR_TIMES) * 1e9);
+    multiples.push((FLOOR_TIMES * ours) / theirs);
   }
   const bytes: number[] = [];
   for (let run = 0; run < runs; run++) {
     bytes.push(allocated(() => path.feed(ALLOCATION_FRAMES)) / ALLOCATION_FRAMES);
-    fed += ALLOCATION_FRAMES;
   }
-  if (path.received !== fed || path.wrong !== 0) {
-    throw new Error(`bench udp${length}: ${path.received} of ${fed} frames arrived, ${path.wrong} with a wrong length`);
+  if (path.received !== path.fed || path.wrong !== 0) {
+    throw new Error(
+      `bench udp${length}: ${path.received} of ${path.fed} frames arrived, ${path.wrong} with a wrong length`,
+    );
   }
-  if (floor.delivered !== floorFrames * (runs + 1)) throw new Error(`bench udp${length}: the floor lost frames`);
+  if (floor.delivered !== floorFrames) throw new Error(`bench udp${length}: the floor lost frames`);
   floor.release();
   path.world.finish();
   const name = `udp${length}${memory === 4096 ? '' : `-${memory / 1024}k`}`;

@@ -1,6 +1,10 @@
 /** A system call of a drill, from its begin on. */
 import { errno_name } from '../../kernel/errno.ts';
+import type { Syscalls } from '../../kernel/syscalls.ts';
 import type { Operation } from './types.ts';
+
+/** What a call does in its thread: its result, and its value in case of success. */
+export type Body<T = undefined> = (sys: Syscalls) => Generator<undefined, [result: number, value?: T], undefined>;
 
 /** Finished once, by the thread that made the call; asked for its result before, it throws. */
 export class Pending<T> implements Operation<T> {

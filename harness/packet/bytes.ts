@@ -12,3 +12,14 @@ export function withPayload(length: number, payload: Uint8Array): { bytes: Uint8
   bytes.set(payload, length);
   return { bytes, view: new DataView(bytes.buffer) };
 }
+
+/** All of them, one behind the other. */
+export function concat(parts: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}

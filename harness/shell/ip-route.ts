@@ -1,4 +1,5 @@
 /** `ip route` and `ip rule`: arguments and output as iproute2's. */
+
 import { EINVAL, ENETUNREACH } from '../../kernel/errno.ts';
 import { inet_ntoa } from '../../kernel/lib/inet.ts';
 import {
@@ -46,10 +47,10 @@ import {
   tableId,
   tableName,
   verbOf,
-  type Words,
   within,
   wrong,
 } from './ip-words.ts';
+import type { Words } from './iproute2-words.ts';
 
 const TYPES: readonly (readonly [number, string])[] = [
   [fib.RTN_UNICAST, 'unicast'],

@@ -11,7 +11,8 @@ import {
   type tcp_metrics_block,
 } from '../../kernel/net/ipv4/tcp_metrics.ts';
 import { HZ } from '../../kernel/time/timer.ts';
-import { IpError, prefix, type Words, within } from './ip-words.ts';
+import { IpError, prefix, within } from './ip-words.ts';
+import type { Words } from './iproute2-words.ts';
 
 const NUMBERS = [
   [TCP_METRIC_SSTHRESH, 'ssthresh'],

@@ -68,38 +68,6 @@ export function wrong(message: string): never {
   throw new IpError(`Error: ${message}`, 1);
 }
 
-/** The words of a command, taken one after the other. */
-export class Words {
-  private readonly words: readonly string[];
-  private at = 0;
-
-  constructor(words: readonly string[]) {
-    this.words = words;
-  }
-
-  get more(): boolean {
-    return this.at < this.words.length;
-  }
-
-  peek(): string | undefined {
-    return this.words[this.at];
-  }
-
-  /** The next word. @throws IpError when there is none */
-  next(): string {
-    const word = this.words[this.at++];
-    if (word === undefined) throw new IpError('Command line is not complete. Try option "help"', 255);
-    return word;
-  }
-
-  /** Takes the next word if it is this one. */
-  take(word: string): boolean {
-    if (this.words[this.at] !== word) return false;
-    this.at++;
-    return true;
-  }
-}
-
 export function number(text: string, what: string, most = 0xffffffff, blank = true): number {
   const value = /^0x[0-9a-f]+$/i.test(text) || /^\d+$/.test(text) ? Number(text) : Number.NaN;
   if (!(value <= most)) invalid(text, what, blank);

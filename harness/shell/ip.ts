@@ -2,6 +2,7 @@
  * `ip`, as iproute2's, for a host of ours: `ip route`, `rule`, `neigh`, `addr`, `link`, `tcp_metrics`. Every word, output line and
  * message is meant to be what `ip -4` prints on Linux; what the kernel refuses ends with status 2, a wrong use with 1 or 255.
  */
+
 import { EADDRNOTAVAIL, EEXIST, ENOENT } from '../../kernel/errno.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { inet_ntoa } from '../../kernel/lib/inet.ts';
@@ -60,9 +61,9 @@ import {
   prefix,
   refused,
   verbOf,
-  Words,
   within,
 } from './ip-words.ts';
+import { Words } from './iproute2-words.ts';
 
 export type { CommandResult } from './ip-words.ts';
 
@@ -110,7 +111,7 @@ export function ip(kernel: Kernel, args: readonly string[]): CommandResult {
     const name = args[at] ?? '';
     const object = name === '' ? undefined : OBJECTS.find(([each]) => each.startsWith(name));
     if (object === undefined) throw new IpError(`Object "${name}" is unknown, try "ip help".`, 1);
-    const words = new Words(args.slice(at + 1));
+    const words = new Words(args.slice(at + 1), message => new IpError(message, 255));
     const stdout = kernel.exec(() => object[1](kernel.init_net, words, options));
     return { status: 0, stdout, stderr: '' };
   } catch (error) {

@@ -2,6 +2,7 @@
  * `tc qdisc` as iproute2 has it: its words to kernel/net/sched/sch_api.ts, and its output. What is refused is said as
  * tc, or the kernel through it, says it.
  */
+
 import type { net_device } from '../../kernel/net/core/netdevice.ts';
 import { type Qdisc, TC_H_ROOT } from '../../kernel/net/sched/qdisc.ts';
 import {
@@ -19,8 +20,8 @@ import type { fq_codel_options, fq_codel_xstats } from '../../kernel/net/sched/s
 import type { netem_distribution, netem_gemodel, netem_options } from '../../kernel/net/sched/sch_netem.ts';
 import type { prio_options } from '../../kernel/net/sched/sch_prio.ts';
 import type { tbf_options } from '../../kernel/net/sched/sch_tbf.ts';
-
 import { answered, type CommandResult, IpError, refused, verbOf } from './ip-words.ts';
+import { Words } from './iproute2-words.ts';
 
 /** A command line that tc itself refuses. */
 export class TcError extends Error {
@@ -128,35 +129,6 @@ function parseHandle(text: string, what: string): number {
 }
 
 // ---- words to options -----------------------------------------------------------------------------------------------
-
-/** The words that are left of a command line. */
-class Words {
-  private readonly words: readonly string[];
-  private at = 0;
-
-  constructor(words: readonly string[]) {
-    this.words = words;
-  }
-
-  get more(): boolean {
-    return this.at < this.words.length;
-  }
-
-  peek(): string | undefined {
-    return this.words[this.at];
-  }
-
-  next(): string {
-    const word = this.words[this.at++];
-    if (word === undefined) throw new TcError('Command line is not complete. Try option "help"');
-    return word;
-  }
-
-  /** Words while they look like a number (a percentage, a time): optional arguments. */
-  number(): string | undefined {
-    return /^[\d.]/.test(this.peek() ?? '') ? this.next() : undefined;
-  }
-}
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 /** Some kinds say who complains, some do not. */
@@ -453,7 +425,7 @@ export function tc(
   const verb = words.shift() ?? 'show';
   const command = verbOf(verb, VERBS);
   if (command === undefined) throw new TcError(`Command "${verb}" is unknown, try "tc qdisc help".`, 255);
-  const rest = new Words(words);
+  const rest = new Words(words, message => new TcError(message));
   let dev: net_device | null = null;
   let parent = 0;
   let handle = 0;

@@ -517,7 +517,7 @@ export const STACK_STAGES: readonly Stage[] = [
     section: 7,
     what: 'the card fetches the frame into its transmit pages',
     slot: 'card:tx_gather',
-    file: 'device/tx.ts',
+    file: 'device/tx-frame.ts',
     test: 'test/device/tx.test.ts',
     drops: ['dma_fault', 'bad_descriptor', 'too_long', 'too_short', 'no_pages', 'queue_off', 'bad_offload'],
   },

@@ -1,26 +1,18 @@
 /** Stream sockets for programs: the calls with addresses as text and data as bytes, and small servers and clients. */
+
 import { inet_ntoa } from '../../kernel/lib/inet.ts';
 import { SO_REUSEADDR, SOL_SOCKET } from '../../kernel/net/core/sock.ts';
 import { SOL_TCP, TCP_INFO, type tcp_info, tcp_info_parse } from '../../kernel/net/ipv4/tcp_sockopt.ts';
 import { AF_INET, SHUT_WR, SOCK_STREAM, sockaddr_in, sockopt } from '../../kernel/net/msg.ts';
 import type { Program } from '../../kernel/sched/task.ts';
 import type { Syscalls } from '../../kernel/syscalls.ts';
+import { concat } from '../packet/bytes.ts';
 import { check, SysError } from './error.ts';
 import type { Output } from './programs.ts';
 import { address, type Call, type Endpoint } from './user.ts';
 
 /** The longest piece that one call moves. */
 const BUFFER = 65536;
-
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-}
 
 /** A connection of a program's: bytes in, bytes out. */
 export class Stream {

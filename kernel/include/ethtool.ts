@@ -2,6 +2,7 @@ export {
   ETH_RSS_HASH_TOP,
   ETHTOOL_COALESCE_RX_MAX_FRAMES,
   ETHTOOL_COALESCE_RX_USECS,
+  ETHTOOL_COALESCE_TX_USECS,
   type ethtool_channels,
   type ethtool_coalesce,
   type ethtool_ops,

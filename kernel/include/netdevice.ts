@@ -53,5 +53,6 @@ export {
   type net_device_ops,
   type netdev_queue,
   type netdev_tx_t,
+  netif_xmit_stopped,
 } from '../net/core/netdevice.ts';
 export { netif_set_real_num_rx_queues } from '../net/core/rps.ts';

@@ -87,15 +87,10 @@ export function put_csum(ram: Ram, at: number, csum: number): void {
 
 /** The sum over an IPv4 pseudo header: addresses in host order (int32), protocol, length of the segment. */
 export function csum_tcpudp_nofold(saddr: number, daddr: number, length: number, protocol: number): number {
-  // Words of the pseudo header as a little-endian machine reads them.
-  return (
-    swap16(saddr >>> 16) +
-    swap16(saddr & 0xffff) +
-    swap16(daddr >>> 16) +
-    swap16(daddr & 0xffff) +
-    swap16(protocol) +
-    swap16(length & 0xffff)
-  );
+  // A sum of swapped words is the swapped sum (RFC 1071 2B): once, for the little-endian machine.
+  const words =
+    (saddr >>> 16) + (saddr & 0xffff) + (daddr >>> 16) + (daddr & 0xffff) + (protocol & 0xffff) + (length & 0xffff);
+  return swap16(csum_from_partial(words));
 }
 
 /** The other byte order: words of 16 bits as a little-endian machine sums them. */

@@ -70,6 +70,15 @@ export class sockaddr_in extends sockaddr {
   }
 }
 
+/** Tells the sender's name where the caller asks for one: of another family's structure, the family alone. */
+export function put_sockaddr_in(name: sockaddr | null, addr: number, port: number): void {
+  if (name === null) return;
+  name.sa_family = AF_INET;
+  if (name.sa_layout !== AF_INET) return;
+  (name as sockaddr_in).sin_addr = addr;
+  (name as sockaddr_in).sin_port = port;
+}
+
 /** struct sockaddr_ll. `sll_protocol` in host order. */
 export class sockaddr_ll extends sockaddr {
   sll_protocol: number;

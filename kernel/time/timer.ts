@@ -78,9 +78,10 @@ export class timer_base {
   private readonly population = new Int32Array(LVL_DEPTH + 1);
   /** All buckets before this jiffy have been collected. */
   private clk = 0;
-  /** `jiffies` as it was asked for last, and when. */
+  /** `jiffies` and `us` as they were asked for last, and when: several times at one moment, and a division each time would show. */
   private asked_at = 0.5;
   private asked = 0;
+  private asked_us = 0;
   pending = 0;
 
   constructor(kernel: Kernel) {
@@ -91,12 +92,22 @@ export class timer_base {
 
   /** jiffies: whole ticks since the simulation began. */
   jiffies(): number {
-    // Asked several times at one moment, and a division each time would show.
     const { now } = this.kernel.clock;
-    if (now === this.asked_at) return this.asked;
+    if (now !== this.asked_at) this.look(now);
+    return this.asked;
+  }
+
+  /** Whole microseconds since then. */
+  us(): number {
+    const { now } = this.kernel.clock;
+    if (now !== this.asked_at) this.look(now);
+    return this.asked_us;
+  }
+
+  private look(now: number): void {
     this.asked_at = now;
     this.asked = Math.floor(now / NSEC_PER_JIFFY);
-    return this.asked;
+    this.asked_us = Math.floor(now / 1000);
   }
 
   /** The jiffy for which a timer is armed that shall fire `ns` is reached. */

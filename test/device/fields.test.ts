@@ -500,6 +500,13 @@ const EFFECTS: Record<string, () => void> = {
     bench.write(NIC.TDCTL, 1);
     expect(bench.sent.length).toBe(1);
   },
+  'TIDV.TIME': () => {
+    const bench = dma();
+    bench.write(NIC.TIDV, 7);
+    bench.txDescriptor(0, TX_BUFFERS, 60, ASK | TXD.STATUS.IDE.mask);
+    bench.write(NIC.TDT, 1);
+    expect([bench.read(NIC.ISR) & 2, bench.nic.deadline]).toEqual([0, 7000]);
+  },
   'ITR.TIME': () => {
     const bench = new Bench();
     bench.write(NIC.ITR, 7);

@@ -29,6 +29,7 @@ const GOLDEN: Record<string, [offset: number, access: string, reset: number]> = 
   TIMEL: [0x050, 'ro', 0],
   TIMEH: [0x054, 'ro', 0],
   RSSC: [0x058, 'rw', 0],
+  TIDV: [0x05c, 'rw', 0],
   PSTART: [0x080, 'rw', 0x46],
   PSTOP: [0x084, 'rw', 0x50],
   CURR: [0x088, 'ro', 0x46],

@@ -1,7 +1,8 @@
 /** Messages, their masks and table; moderation by time and count; the pin beside them. */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { TXD } from '../../device/regs/desc.ts';
 import { MISC_VECTOR, NIC, QUEUES, VECTORS } from '../../device/regs/nic.ts';
-import { Bench, frame } from './bench.ts';
+import { Bench, frame, RAM_BASE, TX_BUFFERS } from './bench.ts';
 
 function write(bench: Bench, offset: number, value: number): void {
   bench.nic.write(0, offset, 32, value >>> 0);
@@ -184,4 +185,102 @@ test('a burst of frames under moderation: one interrupt for each interval', () =
   }
   expect(rises).toBeGreaterThanOrEqual(4);
   expect(rises).toBeLessThanOrEqual(5);
+});
+
+describe('TIDV', () => {
+  const LATE = TXD.STATUS.EOP.mask | TXD.STATUS.RS.mask | TXD.STATUS.IDE.mask;
+  const TX = NIC.ISR.TX.mask;
+  const RX = NIC.ISR.RX.mask;
+
+  function late(bench: Bench, index: number): void {
+    bench.ram.bytes.set(frame(60), TX_BUFFERS - RAM_BASE);
+    bench.txDescriptor(index, TX_BUFFERS, 60, LATE);
+    bench.write(NIC.TDT, index + 1);
+  }
+
+  function started(usecs: number): Bench {
+    const bench = new Bench();
+    bench.start(NIC.CTRL.TXE.mask | NIC.CTRL.RXE.mask, 0);
+    bench.txRing(16);
+    bench.rxRing(8, 7);
+    bench.write(NIC.TIDV, usecs);
+    bench.write(NIC.IMS, TX | RX);
+    return bench;
+  }
+
+  test('20 µs, a frame with IDE is sent: done at once, told when the time is over, counted from the first', () => {
+    const bench = started(20);
+    late(bench, 0);
+    expect([bench.txStatus(0), bench.level]).toEqual([LATE | TXD.STATUS.DD.mask, false]);
+    bench.nic.advance(15_000);
+    late(bench, 1);
+    bench.nic.advance(19_999);
+    expect([bench.read(NIC.ISR), bench.level]).toEqual([0, false]);
+    bench.nic.advance(20_000);
+    expect([bench.read(NIC.ISR), bench.level]).toEqual([TX, true]);
+    bench.write(NIC.ISR, TX);
+    bench.nic.advance(1e6);
+    expect([bench.read(NIC.ISR), bench.nic.deadline]).toEqual([0, Infinity]);
+  });
+
+  test('a frame comes in meanwhile: both are told of together, and the next one waits its own time', () => {
+    const bench = started(20);
+    late(bench, 0);
+    bench.nic.advance(5000);
+    bench.receive(frame(60));
+    expect(bench.read(NIC.ISR)).toBe(TX | RX);
+    bench.write(NIC.ISR, TX | RX);
+    bench.nic.advance(12_000);
+    late(bench, 1);
+    bench.nic.advance(31_999);
+    expect(bench.read(NIC.ISR)).toBe(0);
+    bench.nic.advance(32_000);
+    expect(bench.read(NIC.ISR)).toBe(TX);
+  });
+
+  test('without IDE, or with TIDV 0: at once; one without IDE brings those along that wait', () => {
+    const bench = started(20);
+    late(bench, 0);
+    bench.txFrame(1, frame(60));
+    expect(bench.read(NIC.ISR)).toBe(TX);
+    bench.write(NIC.ISR, TX);
+    bench.nic.advance(1e6);
+    expect(bench.read(NIC.ISR)).toBe(0);
+    bench.write(NIC.TIDV, 0);
+    late(bench, 2);
+    expect(bench.read(NIC.ISR)).toBe(TX);
+  });
+
+  test('a frame with IDE that is discarded: told at once', () => {
+    const bench = started(20);
+    bench.txDescriptor(0, 0, 60, LATE);
+    bench.write(NIC.TDT, 1);
+    expect([bench.read(NIC.ISR) & NIC.ISR.TXE.mask, bench.level]).toEqual([NIC.ISR.TXE.mask, false]);
+    expect(bench.nic.deadline).toBe(Infinity);
+  });
+
+  test('TIDV written while one waits: it is told; a reset: it is forgotten', () => {
+    const bench = started(20);
+    late(bench, 0);
+    bench.write(NIC.TIDV, 20);
+    expect(bench.read(NIC.ISR)).toBe(TX);
+    bench.write(NIC.ISR, TX);
+    late(bench, 1);
+    bench.write(NIC.CTRL, NIC.CTRL.RST.mask);
+    bench.nic.advance(1e6);
+    expect([bench.read(NIC.ISR) & TX, bench.read(NIC.TIDV), bench.nic.deadline]).toEqual([0, 0, Infinity]);
+  });
+
+  test('two queues with messages: each is told of its own, late or with its own next cause', () => {
+    const bench = withMessages();
+    bench.start(NIC.CTRL.TXE.mask, 0);
+    bench.txRing(16);
+    bench.write(NIC.TIDV, 20);
+    for (const queue of [0, 1]) write(bench, q(NIC.QMS, queue), 3);
+    late(bench, 0);
+    write(bench, q(NIC.QCS, 1), 1);
+    expect([bench.messages, bench.peek(NIC.QSR)]).toEqual([[[1, 101]], 0]);
+    write(bench, q(NIC.QCS, 0), 1);
+    expect([bench.messages.length, bench.peek(NIC.QSR)]).toEqual([2, 3]);
+  });
 });

@@ -5,6 +5,9 @@ import { NIC } from '../../device/regs/nic.ts';
 import { ringside_driver } from '../../driver/ringside/main.ts';
 import { netdev_priv } from '../../driver/ringside/ringside.ts';
 import { parseMac } from '../../harness/packet/address.ts';
+import { buildEthernet } from '../../harness/packet/ethernet.ts';
+import { buildIcmpEcho, ICMP_ECHO_REQUEST } from '../../harness/packet/icmp.ts';
+import { buildIpv4Packet } from '../../harness/packet/ipv4.ts';
 import { proc_interrupts } from '../../kernel/fs/proc.ts';
 import { free_irq, request_irq } from '../../kernel/irq/manage.ts';
 import { dev_close, dev_open, netif_stop_queue } from '../../kernel/net/core/dev.ts';
@@ -19,7 +22,7 @@ import {
   ethtool_set_rxfh,
 } from '../../kernel/net/ethtool/ethtool.ts';
 import { pci_unregister_driver } from '../../kernel/pci.ts';
-import { type DriverBench, driverBench, PEER_MAC, udpFrame } from './bench.ts';
+import { type DriverBench, driverBench, IP, MAC, PEER, PEER_MAC, udpFrame } from './bench.ts';
 
 interface Seen {
   readonly flow: number;
@@ -306,6 +309,21 @@ describe('no vectors to be had', () => {
   });
 });
 
+/** The peer's address is known, so that nothing but answers is sent; and a first one has shown BQL what there is to send. */
+function resolved(bench: DriverBench): void {
+  const { host, dev } = bench;
+  host.exec(() => neigh_add(host.kernel.init_net.ipv4.arp, 0x0a000002, dev, parseMac(PEER_MAC), NUD_PERMANENT));
+  bench.send(echoFrame(0));
+  bench.run(100_000);
+  bench.sent.length = 0;
+}
+
+function echoFrame(sequence: number): Uint8Array {
+  const echo = buildIcmpEcho({ type: ICMP_ECHO_REQUEST, identifier: 1, sequence, payload: new Uint8Array(18) });
+  const payload = buildIpv4Packet({ source: PEER, destination: IP, protocol: 1, payload: echo });
+  return buildEthernet({ destination: MAC, source: PEER_MAC, etherType: 0x0800, payload });
+}
+
 describe('moderation', () => {
   it.each([1, 4])('set to 100 µs on %i CPUs, no vector interrupts more often than that', cpus => {
     const bench = driverBench({ cpus, costs: true });
@@ -336,15 +354,53 @@ describe('moderation', () => {
     expect(bench.finish()).toEqual([]);
   });
 
+  it('pings are answered every 10 µs: sent frames are told of with the next received one, or each alone', () => {
+    const bench = driverBench();
+    const { host, dev } = bench;
+    resolved(bench);
+    const count = (): number => host.kernel.irqs.reduce((sum, { kstat }) => sum + kstat.reduce((a, b) => a + b, 0), 0);
+    const interrupts = (usecs: number): number => {
+      host.exec(() => ethtool_set_coalesce(dev, undefined, undefined, usecs));
+      bench.run(100_000);
+      const before = count();
+      for (let i = 0; i < 50; i++) {
+        bench.send(echoFrame(i));
+        bench.run(10_000);
+      }
+      bench.run(100_000);
+      return count() - before;
+    };
+    expect(interrupts(16)).toBe(51);
+    expect(interrupts(0)).toBe(100);
+    expect(bench.sent).toHaveLength(100);
+    expect(host.exec(() => ethtool_set_coalesce(dev, undefined, undefined, 65_536))).toBe(-22);
+    expect(bench.finish()).toEqual([]);
+  });
+
+  it('closed while the interrupt for a sent frame is late: it counts as sent, not as dropped', () => {
+    const bench = driverBench();
+    const { host, dev } = bench;
+    resolved(bench);
+    host.exec(() => ethtool_set_coalesce(dev, undefined, undefined, 60_000));
+    const { tx_packets } = dev.stats;
+    bench.send(echoFrame(1));
+    bench.run(50_000);
+    expect([bench.sent.length, dev.stats.tx_packets - tx_packets]).toEqual([1, 0]);
+    host.exec(() => dev_close(dev));
+    expect([dev.stats.tx_packets - tx_packets, dev.stats.tx_dropped]).toEqual([1, 0]);
+    expect(bench.finish()).toEqual([]);
+  });
+
   it('set, and the interface taken down and up: still in force', () => {
     const { host, dev, card, finish } = driverBench({ cpus: 2 });
-    host.exec(() => ethtool_set_coalesce(dev, 50, 8));
+    host.exec(() => ethtool_set_coalesce(dev, 50, 8, 30));
     host.exec(() => dev_close(dev));
     host.exec(() => dev_open(dev));
     expect([0, 1].map(queue => card.nic.peek(NIC.ITR.offset + queue * NIC.ITR.stride))).toEqual([
       50 | (8 << 16),
       50 | (8 << 16),
     ]);
+    expect(card.nic.peek(NIC.TIDV.offset)).toBe(30);
     expect(finish()).toEqual([]);
   });
 });

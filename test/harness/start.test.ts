@@ -129,7 +129,10 @@ describe('a datagram from a program to a program', () => {
       'right recvfrom',
     ]);
     expect(wayOf(events, packet)).toContain('right packet_rcv');
-    expect(wayOf(events, packet).at(-1)).toBe('right recvfrom');
+    // The sender gets its buffer back when the interrupt for it comes, which may be late.
+    const way = wayOf(events, packet);
+    expect(way.filter(stage => stage.startsWith('right')).at(-1)).toBe('right recvfrom');
+    expect(way.slice(-2)).toEqual(['left dma_unmap_single', 'left consume_skb']);
     expect(demo.world.finish()).toEqual([]);
   });
 
@@ -199,9 +202,10 @@ describe('ringside start', () => {
       /registers +CTRL [0-9a-f]{8}h RXE TXE/,
       /receive: head 7, tail \d+ of 256/,
       /PSTART 46h, PSTOP 50h, CURR 47h/,
-      /interrupts +10: +14 +eth0/,
-      /softirqs +NET_TX 3, NET_RX 14/,
-      /NAPI +eth0: 14 polls, 7 frames/,
+      // Seven frames came in; of seven sent ones some were told of with them.
+      /interrupts +10: +10 +eth0/,
+      /softirqs +NET_TX 3, NET_RX 10/,
+      /NAPI +eth0: 10 polls, 7 frames/,
       /rx_packets 7/,
     ]) {
       expect(text).toMatch(part);

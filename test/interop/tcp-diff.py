@@ -3,6 +3,7 @@
 Standard input: a JSON array of scripts, each an array of steps [ms, words...]. Each script gets a network namespace and a
 TUN device of its own (10.1.0.2/24; the peer is 10.1.0.1); all of them run at the same time. Standard output: a JSON array
 with a log for each script: entries [ms, kind, text], where kind is "call" or "segment". tcp_diff.ts has the notation.
+With the argument `in-turn`, steps are taken one after the other (tcp_diff_turn.ts).
 """
 
 import ctypes
@@ -25,7 +26,7 @@ HOST, PEER = "10.1.0.2", "10.1.0.1"
 CLONE_NEWNET = 0x40000000
 OPTIONS = {
     "SO_ERROR": (1, 4), "SO_SNDBUF": (1, 7), "SO_RCVBUF": (1, 8), "SO_KEEPALIVE": (1, 9), "SO_OOBINLINE": (1, 10),
-    "SO_RCVLOWAT": (1, 18), "SO_ACCEPTCONN": (1, 30),
+    "SO_RCVLOWAT": (1, 18), "IP_RECVERR": (0, 11), "SO_ACCEPTCONN": (1, 30),
     "SO_REUSEADDR": (1, 2), "SO_RCVTIMEO": (1, 20), "SO_SNDTIMEO": (1, 21), "SO_INCOMING_CPU": (1, 49),
     "TCP_NODELAY": (6, 1), "TCP_MAXSEG": (6, 2), "TCP_CORK": (6, 3), "TCP_KEEPIDLE": (6, 4), "TCP_KEEPINTVL": (6, 5),
     "TCP_KEEPCNT": (6, 6), "TCP_SYNCNT": (6, 7), "TCP_LINGER2": (6, 8), "TCP_DEFER_ACCEPT": (6, 9),
@@ -35,7 +36,7 @@ OPTIONS = {
     "IP_TOS": (0, 1), "IP_MTU": (0, 14), "IP_MTU_DISCOVER": (0, 10), "IP_TTL": (0, 2),
 }  # fmt: skip
 MSG = {"OOB": 1, "PEEK": 2, "TRUNC": 0x20, "DONTWAIT": 0x40, "WAITALL": 0x100, "MORE": 0x8000, "NOSIGNAL": 0x4000,
-       "FASTOPEN": 0x20000000}  # fmt: skip
+       "FASTOPEN": 0x20000000, "ERRQUEUE": 0x2000}  # fmt: skip
 INFO = [
     ("state", 0, "B"), ("ca_state", 1, "B"), ("retransmits", 2, "B"), ("probes", 3, "B"), ("backoff", 4, "B"),
     ("options", 5, "B"), ("wscale", 6, "B"), ("limited", 7, "B"), ("rto", 8, "I"), ("ato", 12, "I"),
@@ -66,9 +67,9 @@ class Runner:
         self.steps = script
         self.log = []
         self.lock = threading.Lock()
-        self.isns, self.ts = {}, {}
+        self.isns, self.ts, self.last_ts = {}, {}, {}
         self.flow = (40000, 8080)
-        self.names = {}
+        self.names, self.watched = {}, {}
         self.over = False
 
     def note(self, kind, text):
@@ -116,7 +117,8 @@ class Runner:
                 for word in words[1:]:
                     out += struct.pack(">I", (isn + int(word)) & 0xFFFFFFFF)
             elif kind == "TS":
-                base, ecr = self.ts.get(self.flow, 0), int(words[4])
+                base = self.ts.get(self.flow, 0)
+                ecr = self.last_ts.get(self.flow, 0) if words[4] == "last" else int(words[4])
                 value = 0 if ecr == 0 and base == 0 else (base + ecr) & 0xFFFFFFFF
                 out += struct.pack(">BBII", 8, 10, int(words[2]), value)
             elif kind in ("FO", "FOEXP"):
@@ -130,7 +132,11 @@ class Runner:
         return out + b"\0" * (-len(out) % 4)
 
     def inject(self, text):
-        options = ""
+        options, named = "", {}
+        if " tos " in text:
+            # Last of all.
+            text, tos = text.split(" tos ")
+            named["tos"] = int(tos)
         if "<" in text:
             text, options = text.rstrip(">").split("<")
         words = text.split()
@@ -138,7 +144,7 @@ class Runner:
         seq, length = int(words[1].split(":")[0]), 0
         if "(" in words[1]:
             length = int(words[1].split("(")[1].rstrip(")"))
-        named = dict(zip(words[2::2], map(int, words[3::2])))
+        named.update(zip(words[2::2], map(int, words[3::2])))
         ack = (self.isns.get(self.flow, 0) + named["ack"]) & 0xFFFFFFFF if "ack" in named else 0
         opts = self.encode(options)
         data = bytes((seq + i) & 255 for i in range(length))
@@ -158,6 +164,15 @@ class Runner:
     def icmp(self, kind, code, info, seq):
         quoted = struct.pack(">HHI12x", self.flow[1], self.flow[0], (self.isns.get(self.flow, 0) + seq) & 0xFFFFFFFF)
         head = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(quoted), 1, 0, 64, 6, 0,
+                           socket.inet_aton(HOST), socket.inet_aton(PEER))  # fmt: skip
+        head = head[:10] + struct.pack(">H", checksum(head)) + head[12:]
+        message = struct.pack(">BBHI", kind, code, 0, info) + head + quoted
+        self.send(1, message[:2] + struct.pack(">H", checksum(message)) + message[4:])
+
+    def icmp_udp(self, kind, code, info, peer_port, host_port, length):
+        """An ICMP message about the host's datagram of `length` bytes."""
+        quoted = struct.pack(">HHHH", host_port, peer_port, 8 + length, 0)
+        head = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 28 + length, 1, 0, 64, 17, 0,
                            socket.inet_aton(HOST), socket.inet_aton(PEER))  # fmt: skip
         head = head[:10] + struct.pack(">H", checksum(head)) + head[12:]
         message = struct.pack(">BBHI", kind, code, 0, info) + head + quoted
@@ -215,6 +230,7 @@ class Runner:
             elif kind == 8:
                 val, ecr = struct.unpack(">II", body)
                 self.ts.setdefault(flow, val)
+                self.last_ts[flow] = (val - self.ts[flow]) & 0xFFFFFFFF
                 names.append(f"TS val {(val - self.ts[flow]) & 0xFFFFFFFF} ecr {ecr}")
             elif kind in (34, 254):
                 cookie = body.hex() if kind == 34 else body[2:].hex()
@@ -241,9 +257,13 @@ class Runner:
 
     def perform(self, name, args):
         sock = self.names.get(args[0]) if args else None
-        if sock is None and name not in ("socket", "bsocket", "epoll"):
+        if sock is None and name not in ("socket", "bsocket", "usocket", "epoll"):
             raise OSError(errno.EBADF, name)
-        if name in ("socket", "bsocket"):
+        if name == "usocket":
+            sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            sock.setblocking(False)
+            self.names[args[0]] = sock
+        elif name in ("socket", "bsocket"):
             sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
             sock.setblocking(name == "bsocket")
             sock.setsockopt(6, 13, b"cubic")
@@ -269,7 +289,7 @@ class Runner:
                 # The buffer is not touched. (And sock.recv(0) makes no system call.)
                 return ctypes_recv(sock.fileno(), length, flags)
             data = sock.recv(length, flags)
-            return f"{len(data)} {data[0]}" if data else 0
+            return f"{len(data)} {data[0]} {data[-1]}" if data else 0
         elif name == "close":
             fd = sock.detach()
             del self.names[args[0]]
@@ -302,10 +322,20 @@ class Runner:
             return events[0][1] if events else 0
         elif name == "epoll":
             self.names[args[0]] = select.epoll()
-        elif name == "epadd":
-            self.names[args[0]].register(self.names[args[1]].fileno(), int(args[2], 0))
+        elif name in ("epadd", "epmod", "epdel"):
+            if args[1] not in self.names:
+                raise OSError(errno.EBADF, name)
+            fd = self.names[args[1]].fileno()
+            self.watched[fd] = args[1]
+            if name == "epadd":
+                sock.register(fd, int(args[2], 0))
+            elif name == "epmod":
+                sock.modify(fd, int(args[2], 0))
+            else:
+                sock.unregister(fd)
         elif name == "epwait":
-            return " ".join(str(mask) for _, mask in self.names[args[0]].poll(0, 10)) or "none"
+            most, ms = int(args[1]) if len(args) > 1 else 10, int(args[2]) if len(args) > 2 else 0
+            return " ".join(f"{self.watched[fd]}:{mask}" for fd, mask in sock.poll(ms / 1000, most)) or "none"
         elif name in ("inq", "outq", "outqnsd", "atmark"):
             command = {"inq": 0x541B, "outq": 0x5411, "outqnsd": 0x894B, "atmark": 0x8905}[name]
             return struct.unpack("i", fcntl.ioctl(sock.fileno(), command, bytes(4)))[0]
@@ -355,6 +385,45 @@ class Runner:
         reader.join()
         return sorted(self.log, key=lambda entry: entry[0])
 
+    def run_in_turn(self):
+        """One step after the other, each call with its step's number; when each step was taken is noted."""
+        self.setup()
+        try:
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
+        except OSError:
+            pass
+        time.sleep(0.02)
+        self.start = time.monotonic()
+        reader = threading.Thread(target=self.read_segments, daemon=True)
+        reader.start()
+        for n, (ms, *words) in enumerate(self.steps):
+            if words[0] == "sysctl":
+                continue
+            self.until(ms)
+            self.note("step", str(n))
+            if words[0] == "flow":
+                self.flow = (int(words[1]), int(words[2]))
+            elif words[0] == "icmp":
+                self.icmp(*map(int, words[1:]))
+            elif words[0] == "<":
+                self.inject(words[1])
+            elif words[0] == "udp":
+                peer_port, host_port, length = map(int, words[1:])
+                self.send(17, struct.pack(">HHHH", peer_port, host_port, 8 + length, 0) + bytes(range(length)))
+            elif words[0] == "icmpudp":
+                self.icmp_udp(*map(int, words[1:]))
+            elif words[0] == "bg":
+                threading.Thread(target=self.call_of_step, args=(n, words[1:]), daemon=True).start()
+            elif words[0] != "end":
+                self.call_of_step(n, words)
+        self.over = True
+        reader.join()
+        return sorted(self.log, key=lambda entry: entry[0])
+
+    def call_of_step(self, n, words):
+        result = self.call(words)
+        self.note("call", f"{n} {' '.join(words)} = {result}")
+
 
 def ctypes_recv(fd, length, flags):
     buffer = ctypes.create_string_buffer(length)
@@ -371,7 +440,8 @@ def play(script):
         os.close(read)
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         try:
-            answer = Runner(script).run()
+            runner = Runner(script)
+            answer = runner.run_in_turn() if IN_TURN else runner.run()
         except BaseException as error:  # noqa: BLE001
             answer = [[0, "error", repr(error)]]
         with os.fdopen(write, "w") as pipe:
@@ -382,6 +452,7 @@ def play(script):
 
 
 AT_ONCE = 16
+IN_TURN = "in-turn" in sys.argv
 scripts = json.load(sys.stdin)
 # The longest first: the others fit beside them.
 order = sorted(range(len(scripts)), key=lambda n: -scripts[n][-1][0])

@@ -17,13 +17,14 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { findTool } from '../../harness/ci/tools.mjs';
 import { errno_name } from '../../kernel/errno.ts';
-import { epoll_event } from '../../kernel/fs/eventpoll.ts';
+import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, epoll_event } from '../../kernel/fs/eventpoll.ts';
 import { POLLIN, POLLOUT, POLLPRI, POLLRDHUP, pollfd } from '../../kernel/fs/select.ts';
 import { tcp_info_parse } from '../../kernel/net/ipv4/tcp_sockopt.ts';
 import {
   AF_INET,
   AF_UNSPEC,
   MSG_DONTWAIT,
+  MSG_ERRQUEUE,
   MSG_FASTOPEN,
   MSG_MORE,
   MSG_NOSIGNAL,
@@ -31,6 +32,7 @@ import {
   MSG_PEEK,
   MSG_TRUNC,
   MSG_WAITALL,
+  SOCK_DGRAM,
   SOCK_NONBLOCK,
   SOCK_STREAM,
   sockaddr,
@@ -38,12 +40,12 @@ import {
   sockopt,
 } from '../../kernel/net/msg.ts';
 import type { Syscalls } from '../../kernel/syscalls.ts';
-import { TcpPeer } from '../kernel/net/ipv4/tcp_peer.ts';
+import { type SentSegment, TcpPeer } from '../kernel/net/ipv4/tcp_peer.ts';
 import { A } from '../kernel/net/segment.ts';
 
 const RUNNER = fileURLToPath(new URL('tcp-diff.py', import.meta.url));
 
-type Step = [ms: number, ...words: string[]];
+export type Step = [ms: number, ...words: string[]];
 export type Entry = [ms: number, kind: string, text: string];
 
 /** As in tcp-diff.py; times in ms or µs that differ from run to run are left out of the comparison, or loosely held. */
@@ -81,6 +83,7 @@ const OPTIONS: { readonly [name: string]: readonly [level: number, name: number]
   IP_TOS: [0, 1],
   IP_TTL: [0, 2],
   IP_MTU_DISCOVER: [0, 10],
+  IP_RECVERR: [0, 11],
   IP_MTU: [0, 14],
 };
 const FLAGS: { readonly [name: string]: number } = {
@@ -91,6 +94,7 @@ const FLAGS: { readonly [name: string]: number } = {
   WAITALL: MSG_WAITALL,
   MORE: MSG_MORE,
   FASTOPEN: MSG_FASTOPEN,
+  ERRQUEUE: MSG_ERRQUEUE,
 };
 /** Fields of struct tcp_info that are compared, by tcp-diff.py's names. */
 const INFO =
@@ -119,8 +123,8 @@ export function parseScript(text: string): Step[] {
 }
 
 /** What Linux does with each of the scripts; all are played at the same time. */
-export function playLinux(scripts: readonly Step[][]): Entry[][] {
-  const { stdout, stderr, status } = spawnSync(findTool('python3') ?? 'python3', [RUNNER], {
+export function playLinux(scripts: readonly Step[][], ...options: string[]): Entry[][] {
+  const { stdout, stderr, status } = spawnSync(findTool('python3') ?? 'python3', [RUNNER, ...options], {
     input: JSON.stringify(scripts),
     encoding: 'utf8',
     maxBuffer: 1 << 26,
@@ -131,8 +135,11 @@ export function playLinux(scripts: readonly Step[][]): Entry[][] {
 
 const POLLED = POLLIN | POLLPRI | POLLOUT | POLLRDHUP;
 
-class OurRunner {
+/** The calls of a script, on our host; `fds` are its names for descriptors. */
+export class OurRunner {
   private readonly fds = new Map<string, number>();
+  /** What epoll instances watch: descriptors' names, also of those that have been closed since. */
+  private readonly watched = new Map<number, string>();
   private readonly opt = new sockopt();
   private readonly entry = new pollfd(0, POLLED);
 
@@ -145,6 +152,9 @@ class OurRunner {
     const done = (result: number): string => shown(result, 'ok');
     const flags = name === 'sendto' ? 0 : more.reduce((sum, flag) => sum | (FLAGS[flag] as number), 0);
     switch (name) {
+      case 'usocket':
+        this.fds.set(first, yield* sys.socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0));
+        return 'ok';
       case 'socket':
       case 'bsocket':
         this.fds.set(first, yield* sys.socket(AF_INET, SOCK_STREAM | (name === 'socket' ? SOCK_NONBLOCK : 0), 0));
@@ -183,9 +193,10 @@ class OurRunner {
         const length = Number(second);
         const at = sys.mmap(Math.max(length, 1));
         const result = yield* sys.recv(fd, at, length, flags);
-        const byte = sys.kernel.ram.u8[at] as number;
+        const { u8 } = sys.kernel.ram;
+        const ends = `${u8[at]} ${u8[at + Math.max(0, result - 1)]}`;
         sys.munmap(at);
-        return shown(result, result > 0 && (flags & MSG_TRUNC) === 0 ? `${result} ${byte}` : String(result));
+        return shown(result, result > 0 && (flags & MSG_TRUNC) === 0 ? `${result} ${ends}` : String(result));
       }
       case 'close':
         this.fds.delete(first);
@@ -210,6 +221,7 @@ class OurRunner {
         return done(yield* sys.setsockopt(fd, 1, 13, opt));
       case 'poll':
       case 'pollfor':
+        if (fd < 0) return '-EBADF';
         entry.fd = fd;
         entry.events = name === 'poll' ? POLLED : Number(second);
         entry.revents = 0;
@@ -219,18 +231,19 @@ class OurRunner {
         this.fds.set(first, yield* sys.epoll_create1(0));
         return 'ok';
       case 'epadd':
-        return done(
-          yield* sys.epoll_ctl(fd, 1, this.fds.get(second) as number, new epoll_event(Number(more[0]) | 0, 0)),
-        );
+      case 'epmod':
+      case 'epdel': {
+        const target = this.fds.get(second) ?? -1;
+        this.watched.set(target, second);
+        const operation = { epadd: EPOLL_CTL_ADD, epmod: EPOLL_CTL_MOD, epdel: EPOLL_CTL_DEL }[name];
+        return done(yield* sys.epoll_ctl(fd, operation, target, new epoll_event(Number(more[0]) | 0, target)));
+      }
       case 'epwait': {
-        const events = Array.from({ length: 10 }, () => new epoll_event());
-        const n = yield* sys.epoll_wait(fd, events, 10, 0);
-        return (
-          events
-            .slice(0, n)
-            .map(event => event.events)
-            .join(' ') || 'none'
-        );
+        const most = Number(second || 10);
+        const events = Array.from({ length: most }, () => new epoll_event());
+        const n = yield* sys.epoll_wait(fd, events, most, Number(more[0] ?? 0));
+        const found = events.slice(0, Math.max(n, 0)).map(event => `${this.watched.get(event.data)}:${event.events}`);
+        return shown(n, found.join(' ') || 'none');
       }
       case 'inq':
       case 'outq':
@@ -254,12 +267,8 @@ class OurRunner {
   }
 }
 
-/** What our stack does with a script. */
-export function playOurs(script: readonly Step[]): Entry[] {
-  const peer = new TcpPeer();
-  const runner = new OurRunner();
-  const log: Entry[] = [];
-  const outside = ['<', 'flow', 'icmp'];
+/** The script's settings, on our host. */
+export function applySysctls(peer: TcpPeer, script: readonly Step[]): void {
   for (const [, name, option, ...value] of script) {
     if (name !== 'sysctl' || option === undefined) continue;
     const given = value.map(word => (Number.isNaN(Number(word)) ? word : Number(word)));
@@ -269,6 +278,26 @@ export function playOurs(script: readonly Step[]): Entry[] {
     else if (peer.kernel.sysctl.write(`net.ipv4.${option}`, value.join(' ')) !== 0)
       throw new Error(`no sysctl ${option}`);
   }
+}
+
+/** A segment as it is logged: its flow where it is another than the usual one, its DS field and ECN where there are any. */
+export function shownSegment(segment: SentSegment): string {
+  const flow =
+    segment.destinationPort === 40000 && segment.sourcePort === 8080
+      ? ''
+      : `${segment.sourcePort}>${segment.destinationPort} `;
+  const text =
+    segment.tos === 0 ? segment.text : segment.text.replace(/( <.*)?$/, options => ` tos ${segment.tos}${options}`);
+  return flow + text;
+}
+
+/** What our stack does with a script. */
+export function playOurs(script: readonly Step[]): Entry[] {
+  const peer = new TcpPeer();
+  const runner = new OurRunner();
+  const log: Entry[] = [];
+  const outside = ['<', 'flow', 'icmp'];
+  applySysctls(peer, script);
   const begin = peer.kernel.clock.now;
   const now = (): number => (peer.kernel.clock.now - begin) / 1e6;
   peer.program(function* (sys) {
@@ -284,15 +313,7 @@ export function playOurs(script: readonly Step[]): Entry[] {
   });
   const shift = peer.now;
   const collect = (): void => {
-    for (const segment of peer.segments()) {
-      const flow =
-        segment.destinationPort === 40000 && segment.sourcePort === 8080
-          ? ''
-          : `${segment.sourcePort}>${segment.destinationPort} `;
-      const text =
-        segment.tos === 0 ? segment.text : segment.text.replace(/( <.*)?$/, options => ` tos ${segment.tos}${options}`);
-      log.push([segment.time - shift, 'segment', flow + text]);
-    }
+    for (const segment of peer.segments()) log.push([segment.time - shift, 'segment', shownSegment(segment)]);
   };
   for (const [ms, name, ...words] of script) {
     peer.wait(Math.max(0, (ms - now()) / 1000));
@@ -328,7 +349,7 @@ const LOOSE: { readonly [name: string]: number | null } = {
 };
 
 /** The parts that must be equal, and the numbers that must be near. */
-function looseParts(text: string): { exact: string; near: [value: number, slack: number][] } {
+export function looseParts(text: string): { exact: string; near: [value: number, slack: number][] } {
   const near: [number, number][] = [];
   let exact = text.replace(/TS val (\d+)/, (_, value: string) => {
     near.push([Number(value), SLACK_MS + Number(value) * SLACK_PART]);

@@ -13,9 +13,11 @@ import {
   POLLWRBAND,
   POLLWRNORM,
 } from '../../fs/select.ts';
-import { type iovec, MSG_DONTWAIT, MSG_PEEK, memcpy_from_msg, msg_access_ok, type msghdr } from '../msg.ts';
+import { type iovec, MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC, memcpy_from_msg, msg_access_ok, type msghdr } from '../msg.ts';
 import {
   consume_skb,
+  kfree_skb_reason,
+  SKB_DROP_REASON,
   type sk_buff,
   type sk_buff_head,
   skb_copy_bits,
@@ -103,6 +105,20 @@ export function skb_copy_datagram_msg(skb: sk_buff, msg: msghdr, length: number,
   const tp = kernel.trace.skb_copy_datagram;
   if (tp !== null) tp(skb, length);
   return 0;
+}
+
+/**
+ * What recvmsg takes of a packet that skb_recv_datagram gave: as much as there is room for, MSG_TRUNC when that is not
+ * all. Bytes copied, or -EFAULT, and the packet is gone.
+ */
+export function skb_copy_or_truncate(skb: sk_buff, msg: msghdr, length: number): number {
+  const copied = Math.min(skb.len, length);
+  if (copied < skb.len) msg.msg_flags |= MSG_TRUNC;
+  if (skb_copy_datagram_msg(skb, msg, copied) < 0) {
+    kfree_skb_reason(skb, SKB_DROP_REASON.SKB_UCOPY_FAULT);
+    return -EFAULT;
+  }
+  return copied;
 }
 
 /** skb_copy_datagram_from_iter, to the tail: `length` bytes of the message. msg_access_ok has been asked. */

@@ -5,7 +5,8 @@
  * runs: no allocation per packet, and nothing that a checked program can do reads outside of its packet.
  */
 import { EINVAL, ENOENT, EPERM } from '../../errno.ts';
-import { ETH_P_8021Q, ETH_P_IP } from '../ethernet/eth.ts';
+import { ETH_P_8021Q } from '../ethernet/eth.ts';
+import { skb_get_poff } from './flow_dissector.ts';
 import type { sk_buff } from './skbuff.ts';
 import type { sock } from './sock.ts';
 
@@ -619,88 +620,6 @@ function nla_find_nested(skb: sk_buff, a: number, x: number): number {
   const length = (u8[skb.data + a] as number) | ((u8[skb.data + a + 1] as number) << 8);
   if (length < NLA_HDRLEN || length > skb.len - a) return 0;
   return nla_find(skb, a + NLA_HDRLEN, a + length, x);
-}
-
-const ETH_P_IPV6 = 0x86dd;
-const IPPROTO_HOPOPTS = 0;
-const IPPROTO_ICMP = 1;
-const IPPROTO_IGMP = 2;
-const IPPROTO_TCP = 6;
-const IPPROTO_UDP = 17;
-const IPPROTO_DCCP = 33;
-const IPPROTO_ROUTING = 43;
-const IPPROTO_FRAGMENT = 44;
-const IPPROTO_ICMPV6 = 58;
-const IPPROTO_DSTOPTS = 60;
-const IPPROTO_SCTP = 132;
-const IPPROTO_UDPLITE = 136;
-
-/**
- * skb_get_poff: where the transport header's payload begins, counted from the packet's data; 0 when the headers
- * cannot be followed (a subset of Linux's flow dissector: VLAN, IPv4, IPv6 with its extension headers).
- */
-function skb_get_poff(skb: sk_buff): number {
-  const { u8 } = skb.ram;
-  const end = skb.data + skb.len;
-  let at = skb.network_header;
-  if (at === 0) return 0;
-  let { protocol } = skb;
-  while (protocol === ETH_P_8021Q) {
-    if (at + 4 > end) return 0;
-    protocol = ((u8[at + 2] as number) << 8) | (u8[at + 3] as number);
-    at += 4;
-  }
-  let next = 0;
-  if (protocol === ETH_P_IP) {
-    if (at + 20 > end || ((u8[at] as number) & 0xf) < 5) return 0;
-    const fragment = ((u8[at + 6] as number) << 8) | (u8[at + 7] as number);
-    next = u8[at + 9] as number;
-    at += ((u8[at] as number) & 0xf) << 2;
-    // Fragments are not looked into, the first one neither: nobody asked for it.
-    if ((fragment & 0x1fff) !== 0) return at - skb.data;
-    if ((fragment & 0x2000) !== 0) return transport_end(skb, at, next) - skb.data;
-  } else if (protocol === ETH_P_IPV6) {
-    if (at + 40 > end) return 0;
-    next = u8[at + 6] as number;
-    at += 40;
-    for (;;) {
-      if (next === IPPROTO_FRAGMENT) {
-        if (at + 8 > end) return 0;
-        const first = (((u8[at + 2] as number) << 8) | ((u8[at + 3] as number) & 0xf8)) === 0;
-        next = u8[at] as number;
-        at += 8;
-        if (!first) return at - skb.data;
-        break;
-      }
-      if (next !== IPPROTO_HOPOPTS && next !== IPPROTO_ROUTING && next !== IPPROTO_DSTOPTS) break;
-      if (at + 2 > end) return 0;
-      next = u8[at] as number;
-      at += ((u8[at + 1] as number) + 1) << 3;
-    }
-  } else {
-    return 0;
-  }
-  return transport_end(skb, at, next) - skb.data;
-}
-
-/** __skb_get_poff: the address behind the transport header at `at`. */
-function transport_end(skb: sk_buff, at: number, protocol: number): number {
-  switch (protocol) {
-    case IPPROTO_TCP:
-      if (at + 13 > skb.data + skb.len) return at;
-      return at + Math.max(20, ((skb.ram.u8[at + 12] as number) & 0xf0) >> 2);
-    case IPPROTO_UDP:
-    case IPPROTO_UDPLITE:
-    case IPPROTO_ICMP:
-    case IPPROTO_ICMPV6:
-    case IPPROTO_IGMP:
-      return at + 8;
-    case IPPROTO_DCCP:
-    case IPPROTO_SCTP:
-      return at + 12;
-    default:
-      return at;
-  }
 }
 
 // ---- sockets --------------------------------------------------------------------------------------------------------

@@ -6,6 +6,21 @@ const ETH_P_IP = 0x0800;
 const ETH_P_IPV6 = 0x86dd;
 const ETH_P_8021Q = 0x8100;
 const ETH_P_8021AD = 0x88a8;
+const IPPROTO_HOPOPTS = 0;
+const IPPROTO_ICMP = 1;
+const IPPROTO_IGMP = 2;
+const IPPROTO_IPIP = 4;
+const IPPROTO_TCP = 6;
+const IPPROTO_UDP = 17;
+const IPPROTO_DCCP = 33;
+const IPPROTO_IPV6 = 41;
+const IPPROTO_ROUTING = 43;
+const IPPROTO_FRAGMENT = 44;
+const IPPROTO_ESP = 50;
+const IPPROTO_ICMPV6 = 58;
+const IPPROTO_DSTOPTS = 60;
+const IPPROTO_SCTP = 132;
+const IPPROTO_UDPLITE = 136;
 /** Headers of one packet that are looked through, tunnels and extension headers included (MAX_FLOW_DISSECT_HDRS). */
 const HEADERS_MAX = 15;
 
@@ -89,23 +104,23 @@ export function skb_flow_dissect_flow_keys(skb: sk_buff, keys: flow_keys): boole
         keys.dst[i] = word(u8, at + 24 + i * 4);
       }
       at += 40;
-      // Hop-by-hop, routing, destination options; a fragment has no ports worth knowing.
-      for (; next === 0 || next === 43 || next === 60; headers++) {
+      // A fragment has no ports worth knowing.
+      for (; next === IPPROTO_HOPOPTS || next === IPPROTO_ROUTING || next === IPPROTO_DSTOPTS; headers++) {
         if (at + 8 > end || headers >= HEADERS_MAX) return false;
         next = u8[at] as number;
         at += ((u8[at + 1] as number) + 1) * 8;
       }
       keys.ip_proto = next;
       keys.thoff = at - start;
-      if (next === 44) {
+      if (next === IPPROTO_FRAGMENT) {
         keys.is_fragment = true;
         return true;
       }
     } else {
       return true;
     }
-    if (next === 4) proto = ETH_P_IP;
-    else if (next === 41) proto = ETH_P_IPV6;
+    if (next === IPPROTO_IPIP) proto = ETH_P_IP;
+    else if (next === IPPROTO_IPV6) proto = ETH_P_IPV6;
     else return dissect_transport(u8, at, end, next, keys);
   }
   return false;
@@ -113,22 +128,24 @@ export function skb_flow_dissect_flow_keys(skb: sk_buff, keys: flow_keys): boole
 
 function dissect_transport(u8: Uint8Array, at: number, end: number, protocol: number, keys: flow_keys): boolean {
   switch (protocol) {
-    // TCP, UDP, DCCP, SCTP, UDP-Lite; ESP's SPI serves as well.
-    case 6:
-    case 17:
-    case 33:
-    case 132:
-    case 136:
-    case 50:
+    case IPPROTO_TCP:
+    case IPPROTO_UDP:
+    case IPPROTO_DCCP:
+    case IPPROTO_SCTP:
+    case IPPROTO_UDPLITE:
+    // The SPI serves as well.
+    case IPPROTO_ESP:
       if (at + 4 > end) return false;
       keys.ports = word(u8, at);
       return true;
-    case 1:
-    case 58: {
+    case IPPROTO_ICMP:
+    case IPPROTO_ICMPV6: {
       if (at + 8 > end) return false;
       const type = u8[at] as number;
       const has_id =
-        protocol === 1 ? type === 0 || type === 8 || (type >= 13 && type <= 18) : type === 128 || type === 129;
+        protocol === IPPROTO_ICMP
+          ? type === 0 || type === 8 || (type >= 13 && type <= 18)
+          : type === 128 || type === 129;
       keys.icmp = (type << 24) | ((u8[at + 1] as number) << 16) | (has_id ? word(u8, at + 4) >>> 16 : 0);
       return true;
     }
@@ -214,4 +231,72 @@ export function skb_rx_queue_recorded(skb: sk_buff): boolean {
 
 export function skb_get_rx_queue(skb: sk_buff): number {
   return skb.queue_mapping - 1;
+}
+
+/**
+ * skb_get_poff: where the transport header's payload begins, counted from the packet's data; 0 when the headers
+ * cannot be followed (a subset of Linux's flow dissector: VLAN, IPv4, IPv6 with its extension headers).
+ */
+export function skb_get_poff(skb: sk_buff): number {
+  const { u8 } = skb.ram;
+  const end = skb.data + skb.len;
+  let at = skb.network_header;
+  if (at === 0) return 0;
+  let { protocol } = skb;
+  while (protocol === ETH_P_8021Q) {
+    if (at + 4 > end) return 0;
+    protocol = ((u8[at + 2] as number) << 8) | (u8[at + 3] as number);
+    at += 4;
+  }
+  let next = 0;
+  if (protocol === ETH_P_IP) {
+    if (at + 20 > end || ((u8[at] as number) & 0xf) < 5) return 0;
+    const fragment = ((u8[at + 6] as number) << 8) | (u8[at + 7] as number);
+    next = u8[at + 9] as number;
+    at += ((u8[at] as number) & 0xf) << 2;
+    // Fragments are not looked into, the first one neither: nobody asked for it.
+    if ((fragment & 0x1fff) !== 0) return at - skb.data;
+    if ((fragment & 0x2000) !== 0) return transport_end(skb, at, next) - skb.data;
+  } else if (protocol === ETH_P_IPV6) {
+    if (at + 40 > end) return 0;
+    next = u8[at + 6] as number;
+    at += 40;
+    for (;;) {
+      if (next === IPPROTO_FRAGMENT) {
+        if (at + 8 > end) return 0;
+        const first = (((u8[at + 2] as number) << 8) | ((u8[at + 3] as number) & 0xf8)) === 0;
+        next = u8[at] as number;
+        at += 8;
+        if (!first) return at - skb.data;
+        break;
+      }
+      if (next !== IPPROTO_HOPOPTS && next !== IPPROTO_ROUTING && next !== IPPROTO_DSTOPTS) break;
+      if (at + 2 > end) return 0;
+      next = u8[at] as number;
+      at += ((u8[at + 1] as number) + 1) << 3;
+    }
+  } else {
+    return 0;
+  }
+  return transport_end(skb, at, next) - skb.data;
+}
+
+/** __skb_get_poff: the address behind the transport header at `at`. */
+function transport_end(skb: sk_buff, at: number, protocol: number): number {
+  switch (protocol) {
+    case IPPROTO_TCP:
+      if (at + 13 > skb.data + skb.len) return at;
+      return at + Math.max(20, ((skb.ram.u8[at + 12] as number) & 0xf0) >> 2);
+    case IPPROTO_UDP:
+    case IPPROTO_UDPLITE:
+    case IPPROTO_ICMP:
+    case IPPROTO_ICMPV6:
+    case IPPROTO_IGMP:
+      return at + 8;
+    case IPPROTO_DCCP:
+    case IPPROTO_SCTP:
+      return at + 12;
+    default:
+      return at;
+  }
 }

@@ -283,7 +283,11 @@ export function __alloc_skb(kernel: Kernel, size: number, behind: number, gfp: n
   if (fail?.(size)) return null;
   const bucket = Slab.roundup(size + behind);
   const head = bucket === 0 ? 0 : kernel.slab.kmalloc(bucket, gfp);
-  if (head === 0) return null;
+  return head === 0 ? null : build_skb_around(kernel, head, bucket, behind);
+}
+
+/** __build_skb_around: an empty skb whose buffer is the object of `bucket` bytes at `head`, which it takes over. */
+function build_skb_around(kernel: Kernel, head: number, bucket: number, behind: number): sk_buff {
   kernel.clock.now += kernel.cost.alloc_skb;
   const skb = kernel.skbs.take();
   reset(skb);
@@ -306,6 +310,24 @@ export function netdev_alloc_skb(dev: net_device, length: number): sk_buff | nul
     skb_reserve(skb, NET_SKB_PAD);
     skb.dev = dev;
   }
+  return skb;
+}
+
+/** napi_alloc_frag: a receive buffer of `length` bytes before there is a packet, or 0 without memory. Whoever has it frees it (skb_free_frag). */
+export function napi_alloc_frag(kernel: Kernel, length: number): number {
+  const fail = kernel.skbs.fail_alloc;
+  return fail?.(length) ? 0 : kernel.slab.kmalloc(length);
+}
+
+/** skb_free_frag */
+export function skb_free_frag(kernel: Kernel, frag: number): void {
+  if (!kernel.slab.put(frag)) kernel.arch.report('skb', `receive buffer at ${frag} freed twice`);
+}
+
+/** napi_build_skb: an empty skb of the device around a buffer that napi_alloc_frag gave for `length` bytes, which it takes over. */
+export function napi_build_skb(dev: net_device, frag: number, length: number): sk_buff {
+  const skb = build_skb_around(dev.kernel, frag, Slab.roundup(length), SIZEOF_SHARED_INFO);
+  skb.dev = dev;
   return skb;
 }
 

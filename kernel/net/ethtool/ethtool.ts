@@ -19,15 +19,20 @@ export interface ethtool_ringparam {
   readonly tx_pending: number;
 }
 
-/** `ethtool -c`: an interrupt waits so many µs or so many packets, whichever comes first; 0, 0: it does not wait. */
+/**
+ * `ethtool -c`: an interrupt waits so many µs or so many packets, whichever comes first; 0, 0: it does not wait. `tx_`:
+ * that a packet was sent.
+ */
 export interface ethtool_coalesce {
   readonly rx_coalesce_usecs: number;
   readonly rx_max_coalesced_frames: number;
+  readonly tx_coalesce_usecs: number;
 }
 
 /** Bits of supported_coalesce_params. */
 export const ETHTOOL_COALESCE_RX_USECS = 1 << 0;
 export const ETHTOOL_COALESCE_RX_MAX_FRAMES = 1 << 1;
+export const ETHTOOL_COALESCE_TX_USECS = 1 << 4;
 
 const NETDEV_RSS_KEY_LEN = 256;
 
@@ -102,18 +107,26 @@ export function ethtool_set_ringparam(dev: net_device, rx: number | undefined, t
   return ops.set_ringparam(dev, { ...now, rx_pending, tx_pending });
 }
 
-/** ethtool_set_coalesce: `ethtool -C DEV rx-usecs N rx-frames N`; undefined: as it is. */
-export function ethtool_set_coalesce(dev: net_device, usecs: number | undefined, frames: number | undefined): number {
+/** ethtool_set_coalesce: `ethtool -C DEV rx-usecs N rx-frames N tx-usecs N`; undefined: as it is. */
+export function ethtool_set_coalesce(
+  dev: net_device,
+  usecs: number | undefined,
+  frames: number | undefined,
+  tx_usecs?: number,
+): number {
   const ops = dev.ethtool_ops;
   if (ops?.get_coalesce === undefined || ops.set_coalesce === undefined) return -EOPNOTSUPP;
   const supported = ops.supported_coalesce_params;
   if (usecs !== undefined && (supported & ETHTOOL_COALESCE_RX_USECS) === 0) return -EOPNOTSUPP;
   if (frames !== undefined && (supported & ETHTOOL_COALESCE_RX_MAX_FRAMES) === 0) return -EOPNOTSUPP;
+  if (tx_usecs !== undefined && (supported & ETHTOOL_COALESCE_TX_USECS) === 0) return -EOPNOTSUPP;
   const now = ops.get_coalesce(dev);
   const rx_coalesce_usecs = usecs ?? now.rx_coalesce_usecs;
   const rx_max_coalesced_frames = frames ?? now.rx_max_coalesced_frames;
+  const tx_coalesce_usecs = tx_usecs ?? now.tx_coalesce_usecs;
   if (!is_count(rx_coalesce_usecs, 0xffffffff) || !is_count(rx_max_coalesced_frames, 0xffffffff)) return -EINVAL;
-  return ops.set_coalesce(dev, { rx_coalesce_usecs, rx_max_coalesced_frames });
+  if (!is_count(tx_coalesce_usecs, 0xffffffff)) return -EINVAL;
+  return ops.set_coalesce(dev, { rx_coalesce_usecs, rx_max_coalesced_frames, tx_coalesce_usecs });
 }
 
 /** ethtool_set_rxfh: `ethtool -X DEV`: a table, `equal N` as one, a key; 'default': the table as the driver has it first. */

@@ -29,7 +29,8 @@ import {
   RTNH_F_DEAD,
   rt_cache_flush,
 } from './fib.ts';
-import { igmp_dev, ip_mc_destroy_dev, ip_mc_down, type ip_mc_list, ip_mc_up } from './igmp.ts';
+import { igmp_dev, type ip_mc_list } from './igmp.ts';
+import { ip_mc_destroy_dev, ip_mc_down, ip_mc_up } from './igmp_group.ts';
 import { INADDR_LOOPBACK, inet_make_mask, ipv4_is_loopback } from './ip_header.ts';
 import type { rtable } from './route.ts';
 

@@ -1,10 +1,13 @@
 /** What IPv4 asks of its routing tables, and how they are changed (net/ipv4/fib_frontend.c, include/net/ip_fib.h). */
 import { EAGAIN, EEXIST, EINVAL, ENETUNREACH, ENOENT, ESRCH } from '../../errno.ts';
+import { SKB_DROP_REASON } from '../core/dropreason.ts';
 import { NETDEV_DOWN, NETDEV_UNREGISTER, type net } from '../core/net_namespace.ts';
 import { IFF_LOOPBACK, IFF_UP, type net_device } from '../core/netdevice.ts';
 import type { sk_buff } from '../core/skbuff.ts';
-import { IFA_F_SECONDARY, type in_ifaddr, inet_lookup_ifaddr, inet_select_addr } from './devinet.ts';
+import { ETH_P_IP } from '../ethernet/eth.ts';
+import { IFA_F_SECONDARY, type in_device, type in_ifaddr, inet_lookup_ifaddr, inet_select_addr } from './devinet.ts';
 import {
+  FIB_LOOKUP_IGNORE_LINKSTATE,
   type fib_config,
   type fib_info,
   type fib_nh,
@@ -32,7 +35,7 @@ import {
   RTPROT_BOOT,
   RTPROT_KERNEL,
 } from './fib.ts';
-import { __fib_lookup, fib4_rules_init } from './fib_rules.ts';
+import { __fib_lookup, fib4_rules_early_flow_dissect, fib4_rules_init } from './fib_rules.ts';
 import {
   fib_create_info,
   fib_nh_match,
@@ -135,6 +138,62 @@ export function ip_fib_check_default(net: net, gw: number, dev: net_device): boo
       (fi.fib_flags & RTNH_F_DEAD) === 0 &&
       fi.nhs.some(nh => nh.nh_dev === dev && nh.nh_gw4 === gw && (nh.nh_flags & RTNH_F_DEAD) === 0),
   );
+}
+
+// ---- sources ----------------------------------------------------------------------------------------------------
+
+/** fib_validate_source: the way back to the sender needs no gateway. */
+export const SOURCE_ON_LINK = -1;
+
+/**
+ * fib_validate_source: can a packet from there have come by this device? Our own address never does; with rp_filter 1
+ * the way back must be the way it came, with 2 there must be one.
+ * @param oif the device that it leaves by, 0 when it is for us
+ * @returns 0, SOURCE_ON_LINK where that was looked at, or the reason to drop it.
+ */
+export function fib_validate_source(
+  skb: sk_buff,
+  src: number,
+  dst: number,
+  tos: number,
+  oif: number,
+  dev: net_device,
+  in_dev: in_device,
+): number {
+  const net = dev.nd_net;
+  const rpf = in_dev.rp_filter();
+  if (rpf === 0 && (dev.ifindex !== oif || !in_dev.send_redirects())) {
+    if (in_dev.accept_local()) return 0;
+    const { fib } = net.ipv4;
+    if (!fib.has_custom_local_routes && !fib.has_custom_rules) {
+      return inet_lookup_ifaddr(net, src) !== null ? SKB_DROP_REASON.IP_LOCAL_SOURCE : 0;
+    }
+  }
+  // __fib_validate_source
+  const { check_fl: fl, check_res: res } = net.ipv4.rt;
+  fl.init(src, dst);
+  fl.iif = oif !== 0 ? oif : (net.loopback_dev as net_device).ifindex;
+  fl.tos = tos;
+  fl.scope = RT_SCOPE_UNIVERSE;
+  fl.mark = in_dev.src_valid_mark() ? skb.mark : 0;
+  if (skb.protocol === ETH_P_IP && fib4_rules_early_flow_dissect(net, skb, fl)) {
+    const { sport } = fl;
+    fl.sport = fl.dport;
+    fl.dport = sport;
+  }
+  const unknown = rpf !== 0 ? SKB_DROP_REASON.IP_RPFILTER : 0;
+  if (fib_lookup(net, fl, res) !== 0) return unknown;
+  if (res.type !== RTN_UNICAST && !(res.type === RTN_LOCAL && in_dev.accept_local()))
+    return SKB_DROP_REASON.IP_LOCAL_SOURCE;
+  const { nhs } = res.fi as fib_info;
+  let match = res.type === RTN_LOCAL && dev === net.loopback_dev;
+  for (let i = 0; i < nhs.length && !match; i++) match = (nhs[i] as fib_nh).nh_dev === dev;
+  if (match) return (res.nh as fib_nh).nh_scope >= RT_SCOPE_HOST ? SOURCE_ON_LINK : 0;
+  if (in_dev.ifa_list.length === 0) return unknown;
+  if (rpf === 1) return SKB_DROP_REASON.IP_RPFILTER;
+  fl.oif = dev.ifindex;
+  if (fib_lookup(net, fl, res, FIB_LOOKUP_IGNORE_LINKSTATE) !== 0 || res.type !== RTN_UNICAST) return 0;
+  return (res.nh as fib_nh).nh_scope >= RT_SCOPE_HOST ? SOURCE_ON_LINK : 0;
 }
 
 // ---- tables -----------------------------------------------------------------------------------------------------

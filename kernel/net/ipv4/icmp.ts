@@ -17,7 +17,7 @@ import { HZ, NSEC_PER_JIFFY } from '../../time/timer.ts';
 import { NET_RX_DROP, NET_RX_SUCCESS } from '../core/dev.ts';
 import { dst_mtu } from '../core/dst.ts';
 import type { net } from '../core/net_namespace.ts';
-import { IFF_LOOPBACK, IFF_UP, type net_device } from '../core/netdevice.ts';
+import { IFF_LOOPBACK } from '../core/netdevice.ts';
 import { skb_checksum_ok, skb_csum_unnecessary } from '../core/skb_checksum.ts';
 import {
   CHECKSUM_NONE,
@@ -32,7 +32,8 @@ import {
 } from '../core/skbuff.ts';
 import { nf_ct_attach } from '../netfilter/core.ts';
 import { inet_select_addr } from './devinet.ts';
-import { inet_addr_type_dev, ip_dev_find, RT_SCOPE_LINK, RTN_BROADCAST } from './fib.ts';
+import { inet_addr_type_dev, RT_SCOPE_LINK, RTN_BROADCAST } from './fib.ts';
+import { icmp_build_probe } from './icmp_probe.ts';
 import { inet_peer_xrlim_allow } from './inetpeer.ts';
 import {
   get16,
@@ -141,7 +142,7 @@ export function icmp_is_err(type: number): boolean {
 }
 
 /** struct icmp_bxm: a message that is being made, and what the packet it answers says. */
-class icmp_bxm {
+export class icmp_bxm {
   skb: sk_buff | null = null;
   /** Where in it, from `data` on, the copy begins, and how much is copied behind the head. */
   offset = 0;
@@ -197,7 +198,7 @@ export class icmp_state {
 /** icmp_init */
 export function icmp_init(net: net): void {
   net.ipv4.icmp = new icmp_state(net);
-  inet_add_protocol(net, { handler: icmp_rcv, err_handler: icmp_err }, IPPROTO_ICMP);
+  inet_add_protocol(net, { handler: icmp_rcv, err_handler: icmp_err, early_demux: null }, IPPROTO_ICMP);
 }
 
 /** icmpv4_mask_allow: is the message none of those that are limited? Path MTU discovery never is. */
@@ -479,67 +480,6 @@ function icmp_echo(skb: sk_buff, net: net): number {
   param.data_len = skb.len;
   icmp_reply(skb, net, param);
   return 0;
-}
-
-/** Kinds of interface identification (RFC 8335 2.1), and what an answer says (RFC 8335 3). */
-const ICMP_EXT_ECHO_CTYPE_NAME = 1;
-const ICMP_EXT_ECHO_CTYPE_INDEX = 2;
-const ICMP_EXT_ECHO_CTYPE_ADDR = 3;
-const ICMP_AFI_IP = 1;
-const ICMP_EXT_CODE_MAL_QUERY = 1;
-const ICMP_EXT_CODE_NO_IF = 2;
-const ICMP_EXT_ECHOREPLY_ACTIVE = 1 << 2;
-const ICMP_EXT_ECHOREPLY_IPV4 = 1 << 1;
-/** Bytes of the extension header, of an object's header, and of the longest object. */
-const EXT_HLEN = 4;
-const EXTOBJ_HLEN = 4;
-const EXTOBJ_MAX = 24;
-const IFNAMSIZ = 16;
-
-/** icmp_build_probe: how is the interface that is asked for? False: no answer (net.ipv4.icmp_echo_enable_probe). */
-function icmp_build_probe(skb: sk_buff, net: net, param: icmp_bxm): boolean {
-  // Only interfaces of the node that is asked (L bit).
-  if (net.ipv4.icmp_echo_enable_probe === 0 || (param.info & 1) === 0) return false;
-  param.type = ICMP_EXT_ECHOREPLY;
-  param.info &= ~0xff;
-  const dev = probed_interface(skb, net);
-  if (dev === undefined) param.code = ICMP_EXT_CODE_MAL_QUERY;
-  else if (dev === null) param.code = ICMP_EXT_CODE_NO_IF;
-  else {
-    if ((dev.flags & IFF_UP) !== 0) param.info |= ICMP_EXT_ECHOREPLY_ACTIVE;
-    if (dev.ip_ptr !== null && dev.ip_ptr.ifa_list.length > 0) param.info |= ICMP_EXT_ECHOREPLY_IPV4;
-  }
-  return true;
-}
-
-/** The interface that a PROBE names; null: there is none; undefined: the question is malformed. */
-function probed_interface(skb: sk_buff, net: net): net_device | null | undefined {
-  if (!pskb_may_pull(skb, EXT_HLEN + EXTOBJ_HLEN)) return undefined;
-  const { ram } = skb;
-  const object = skb.data + EXT_HLEN;
-  const length = get16(ram, object);
-  if (length <= EXTOBJ_HLEN || length > EXTOBJ_MAX || !pskb_may_pull(skb, EXT_HLEN + length)) return undefined;
-  const ident = skb.data + EXT_HLEN + EXTOBJ_HLEN;
-  const ident_len = length - EXTOBJ_HLEN;
-  switch (ram.u8[skb.data + EXT_HLEN + 3]) {
-    case ICMP_EXT_ECHO_CTYPE_NAME: {
-      if (ident_len >= IFNAMSIZ) return undefined;
-      let name = '';
-      for (let i = 0; i < ident_len && ram.u8[ident + i] !== 0; i++)
-        name += String.fromCharCode(ram.u8[ident + i] as number);
-      return net.dev_get_by_name(name);
-    }
-    case ICMP_EXT_ECHO_CTYPE_INDEX:
-      return ident_len === 4 ? net.dev_get_by_index(get32(ram, ident)) : undefined;
-    case ICMP_EXT_ECHO_CTYPE_ADDR: {
-      const addrlen = ram.u8[ident + 2] as number;
-      if (ident_len < 4 || ident_len !== 4 + addrlen) return undefined;
-      if (get16(ram, ident) !== ICMP_AFI_IP || addrlen !== 4) return undefined;
-      return ip_dev_find(net, get32(ram, ident + 4));
-    }
-    default:
-      return undefined;
-  }
 }
 
 /** icmp_timestamp: RFC 1122 3.2.2.8. */

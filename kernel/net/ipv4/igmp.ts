@@ -1,14 +1,8 @@
-/**
- * IGMP, the host's side (RFC 1112, 2236, 3376; net/ipv4/igmp.c): which groups, from which sources, this host wants to
- * receive by a device, and how it says so. Version 3 is spoken until an older querier is heard.
- */
-import { EINVAL, ESRCH } from '../../errno.ts';
 import { csum_fold, csum_partial, put_csum } from '../../lib/checksum.ts';
 import { reciprocal_scale } from '../../lib/hash.ts';
 import { HZ, timer_list } from '../../time/timer.ts';
-import { dev_mc_add, dev_mc_del, NET_RX_DROP, NET_RX_SUCCESS } from '../core/dev.ts';
+import { NET_RX_DROP, NET_RX_SUCCESS } from '../core/dev.ts';
 import type { net } from '../core/net_namespace.ts';
-import { ARPHRD_ETHER } from '../core/netdevice.ts';
 import { skb_checksum_ok, skb_csum_unnecessary } from '../core/skb_checksum.ts';
 import {
   alloc_skb,
@@ -24,7 +18,6 @@ import {
   skb_reserve,
 } from '../core/skbuff.ts';
 import type { in_device } from './devinet.ts';
-import { rt_cache_flush } from './fib.ts';
 import { IGMP_MODE_EXCLUDE, IGMP_MODE_INCLUDE, type igmp_query, igmpv3_send_cr, igmpv3_send_report } from './igmpv3.ts';
 import {
   get16,
@@ -72,7 +65,7 @@ const IGMP_QUERY_INTERVAL = 125 * HZ;
 const IGMP_QUERY_RESPONSE_INTERVAL = 10 * HZ;
 /** Response times are in tenths of a second. */
 const IGMP_TIMER_UNIT = HZ / 10;
-const IGMP_INITIAL_REPORT_DELAY = 1;
+export const IGMP_INITIAL_REPORT_DELAY = 1;
 const IGMP_HLEN = 8;
 const IGMPV3_QUERY_HLEN = 12;
 const IPOPT_RA = 148;
@@ -169,7 +162,7 @@ export class igmp_state {
 /** igmp_mc_init */
 export function igmp_init(net: net): void {
   net.ipv4.igmp = new igmp_state(net);
-  inet_add_protocol(net, { handler: igmp_rcv, err_handler: () => 0 }, IPPROTO_IGMP);
+  inet_add_protocol(net, { handler: igmp_rcv, err_handler: () => 0, early_demux: null }, IPPROTO_IGMP);
 }
 
 // ---- versions and timers ----------------------------------------------------------------------------------------
@@ -180,20 +173,20 @@ function version_seen(in_dev: in_device, version: number, until: number): boolea
   return until !== 0 && in_dev.net.kernel.timers.jiffies() < until;
 }
 
-function igmp_v1_seen(in_dev: in_device): boolean {
+export function igmp_v1_seen(in_dev: in_device): boolean {
   return version_seen(in_dev, 1, in_dev.igmp.mr_v1_seen);
 }
 
-function igmp_v2_seen(in_dev: in_device): boolean {
+export function igmp_v2_seen(in_dev: in_device): boolean {
   return version_seen(in_dev, 2, in_dev.igmp.mr_v2_seen);
 }
 
-function igmp_old(in_dev: in_device): boolean {
+export function igmp_old(in_dev: in_device): boolean {
   return igmp_v1_seen(in_dev) || igmp_v2_seen(in_dev);
 }
 
 /** mr_qrv ?: sysctl_igmp_qrv: how often a change is told. */
-function robustness(in_dev: in_device): number {
+export function robustness(in_dev: in_device): number {
   return in_dev.igmp.mr_qrv !== 0 ? in_dev.igmp.mr_qrv : in_dev.net.ipv4.igmp_qrv;
 }
 
@@ -216,14 +209,14 @@ function jiffies(in_dev: in_device): number {
   return in_dev.net.kernel.timers.jiffies();
 }
 
-function igmp_stop_timer(im: ip_mc_list): void {
+export function igmp_stop_timer(im: ip_mc_list): void {
   im.timer.del();
   im.tm_running = false;
   im.reporter = false;
   im.unsolicit_count = 0;
 }
 
-function igmp_start_timer(im: ip_mc_list, max_delay: number): void {
+export function igmp_start_timer(im: ip_mc_list, max_delay: number): void {
   const tv = im.interface.net.ipv4.igmp.below(max_delay);
   im.tm_running = true;
   im.timer.mod(jiffies(im.interface) + tv + 2);
@@ -252,10 +245,19 @@ function igmp_ifc_start_timer(in_dev: in_device, delay: number): void {
 }
 
 /** igmp_ifc_event: something has changed that version 3 tells of. */
-function igmp_ifc_event(in_dev: in_device): void {
+export function igmp_ifc_event(in_dev: in_device): void {
   if (igmp_old(in_dev)) return;
   in_dev.igmp.mr_ifc_count = robustness(in_dev);
   igmp_ifc_start_timer(in_dev, 1);
+}
+
+/** The device goes down: no report, and no answer to a general query, is to be sent any more. */
+export function igmp_stop_timers(in_dev: in_device): void {
+  const { igmp } = in_dev;
+  igmp.mr_ifc_count = 0;
+  igmp.mr_ifc_timer.del();
+  igmp.mr_gq_running = false;
+  igmp.mr_gq_timer.del();
 }
 
 function igmp_timer_expire(im: ip_mc_list): void {
@@ -318,7 +320,7 @@ export function igmp_sendpack(skb: sk_buff): void {
 }
 
 /** igmp_send_report for the older versions. */
-function igmp_send_report(in_dev: in_device, im: ip_mc_list, type: number): void {
+export function igmp_send_report(in_dev: in_device, im: ip_mc_list, type: number): void {
   const dst = type === IGMP_HOST_LEAVE_MESSAGE ? IGMP_ALL_ROUTER : im.multiaddr;
   const skb = igmp_newpack(in_dev, dst, IGMP_HLEN);
   if (skb === null) return;
@@ -373,6 +375,12 @@ function igmp_heard_report(in_dev: in_device, group: number): void {
 /** IGMPV3_MRC, IGMPV3_QQIC: above 127 a small floating point number (RFC 3376 4.1.1). */
 function igmpv3_float(code: number): number {
   return code < 128 ? code : (16 | (code & 15)) << (((code >> 4) & 7) + 3);
+}
+
+/** igmpv3_clear_delrec: an older querier knows of no sources. */
+function igmpv3_clear_delrec(in_dev: in_device): void {
+  in_dev.igmp.mc_tomb = [];
+  for (const im of in_dev.mc_list.values()) im.tomb = [];
 }
 
 /** igmp_heard_query: false for one that cannot be right. */
@@ -454,267 +462,6 @@ function igmp_marksources(im: ip_mc_list, query: igmp_query): boolean {
   }
   im.gsquery = count !== 0;
   return im.gsquery;
-}
-
-// ---- groups -----------------------------------------------------------------------------------------------------
-
-/** ip_eth_mc_map as a 48-bit number (RFC 1112 6.4). */
-function ip_eth_mc_map(group: number): number {
-  return 0x01005e000000 + (group & 0x7fffff);
-}
-
-/** igmp_group_added */
-function igmp_group_added(im: ip_mc_list): void {
-  const in_dev = im.interface;
-  if (!im.loaded) {
-    im.loaded = true;
-    if (in_dev.dev.type === ARPHRD_ETHER) dev_mc_add(in_dev.dev, ip_eth_mc_map(im.multiaddr));
-  }
-  if (igmp_silent(in_dev.net, im.multiaddr)) return;
-  im.unsolicit_count = in_dev.net.ipv4.igmp_qrv;
-  if (igmp_old(in_dev)) {
-    igmp_start_timer(im, IGMP_INITIAL_REPORT_DELAY);
-    return;
-  }
-  // RFC 3376 5.1: for new sources only (an including group), there is no change of mode to tell.
-  if (im.sfmode === MCAST_EXCLUDE) im.crcount = robustness(in_dev);
-  igmp_ifc_event(in_dev);
-}
-
-/** igmp_group_dropped. `dead`: the device goes, nobody is told. */
-function igmp_group_dropped(im: ip_mc_list, dead: boolean): void {
-  const in_dev = im.interface;
-  if (im.loaded) {
-    im.loaded = false;
-    if (in_dev.dev.type === ARPHRD_ETHER) dev_mc_del(in_dev.dev, ip_eth_mc_map(im.multiaddr));
-  }
-  if (igmp_silent(in_dev.net, im.multiaddr)) return;
-  const { reporter } = im;
-  igmp_stop_timer(im);
-  if (dead || igmp_v1_seen(in_dev)) return;
-  if (igmp_v2_seen(in_dev)) {
-    if (reporter) igmp_send_report(in_dev, im, IGMP_HOST_LEAVE_MESSAGE);
-    return;
-  }
-  igmpv3_add_delrec(in_dev, im);
-  igmp_ifc_event(in_dev);
-}
-
-/** igmpv3_add_delrec: what has been left is remembered until it has been told. */
-function igmpv3_add_delrec(in_dev: in_device, im: ip_mc_list): void {
-  const pmc = new ip_mc_list(in_dev, im.multiaddr, im.sfmode);
-  pmc.crcount = robustness(in_dev);
-  if (im.sfmode === MCAST_INCLUDE) {
-    pmc.tomb = im.tomb;
-    pmc.sources = im.sources;
-    im.tomb = [];
-    im.sources = [];
-    for (const psf of pmc.sources) psf.sf_crcount = pmc.crcount;
-  }
-  in_dev.igmp.mc_tomb.push(pmc);
-}
-
-/** igmpv3_del_delrec: joined again before all was told. */
-function igmpv3_del_delrec(in_dev: in_device, im: ip_mc_list): void {
-  const { igmp } = in_dev;
-  const at = igmp.mc_tomb.findIndex(pmc => pmc.multiaddr === im.multiaddr);
-  if (at < 0) return;
-  const [pmc] = igmp.mc_tomb.splice(at, 1) as [ip_mc_list];
-  if (im.sfmode === MCAST_INCLUDE) {
-    im.tomb = pmc.tomb;
-    im.sources = pmc.sources;
-    for (const psf of im.sources) psf.sf_crcount = robustness(in_dev);
-  } else im.crcount = robustness(in_dev);
-}
-
-function igmpv3_clear_delrec(in_dev: in_device): void {
-  in_dev.igmp.mc_tomb = [];
-  for (const im of in_dev.mc_list.values()) im.tomb = [];
-}
-
-/** ip_mc_inc_group: one more reason to listen to a group on this device. */
-export function ip_mc_inc_group(in_dev: in_device, group: number, mode: number = MCAST_EXCLUDE): void {
-  const known = in_dev.mc_list.get(group);
-  if (known !== undefined) {
-    known.users++;
-    ip_mc_add_src(in_dev, group, mode, [], false);
-    return;
-  }
-  const im = new ip_mc_list(in_dev, group, mode);
-  im.sfcount[mode] = 1;
-  in_dev.mc_list.set(group, im);
-  igmpv3_del_delrec(in_dev, im);
-  igmp_group_added(im);
-  rt_cache_flush(in_dev.net);
-}
-
-/** ip_mc_dec_group */
-export function ip_mc_dec_group(in_dev: in_device, group: number, dead = false): void {
-  const im = in_dev.mc_list.get(group);
-  if (im === undefined || --im.users > 0) return;
-  in_dev.mc_list.delete(group);
-  igmp_group_dropped(im, dead);
-  rt_cache_flush(in_dev.net);
-}
-
-/** ip_check_mc_rcu: does the device listen to the group, for this source (0: any) and protocol? */
-export function ip_check_mc_rcu(in_dev: in_device, group: number, src: number, proto: number): boolean {
-  const im = in_dev.mc_list.get(group);
-  if (im === undefined) return false;
-  if (proto === IPPROTO_IGMP || src === 0) return true;
-  const { sources, sfcount } = im;
-  for (let i = 0; i < sources.length; i++) {
-    const psf = sources[i] as ip_sf_list;
-    if (psf.sf_inaddr !== src) continue;
-    return psf.sf_count[MCAST_INCLUDE] !== 0 || psf.sf_count[MCAST_EXCLUDE] !== sfcount[MCAST_EXCLUDE];
-  }
-  return sfcount[MCAST_EXCLUDE] !== 0;
-}
-
-/** ip_mc_up: the device is up; every host is in the group of all hosts (RFC 1112 7.2), others are told anew. */
-export function ip_mc_up(in_dev: in_device): void {
-  ip_mc_inc_group(in_dev, INADDR_ALLHOSTS_GROUP);
-  for (const im of in_dev.mc_list.values()) {
-    if (im.multiaddr === INADDR_ALLHOSTS_GROUP) continue;
-    igmpv3_del_delrec(in_dev, im);
-    igmp_group_added(im);
-  }
-}
-
-/** ip_mc_down */
-export function ip_mc_down(in_dev: in_device): void {
-  for (const im of in_dev.mc_list.values()) igmp_group_dropped(im, false);
-  stop_timers(in_dev);
-  ip_mc_dec_group(in_dev, INADDR_ALLHOSTS_GROUP);
-}
-
-function stop_timers(in_dev: in_device): void {
-  const { igmp } = in_dev;
-  igmp.mr_ifc_count = 0;
-  igmp.mr_ifc_timer.del();
-  igmp.mr_gq_running = false;
-  igmp.mr_gq_timer.del();
-}
-
-/** ip_mc_destroy_dev: out of every group, however many still want it. */
-export function ip_mc_destroy_dev(in_dev: in_device): void {
-  for (const im of [...in_dev.mc_list.values()]) {
-    im.users = 1;
-    ip_mc_dec_group(in_dev, im.multiaddr, true);
-  }
-  stop_timers(in_dev);
-  in_dev.igmp.mc_tomb = [];
-}
-
-// ---- source filters of a group ----------------------------------------------------------------------------------
-
-/** Is the source one that reports name: excluded by all, or included by somebody? */
-function source_in(im: ip_mc_list, psf: ip_sf_list): boolean {
-  if (im.sfcount[MCAST_EXCLUDE] === 0) return psf.sf_count[MCAST_INCLUDE] !== 0;
-  return im.sfcount[MCAST_EXCLUDE] === psf.sf_count[MCAST_EXCLUDE] && psf.sf_count[MCAST_INCLUDE] === 0;
-}
-
-function sf_markstate(im: ip_mc_list): void {
-  for (const psf of im.sources) psf.sf_oldin = source_in(im, psf);
-}
-
-/** sf_setstate: true when there is something to tell. */
-function sf_setstate(im: ip_mc_list): boolean {
-  const qrv = robustness(im.interface);
-  let changed = false;
-  for (const psf of im.sources) {
-    const now_in = source_in(im, psf);
-    if (now_in === psf.sf_oldin) continue;
-    changed = true;
-    const at = im.tomb.findIndex(dead => dead.sf_inaddr === psf.sf_inaddr);
-    if (now_in) {
-      if (at >= 0) im.tomb.splice(at, 1);
-      psf.sf_crcount = qrv;
-    } else {
-      psf.sf_crcount = 0;
-      const dead = at >= 0 ? (im.tomb[at] as ip_sf_list) : new ip_sf_list(psf.sf_inaddr);
-      if (at < 0) im.tomb.push(dead);
-      dead.sf_crcount = qrv;
-    }
-  }
-  return changed;
-}
-
-function mode_changed(in_dev: in_device, im: ip_mc_list): void {
-  im.crcount = robustness(in_dev);
-  in_dev.igmp.mr_ifc_count = im.crcount;
-  for (const psf of im.sources) psf.sf_crcount = 0;
-  igmp_ifc_event(in_dev);
-}
-
-/** ip_mc_add_src. `delta`: the mode is counted already. 0 or -ESRCH. */
-export function ip_mc_add_src(
-  in_dev: in_device,
-  group: number,
-  mode: number,
-  sources: readonly number[],
-  delta: boolean,
-): number {
-  const im = in_dev.mc_list.get(group);
-  if (im === undefined) return -ESRCH;
-  sf_markstate(im);
-  const exclude = im.sfmode === MCAST_EXCLUDE;
-  if (!delta) im.sfcount[mode] = (im.sfcount[mode] as number) + 1;
-  for (const addr of sources) {
-    let psf = im.sources.find(each => each.sf_inaddr === addr);
-    if (psf === undefined) {
-      psf = new ip_sf_list(addr);
-      im.sources.push(psf);
-    }
-    psf.sf_count[mode] = (psf.sf_count[mode] as number) + 1;
-  }
-  if (exclude !== (im.sfcount[MCAST_EXCLUDE] !== 0)) {
-    if (im.sfcount[MCAST_EXCLUDE] !== 0) im.sfmode = MCAST_EXCLUDE;
-    else if (im.sfcount[MCAST_INCLUDE] !== 0) im.sfmode = MCAST_INCLUDE;
-    mode_changed(in_dev, im);
-  } else if (sf_setstate(im)) igmp_ifc_event(in_dev);
-  rt_cache_flush(in_dev.net);
-  return 0;
-}
-
-/** ip_mc_del_src: 0, -ESRCH, or -EINVAL when nobody is in that mode. */
-export function ip_mc_del_src(
-  in_dev: in_device,
-  group: number,
-  mode: number,
-  sources: readonly number[],
-  delta: boolean,
-): number {
-  const im = in_dev.mc_list.get(group);
-  if (im === undefined) return -ESRCH;
-  sf_markstate(im);
-  if (!delta) {
-    if (im.sfcount[mode] === 0) return -EINVAL;
-    im.sfcount[mode] = (im.sfcount[mode] as number) - 1;
-  }
-  let err = 0;
-  let changed = false;
-  for (const addr of sources) {
-    const at = im.sources.findIndex(each => each.sf_inaddr === addr);
-    const psf = im.sources[at];
-    if (psf === undefined || psf.sf_count[mode] === 0) {
-      err = -ESRCH;
-      continue;
-    }
-    psf.sf_count[mode] = (psf.sf_count[mode] as number) - 1;
-    if (psf.sf_count[0] !== 0 || psf.sf_count[1] !== 0) continue;
-    im.sources.splice(at, 1);
-    if (!psf.sf_oldin || igmp_old(in_dev)) continue;
-    psf.sf_crcount = robustness(in_dev);
-    im.tomb.push(psf);
-    changed = true;
-  }
-  if (im.sfmode === MCAST_EXCLUDE && im.sfcount[MCAST_EXCLUDE] === 0 && im.sfcount[MCAST_INCLUDE] !== 0) {
-    im.sfmode = MCAST_INCLUDE;
-    mode_changed(in_dev, im);
-  } else if (sf_setstate(im) || changed) igmp_ifc_event(in_dev);
-  rt_cache_flush(in_dev.net);
-  return err;
 }
 
 // ---- /proc ------------------------------------------------------------------------------------------------------

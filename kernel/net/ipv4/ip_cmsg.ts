@@ -1,7 +1,7 @@
 /** Control messages of IPv4 sockets both ways, and their error queue (net/ipv4/ip_sockglue.c, net/core/sock.c). */
-import { EAGAIN, EFAULT, EHOSTUNREACH, EINVAL, EMSGSIZE, EPROTO } from '../../errno.ts';
+import { EAGAIN, EHOSTUNREACH, EINVAL, EMSGSIZE, EPROTO } from '../../errno.ts';
 import { csum_from_partial } from '../../lib/checksum.ts';
-import { skb_copy_datagram_msg } from '../core/datagram.ts';
+import { skb_copy_or_truncate } from '../core/datagram.ts';
 import {
   ee_addr_at,
   ee_code,
@@ -32,7 +32,6 @@ import {
 } from '../core/skbuff.ts';
 import { sk_error_report, type sock, TCP_ESTABLISHED } from '../core/sock.ts';
 import {
-  AF_INET,
   CMSG_CHECKSUM,
   CMSG_MARK,
   CMSG_ORIGDSTADDR,
@@ -51,9 +50,8 @@ import {
   cmsg_stamp,
   MSG_CTRUNC,
   MSG_ERRQUEUE,
-  MSG_TRUNC,
   type msghdr,
-  type sockaddr_in,
+  put_sockaddr_in,
 } from '../msg.ts';
 import { IP_PMTUDISC_DONT } from './datagram.ts';
 import {
@@ -314,23 +312,12 @@ export function ip_local_error(sk: sock, err: number, daddr: number, port: numbe
 export function ip_recv_error(sk: sock, msg: msghdr, length: number): number {
   const skb = sock_dequeue_err_skb(sk);
   if (skb === null) return -EAGAIN;
-  const copied = Math.min(skb.len, length);
-  if (copied < skb.len) msg.msg_flags |= MSG_TRUNC;
-  if (skb_copy_datagram_msg(skb, msg, copied) < 0) {
-    kfree_skb_reason(skb, SKB_DROP_REASON.SKB_UCOPY_FAULT);
-    return -EFAULT;
-  }
-  const name = msg.msg_name;
+  const copied = skb_copy_or_truncate(skb, msg, length);
+  if (copied < 0) return copied;
   const origin = ee_origin(skb);
   // ipv4_datagram_support_addr: a stamp, or the end of a send, has no address.
   const has_addr = origin === SO_EE_ORIGIN_ICMP || origin === SO_EE_ORIGIN_LOCAL || ee_port(skb) !== 0;
-  if (name !== null && has_addr) {
-    name.sa_family = AF_INET;
-    if (name.sa_layout === AF_INET) {
-      (name as sockaddr_in).sin_addr = get32(skb.ram, ee_addr_at(skb));
-      (name as sockaddr_in).sin_port = ee_port(skb);
-    }
-  }
+  if (has_addr) put_sockaddr_in(msg.msg_name, get32(skb.ram, ee_addr_at(skb)), ee_port(skb));
   const control = msg.msg_control;
   if (control === null) {
     msg.msg_flags |= MSG_CTRUNC;

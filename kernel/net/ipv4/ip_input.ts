@@ -21,7 +21,7 @@ import {
   skb_trim,
 } from '../core/skbuff.ts';
 import { ETH_P_IP } from '../ethernet/eth.ts';
-import { NF_HOOK, NF_INET_LOCAL_IN, NF_INET_PRE_ROUTING, NFPROTO_IPV4 } from '../netfilter/core.ts';
+import { NF_HOOK, NF_INET_LOCAL_IN, NF_INET_PRE_ROUTING, NFPROTO_IPV4, nf_ip_hook_free } from '../netfilter/core.ts';
 import { ICMP_DEST_UNREACH, ICMP_PROT_UNREACH, icmp_send } from './icmp.ts';
 import { IPCB_flags, IPSKB_MULTIPATH } from './inet_skb_parm.ts';
 import { IP_DEFRAG_LOCAL_DELIVER, ip_defrag } from './ip_fragment.ts';
@@ -60,6 +60,7 @@ export function ip_rcv(skb: sk_buff, dev: net_device): number {
   if (tp !== null) tp(skb);
   const own = ip_rcv_core(skb, dev.nd_net);
   if (own === null) return NET_RX_DROP;
+  if (nf_ip_hook_free(dev.nd_net, NF_INET_PRE_ROUTING)) return ip_rcv_finish(dev.nd_net, own);
   return NF_HOOK(NFPROTO_IPV4, NF_INET_PRE_ROUTING, dev.nd_net, own, dev, null, ip_rcv_finish);
 }
 
@@ -193,6 +194,11 @@ function ip_rcv_route(skb: sk_buff, dev: net_device): number {
 
 /** ip_rcv_finish_core: 0 or a reason. */
 function ip_rcv_finish_core(skb: sk_buff, dev: net_device): number {
+  if (skb.dst === null && skb.sk === null && dev.nd_net.ipv4.ip_early_demux !== 0) {
+    // A connection remembers the route that its packets come by.
+    const demux = dev.nd_net.ipv4.protos[iph_protocol(skb)]?.early_demux ?? null;
+    if (demux !== null && !ip_is_fragment(skb)) demux(skb);
+  }
   // What this host sent to itself has its route already.
   if (skb.dst === null) {
     const reason = ip_rcv_route(skb, dev);
@@ -225,6 +231,7 @@ export function ip_local_deliver(skb: sk_buff): number {
   const { net } = skb.dst as rtable;
   // The last fragment to come goes on as the whole datagram.
   if (ip_is_fragment(skb) && ip_defrag(net, skb, IP_DEFRAG_LOCAL_DELIVER) !== 0) return 0;
+  if (nf_ip_hook_free(net, NF_INET_LOCAL_IN)) return ip_local_deliver_finish(net, skb);
   return NF_HOOK(NFPROTO_IPV4, NF_INET_LOCAL_IN, net, skb, skb.dev, null, ip_local_deliver_finish);
 }
 

@@ -4,14 +4,8 @@ import type { net } from '../core/net_namespace.ts';
 import type { sock } from '../core/sock.ts';
 import type { in_device } from './devinet.ts';
 import { ip_dev_find } from './fib.ts';
-import {
-  ip_mc_add_src,
-  ip_mc_dec_group,
-  ip_mc_del_src,
-  ip_mc_inc_group,
-  MCAST_EXCLUDE,
-  MCAST_INCLUDE,
-} from './igmp.ts';
+import { MCAST_EXCLUDE, MCAST_INCLUDE } from './igmp.ts';
+import { ip_mc_add_src, ip_mc_dec_group, ip_mc_del_src, ip_mc_inc_group } from './igmp_group.ts';
 import { ipv4_is_multicast } from './ip_header.ts';
 import { flowi4, ip_route_output_key } from './route.ts';
 

@@ -40,7 +40,14 @@ import {
 import { skb_set_owner_w, type sock, sock_wfree } from '../core/sock.ts';
 import { ETH_P_IP } from '../ethernet/eth.ts';
 import { AF_INET } from '../msg.ts';
-import { NF_HOOK, NF_INET_LOCAL_OUT, NF_INET_POST_ROUTING, NFPROTO_IPV4, type okfn_t } from '../netfilter/core.ts';
+import {
+  NF_HOOK,
+  NF_INET_LOCAL_OUT,
+  NF_INET_POST_ROUTING,
+  NFPROTO_IPV4,
+  nf_ip_hook_free,
+  type okfn_t,
+} from '../netfilter/core.ts';
 import { ip_neigh_gw4 } from './arp.ts';
 import { ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, icmp_send } from './icmp.ts';
 import {
@@ -304,6 +311,7 @@ export function ip_send_skb(net: net, skb: sk_buff): number {
 /** ip_local_out: a packet of ours with its header, but for length and checksum. Takes the skb; as dst_output returns. */
 export function ip_local_out(net: net, skb: sk_buff): number {
   __ip_local_out(net, skb);
+  if (nf_ip_hook_free(net, NF_INET_LOCAL_OUT)) return dst_output(skb);
   return NF_HOOK(NFPROTO_IPV4, NF_INET_LOCAL_OUT, net, skb, null, (skb.dst as rtable).dev, local_out_finish);
 }
 
@@ -339,6 +347,7 @@ export function ip_output(skb: sk_buff): number {
   const indev = skb.dev;
   skb.dev = rt.dev;
   skb.protocol = ETH_P_IP;
+  if (nf_ip_hook_free(rt.net, NF_INET_POST_ROUTING)) return ip_finish_output(rt.net, skb);
   return NF_HOOK(NFPROTO_IPV4, NF_INET_POST_ROUTING, rt.net, skb, indev, rt.dev, ip_finish_output);
 }
 

@@ -30,6 +30,7 @@ export class netns_ipv4 extends netns_ipv4_tcp {
   // net.ipv4.*, each by the name that sysctl(8) shows.
   ip_default_ttl = 64;
   ip_no_pmtu_disc = 0;
+  ip_early_demux = 1;
   /** First and last port for autobind. */
   readonly ip_local_port_range = [32768, 60999];
   /** Ports that autobind leaves alone; a program may still ask for them by number. */

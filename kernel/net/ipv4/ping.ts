@@ -13,7 +13,7 @@ import {
   EOPNOTSUPP,
 } from '../../errno.ts';
 import { csum_fold, csum_from_partial, csum_partial, put_csum } from '../../lib/checksum.ts';
-import { skb_copy_datagram_msg, skb_recv_datagram } from '../core/datagram.ts';
+import { skb_copy_or_truncate, skb_recv_datagram } from '../core/datagram.ts';
 import type { net } from '../core/net_namespace.ts';
 import {
   CHECKSUM_NONE,
@@ -31,10 +31,10 @@ import {
   type iovec,
   MSG_DONTWAIT,
   MSG_OOB,
-  MSG_TRUNC,
   memcpy_from_msg,
   msg_access_ok,
   type msghdr,
+  put_sockaddr_in,
   type sockaddr_in,
 } from '../msg.ts';
 import {
@@ -266,23 +266,9 @@ function ping_recvmsg(sk: sock, msg: msghdr, length: number): number {
   if ((msg.flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
   const skb = skb_recv_datagram(sk, msg);
   if (typeof skb === 'number') return skb;
-  let copied = skb.len;
-  if (copied > length) {
-    copied = length;
-    msg.msg_flags |= MSG_TRUNC;
-  }
-  if (skb_copy_datagram_msg(skb, msg, copied) < 0) {
-    kfree_skb_reason(skb, SKB_DROP_REASON.SKB_UCOPY_FAULT);
-    return -EFAULT;
-  }
-  const name = msg.msg_name;
-  if (name !== null) {
-    name.sa_family = AF_INET;
-    if (name.sa_layout === AF_INET) {
-      (name as sockaddr_in).sin_port = 0;
-      (name as sockaddr_in).sin_addr = iph_saddr(skb);
-    }
-  }
+  const copied = skb_copy_or_truncate(skb, msg, length);
+  if (copied < 0) return copied;
+  put_sockaddr_in(msg.msg_name, iph_saddr(skb), 0);
   if (sk.cmsg_flags !== 0) inet_cmsg_recv(sk, skb, msg);
   consume_skb(skb);
   return copied;

@@ -14,6 +14,8 @@ export interface net_protocol {
    * @returns 0, or a negative errno when no socket was found.
    */
   err_handler(skb: sk_buff, info: number): number;
+  /** Finds the socket of a received packet, and its route, before there is one; `data` still at the network header. */
+  readonly early_demux?: ((skb: sk_buff) => void) | null;
   /** It tells a forged error from a right one by what is quoted (net.ipv4.ip_no_pmtu_disc 3 believes only such). */
   readonly icmp_strict_tag_validation?: boolean;
 }

@@ -15,7 +15,7 @@ import {
 } from '../../errno.ts';
 import { SIOCINQ, SIOCOUTQ } from '../../fs/file.ts';
 import { ip_fast_csum, put_csum } from '../../lib/checksum.ts';
-import { skb_copy_datagram_msg, skb_recv_datagram } from '../core/datagram.ts';
+import { skb_copy_or_truncate, skb_recv_datagram } from '../core/datagram.ts';
 import { dst_output } from '../core/dst.ts';
 import type { net } from '../core/net_namespace.ts';
 import { skb_setup_tx_timestamp } from '../core/skb_tstamp.ts';
@@ -52,6 +52,7 @@ import {
   memcpy_from_msg,
   msg_access_ok,
   type msghdr,
+  put_sockaddr_in,
   type sockaddr,
   type sockaddr_in,
   type sockopt,
@@ -200,20 +201,9 @@ function raw_recvmsg(sk: sock, msg: msghdr, length: number): number {
   if ((msg.flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
   const skb = skb_recv_datagram(sk, msg);
   if (typeof skb === 'number') return skb;
-  const copied = Math.min(skb.len, length);
-  if (copied < skb.len) msg.msg_flags |= MSG_TRUNC;
-  if (skb_copy_datagram_msg(skb, msg, copied) < 0) {
-    kfree_skb_reason(skb, SKB_DROP_REASON.SKB_UCOPY_FAULT);
-    return -EFAULT;
-  }
-  const name = msg.msg_name;
-  if (name !== null) {
-    name.sa_family = AF_INET;
-    if (name.sa_layout === AF_INET) {
-      (name as sockaddr_in).sin_port = 0;
-      (name as sockaddr_in).sin_addr = iph_saddr(skb);
-    }
-  }
+  const copied = skb_copy_or_truncate(skb, msg, length);
+  if (copied < 0) return copied;
+  put_sockaddr_in(msg.msg_name, iph_saddr(skb), 0);
   if (sk.cmsg_flags !== 0) inet_cmsg_recv(sk, skb, msg);
   const result = (msg.flags & MSG_TRUNC) !== 0 ? skb.len : copied;
   consume_skb(skb);

@@ -16,9 +16,8 @@ import type { net } from '../core/net_namespace.ts';
 import { IFF_LOOPBACK, IFF_UP, type net_device } from '../core/netdevice.ts';
 import { kfree_skb_reason, type sk_buff } from '../core/skbuff.ts';
 import { ETH_P_IP } from '../ethernet/eth.ts';
-import { type in_device, inet_addr_onlink, inet_lookup_ifaddr, inet_select_addr } from './devinet.ts';
+import { type in_device, inet_addr_onlink, inet_select_addr } from './devinet.ts';
 import {
-  FIB_LOOKUP_IGNORE_LINKSTATE,
   FLOWI_FLAG_ANYSRC,
   FLOWI_FLAG_KNOWN_NH,
   type fib_info,
@@ -30,7 +29,6 @@ import {
   ip_dev_find,
   RT_SCOPE_HOST,
   RT_SCOPE_LINK,
-  RT_SCOPE_UNIVERSE,
   RTAX_MTU,
   RTN_BROADCAST,
   RTN_LOCAL,
@@ -38,10 +36,11 @@ import {
   RTN_UNICAST,
   RTN_UNREACHABLE,
 } from './fib.ts';
+import { fib_validate_source, SOURCE_ON_LINK } from './fib_frontend.ts';
 import { fib4_rules_early_flow_dissect } from './fib_rules.ts';
 import { fib_multipath_hash, fib_select_multipath } from './fib_semantics.ts';
 import { ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, ICMP_NET_UNREACH, ICMP_PKT_FILTERED, icmp_send } from './icmp.ts';
-import { ip_check_mc_rcu } from './igmp.ts';
+import { ip_check_mc_rcu } from './igmp_group.ts';
 import { IPCB_set_flags, IPSKB_DOREDIRECT, IPSKB_MULTIPATH } from './inet_skb_parm.ts';
 import { ip_forward } from './ip_forward.ts';
 import {
@@ -726,58 +725,4 @@ function martian_destination(in_dev: in_device, saddr: number, daddr: number, re
     net.kernel.printk(`martian destination ${inet_ntoa(daddr)} from ${inet_ntoa(saddr)}, dev ${in_dev.dev.name}`);
   }
   return reason;
-}
-
-/** fib_validate_source: the way back to the sender needs no gateway. */
-const SOURCE_ON_LINK = -1;
-
-/**
- * fib_validate_source: can a packet from there have come by this device? Our own address never does; with rp_filter 1
- * the way back must be the way it came, with 2 there must be one.
- * @param oif the device that it leaves by, 0 when it is for us
- * @returns 0, SOURCE_ON_LINK where that was looked at, or the reason to drop it.
- */
-function fib_validate_source(
-  skb: sk_buff,
-  src: number,
-  dst: number,
-  tos: number,
-  oif: number,
-  dev: net_device,
-  in_dev: in_device,
-): number {
-  const net = dev.nd_net;
-  const rpf = in_dev.rp_filter();
-  if (rpf === 0 && (dev.ifindex !== oif || !in_dev.send_redirects())) {
-    if (in_dev.accept_local()) return 0;
-    const { fib } = net.ipv4;
-    if (!fib.has_custom_local_routes && !fib.has_custom_rules) {
-      return inet_lookup_ifaddr(net, src) !== null ? SKB_DROP_REASON.IP_LOCAL_SOURCE : 0;
-    }
-  }
-  // __fib_validate_source
-  const { check_fl: fl, check_res: res } = net.ipv4.rt;
-  fl.init(src, dst);
-  fl.iif = oif !== 0 ? oif : (net.loopback_dev as net_device).ifindex;
-  fl.tos = tos;
-  fl.scope = RT_SCOPE_UNIVERSE;
-  fl.mark = in_dev.src_valid_mark() ? skb.mark : 0;
-  if (skb.protocol === ETH_P_IP && fib4_rules_early_flow_dissect(net, skb, fl)) {
-    const { sport } = fl;
-    fl.sport = fl.dport;
-    fl.dport = sport;
-  }
-  const unknown = rpf !== 0 ? SKB_DROP_REASON.IP_RPFILTER : 0;
-  if (fib_lookup(net, fl, res) !== 0) return unknown;
-  if (res.type !== RTN_UNICAST && !(res.type === RTN_LOCAL && in_dev.accept_local()))
-    return SKB_DROP_REASON.IP_LOCAL_SOURCE;
-  const { nhs } = res.fi as fib_info;
-  let match = res.type === RTN_LOCAL && dev === net.loopback_dev;
-  for (let i = 0; i < nhs.length && !match; i++) match = (nhs[i] as fib_nh).nh_dev === dev;
-  if (match) return (res.nh as fib_nh).nh_scope >= RT_SCOPE_HOST ? SOURCE_ON_LINK : 0;
-  if (in_dev.ifa_list.length === 0) return unknown;
-  if (rpf === 1) return SKB_DROP_REASON.IP_RPFILTER;
-  fl.oif = dev.ifindex;
-  if (fib_lookup(net, fl, res, FIB_LOOKUP_IGNORE_LINKSTATE) !== 0 || res.type !== RTN_UNICAST) return 0;
-  return (res.nh as fib_nh).nh_scope >= RT_SCOPE_HOST ? SOURCE_ON_LINK : 0;
 }

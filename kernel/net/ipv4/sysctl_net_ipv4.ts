@@ -33,6 +33,7 @@ const mss = int(48, 65535);
 const ipv4_net_table: ctl_dir<netns_ipv4> = {
   kinds: {
     ip_default_ttl: int(1, 255),
+    ip_early_demux: u8,
     ip_forward: any,
     ip_no_pmtu_disc: u8,
     ip_nonlocal_bind: u8,
@@ -67,6 +68,7 @@ const ipv4_net_table: ctl_dir<netns_ipv4> = {
     tcp_comp_sack_nr: u8,
     tcp_comp_sack_slack_ns: ulong,
     tcp_dsack: u8,
+    tcp_early_demux: u8,
     tcp_early_retrans: int(0, 4),
     tcp_ecn: int(0, 2),
     tcp_ecn_fallback: bool,

@@ -315,6 +315,7 @@ export function tcp_disconnect(sk_: sock): number {
   sk.write_seq = seq === 0 ? 1 : seq;
   tcp_reset_numbers(sk);
   sk.sk_dst_cache = null;
+  sk.sk_rx_dst = null;
   sk_error_report(sk);
   return 0;
 }
@@ -362,7 +363,6 @@ function tcp_reset_numbers(sk: tcp_sock): void {
   sk.bytes_sent = 0;
   sk.bytes_acked = 0;
   sk.bytes_received = 0;
-  sk.ecn_flags = 0;
   sk.rack_mstamp = 0;
   sk.rack_rtt_us = 0;
   sk.rack_advanced = 0;

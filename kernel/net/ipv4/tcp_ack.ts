@@ -378,19 +378,6 @@ function reset_sample(rs: rate_sample): void {
   rs.is_ack_delayed = 0;
 }
 
-/** SACK blocks of the segment, and their part in what was delivered. */
-function take_sacks(
-  sk: tcp_sock,
-  skb: sk_buff,
-  prior_snd_una: number,
-  state: tcp_sacktag_state,
-  rs: rate_sample,
-): number {
-  const flag = tcp_sacktag_write_queue(sk, skb, prior_snd_una, state, rs);
-  sk.delivered += state.sack_delivered;
-  return flag;
-}
-
 /**
  * tcp_ack: `flag` is FLAG_SLOWPATH and the like. Does not take the skb.
  *
@@ -419,7 +406,8 @@ export function tcp_ack(sk: tcp_sock, skb: sk_buff, flag: number): number {
       return -SKB_DROP_REASON.TCP_TOO_OLD_ACK;
     }
     if (skb.sacked !== 0) {
-      state.ack_flag = flag | take_sacks(sk, skb, prior_snd_una, state, rs);
+      // What it adds to sack_delivered, an old ACK does not count.
+      state.ack_flag = flag | tcp_sacktag_write_queue(sk, skb, prior_snd_una, state, rs);
       tcp_fastretrans_alert(sk, prior_snd_una, 0, state);
       tcp_newly_delivered(sk, prior_delivered, flag);
       tcp_xmit_recovery(sk, state.rexmit);
@@ -449,7 +437,10 @@ export function tcp_ack(sk: tcp_sock, skb: sk_buff, flag: number): number {
     if (ack_seq !== skb.end_seq) flag |= FLAG_DATA;
     else ipv4.mib.TcpExtTCPPureAcks++;
     flag |= tcp_ack_update_window(sk, skb, ack, ack_seq);
-    if (skb.sacked !== 0) flag |= take_sacks(sk, skb, prior_snd_una, state, rs);
+    if (skb.sacked !== 0) {
+      flag |= tcp_sacktag_write_queue(sk, skb, prior_snd_una, state, rs);
+      sk.delivered += state.sack_delivered;
+    }
     const bits = tcp_flag_byte(skb);
     if ((bits & (TCPHDR_ECE | TCPHDR_SYN)) === TCPHDR_ECE && (sk.ecn_flags & TCP_ECN_OK) !== 0) flag |= FLAG_ECE;
   }

@@ -204,7 +204,8 @@ function tcp_prune_queue(sk: tcp_sock, in_skb: sk_buff): boolean {
   else if (tcp_under_memory_pressure(sk)) tcp_adjust_rcv_ssthresh(sk);
   if (tcp_can_ingest(sk)) return true;
   tcp_collapse_ofo_queue(sk);
-  tcp_collapse(sk, sk.sk_receive_queue, 0x7fffffff);
+  const { sk_receive_queue: queue } = sk;
+  tcp_collapse(sk, queue, queue.first, null, sk.copied_seq, sk.rcv_nxt);
   if (tcp_can_ingest(sk)) return true;
   tcp_prune_ofo_queue(sk, in_skb);
   if (tcp_can_ingest(sk)) return true;
@@ -239,97 +240,105 @@ function tcp_prune_ofo_queue(sk: tcp_sock, in_skb: sk_buff): boolean {
   return true;
 }
 
-/** tcp_collapse_ofo_queue: not for tiny packets with gaps between them, which it would look through in vain again and again. */
-function tcp_collapse_ofo_queue(sk: tcp_sock): void {
-  if (sk.slow.out_of_order_queue.first === null) return;
-  const slow = own_slow(sk);
-  if (tcp_collapse(sk, slow.out_of_order_queue, sk.sk_rcvbuf >> 3)) tcp_ofo_rebuild(slow);
-  slow.ooo_last_skb = slow.out_of_order_queue.last;
-}
-
-/** Payload of the packets that collapsing makes: a page with its overhead. */
+/** Payload of the packets that collapsing makes: a page with its overhead (SKB_MAX_ORDER(0, 0)). */
 const COLLAPSED_SIZE = 4096 - 320;
 
 /**
- * tcp_collapse: packets with much overhead that follow each other are copied into fuller ones. It ends where more than
- * `tiny` bytes of memory are in small packets between gaps. True: some were.
+ * tcp_collapse_ofo_queue: each run of packets without a gap. Single tiny ones are let be, and when they are too many, those
+ * behind them too: they would be looked through in vain again and again.
  */
-function tcp_collapse(sk: tcp_sock, queue: sk_buff_head, tiny: number): boolean {
+function tcp_collapse_ofo_queue(sk: tcp_sock): void {
+  if (sk.slow.out_of_order_queue.first === null) return;
+  const slow = own_slow(sk);
+  const queue = slow.out_of_order_queue;
   let sum_tiny = 0;
   let collapsed = false;
-  for (let skb = queue.first; skb !== null; ) {
-    let last = skb;
-    let truesize = skb.truesize;
-    let bloated = tcp_win_from_space(sk, skb.truesize) > skb.len;
-    while (
-      last.next !== null &&
-      !before(last.end_seq, last.next.seq) &&
-      ((last.tcp_flags | last.next.tcp_flags) & (TCPHDR_SYN | TCPHDR_FIN)) === 0
-    ) {
-      last = last.next;
-      truesize += last.truesize;
-      bloated = bloated || tcp_win_from_space(sk, last.truesize) > last.len;
+  for (let head: sk_buff | null = queue.first; head !== null; ) {
+    const { seq: start, truesize } = head;
+    let { end_seq: end } = head;
+    let range_truesize = truesize;
+    let skb: sk_buff | null = head.next;
+    for (; skb !== null && !after(skb.seq, end); skb = skb.next) {
+      range_truesize += skb.truesize;
+      if (after(skb.end_seq, end)) end = skb.end_seq;
     }
-    const after_run: sk_buff | null = last.next;
-    const bytes = (last.end_seq - skb.seq) | 0;
-    const needed = Math.ceil(bytes / COLLAPSED_SIZE) * (4096 + 256);
-    if (last === skb && bytes < COLLAPSED_SIZE) {
-      sum_tiny += truesize;
-      if (sum_tiny > tiny) break;
-    } else if (last !== skb && bloated && needed < truesize) {
-      collapse_run(sk, queue, skb, last);
-      collapsed = true;
+    if (range_truesize !== truesize || ((end - start) | 0) >= COLLAPSED_SIZE) {
+      collapsed = tcp_collapse(sk, queue, head, skb, start, end) || collapsed;
+    } else {
+      sum_tiny += range_truesize;
+      if (sum_tiny > sk.sk_rcvbuf >> 3) break;
     }
-    skb = after_run;
+    head = skb;
   }
-  return collapsed;
+  if (collapsed) tcp_ofo_rebuild(slow);
+  slow.ooo_last_skb = queue.last;
 }
 
-/** Copies the run from `first` to `last` into new packets in their place. */
-function collapse_run(sk: tcp_sock, queue: sk_buff_head, first: sk_buff, last: sk_buff): void {
+/** tcp_collapse_one: the packet goes, as its bytes are elsewhere by now. The next one. */
+function tcp_collapse_one(sk: tcp_sock, queue: sk_buff_head, skb: sk_buff): sk_buff | null {
+  const { next } = skb;
+  queue.unlink(skb);
+  consume_skb(skb);
+  sk.sk_net.ipv4.mib.TcpExtTCPRcvCollapsed++;
+  return next;
+}
+
+/**
+ * tcp_collapse: the bytes from `start` to `end` of the packets from `head` on (`stop` is no more of them) are copied into
+ * fuller ones, beginning with the first packet that is worth it: with much overhead, or with bytes that others have, too.
+ * True: something has changed.
+ */
+function tcp_collapse(
+  sk: tcp_sock,
+  queue: sk_buff_head,
+  head: sk_buff | null,
+  stop: sk_buff | null,
+  start: number,
+  end: number,
+): boolean {
   const { kernel } = sk;
-  const end = last.end_seq;
-  const before_run = first.prev;
-  let at = first.seq;
-  let place = before_run;
-  let skb: sk_buff | null = first;
-  while (before(at, end)) {
-    const size = Math.min((end - at) | 0, COLLAPSED_SIZE);
-    const copy = alloc_skb(kernel, size);
+  const ends = TCPHDR_SYN | TCPHDR_FIN;
+  let changed = false;
+  let skb = head;
+  while (skb !== null && skb !== stop) {
+    if (!before(start, skb.end_seq)) {
+      skb = tcp_collapse_one(sk, queue, skb);
+      changed = true;
+      continue;
+    }
+    const bloated = tcp_win_from_space(sk, skb.truesize) > skb.len || before(skb.seq, start);
+    if (bloated && (skb.tcp_flags & ends) === 0) break;
+    const { next }: sk_buff = skb;
+    if (next !== null && next !== stop && skb.end_seq !== next.seq) break;
+    start = skb.end_seq;
+    skb = next;
+  }
+  while (skb !== null && skb !== stop && (skb.tcp_flags & ends) === 0 && before(start, end)) {
+    let left = Math.min((end - start) | 0, COLLAPSED_SIZE);
+    const copy = alloc_skb(kernel, left);
     if (copy === null) break;
+    changed = true;
     tcp_skb_cb_init(copy);
-    copy.seq = at;
-    copy.end_seq = at;
-    copy.tcp_flags = (skb as sk_buff).tcp_flags;
-    while (skb !== null && copy.len < size) {
-      const offset = (at - skb.seq) | 0;
-      const n = Math.min(skb.len - offset, size - copy.len);
-      if (n > 0) {
-        skb_copy_bits(skb, offset, skb_put(copy, n), n);
-        charge_copy(kernel, n, COPY_TCP_COLLAPSE);
-        at = (at + n) | 0;
-        copy.end_seq = at;
-      }
-      if (before(at, skb.end_seq)) break;
-      const next: sk_buff | null = skb === last ? null : skb.next;
-      queue.unlink(skb);
-      consume_skb(skb);
-      sk.sk_net.ipv4.mib.TcpExtTCPRcvCollapsed++;
-      skb = next;
+    copy.seq = start;
+    copy.tcp_flags = skb.tcp_flags;
+    if (skb.prev === null) queue.unshift(copy);
+    else queue.insert_after(skb.prev, copy);
+    while (left > 0) {
+      const n = Math.min((skb.end_seq - start) | 0, left);
+      skb_copy_bits(skb, (start - skb.seq) | 0, skb_put(copy, n), n);
+      charge_copy(kernel, n, COPY_TCP_COLLAPSE);
+      left -= n;
+      start = (start + n) | 0;
+      if (before(start, skb.end_seq)) continue;
+      skb = tcp_collapse_one(sk, queue, skb);
+      // What others have had already, and packets that are not to be touched.
+      while (skb !== null && skb !== stop && !before(start, skb.end_seq)) skb = tcp_collapse_one(sk, queue, skb);
+      if (skb === null || skb === stop || (skb.tcp_flags & ends) !== 0) break;
     }
-    if (skb !== null) {
-      // The rest of a packet that is still there: what was copied is cut off it.
-      const done = (at - skb.seq) | 0;
-      if (done > 0 && before(at, skb.end_seq)) {
-        skb_pull(skb, done);
-        skb.seq = at;
-      }
-    }
-    if (place === null) queue.unshift(copy);
-    else queue.insert_after(place, copy);
-    place = copy;
+    copy.end_seq = start;
     tcp_set_owner_r(copy, sk);
   }
+  return changed;
 }
 
 // ---- queues ---------------------------------------------------------------------------------------------------------

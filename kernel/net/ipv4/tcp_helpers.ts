@@ -55,12 +55,12 @@ export function tcp_jiffies(kernel: Kernel): number {
 
 /** tcp_clock_us */
 export function tcp_clock_us(kernel: Kernel): number {
-  return Math.floor(kernel.clock.now / 1000);
+  return kernel.timers.us();
 }
 
 /** tcp_mstamp_refresh */
 export function tcp_mstamp_refresh(tp: tcp_sock): void {
-  tp.tcp_mstamp = Math.floor(tp.kernel.clock.now / 1000);
+  tp.tcp_mstamp = tp.kernel.timers.us();
 }
 
 /** tcp_time_stamp_ms: our clock for the timestamps option, without the connection's offset. int32. */
@@ -252,8 +252,13 @@ export function inet_csk_inc_pingpong_cnt(tp: tcp_sock): void {
 
 // ---- receive buffer -------------------------------------------------------------------------------------------------
 
+/** scaling_ratio is at most 255. */
+const SMALL_SPACE = 1 << 23;
+
 /** tcp_win_from_space: the payload that `space` bytes of truesize are expected to hold. */
 export function tcp_win_from_space(tp: tcp_sock, space: number): number {
+  // Where the product is a small integer, no floating point.
+  if (space > -SMALL_SPACE && space < SMALL_SPACE) return (space * tp.scaling_ratio) >> 8;
   return Math.floor((space * tp.scaling_ratio) / 256);
 }
 

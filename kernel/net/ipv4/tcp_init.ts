@@ -8,7 +8,7 @@ import { IPPROTO_TCP } from './ip_header.ts';
 import { inet_add_protocol } from './protocol.ts';
 import { sk_stream_write_space, tcp_close, tcp_disconnect, tcp_done } from './tcp.ts';
 import { tcp_assign_congestion_control, tcp_cong_init } from './tcp_cong.ts';
-import { ipv4_specific, tcp_v4_connect, tcp_v4_err, tcp_v4_rcv } from './tcp_ipv4.ts';
+import { ipv4_specific, tcp_v4_connect, tcp_v4_early_demux, tcp_v4_err, tcp_v4_rcv } from './tcp_ipv4.ts';
 import { tcp_ext_hdr_change } from './tcp_mss.ts';
 import { tcp_output_init } from './tcp_output.ts';
 import { tcp_fq_paces, tcp_pacing_rate, tcp_set_max_pacing_rate } from './tcp_pacing.ts';
@@ -99,7 +99,11 @@ export function tcp_init(net: net): void {
   net.ipv4.tcp = new tcp_pernet(net);
   tcp_cong_init(net);
   tcp_output_init(net);
-  inet_add_protocol(net, { handler: tcp_v4_rcv, err_handler: tcp_v4_err }, IPPROTO_TCP);
+  inet_add_protocol(
+    net,
+    { handler: tcp_v4_rcv, err_handler: tcp_v4_err, early_demux: tcp_v4_early_demux },
+    IPPROTO_TCP,
+  );
   tcp_proc_init(net);
   net.pernet_exit.push(() => tcp_sk_exit(net));
 }

@@ -40,6 +40,7 @@ import {
 import { tcp_rcv_fastopen_synack } from './tcp_fastopen.ts';
 import { tcp_retrans_stamp_cleanup, tcp_try_undo_recovery, tcp_update_rto_time } from './tcp_fastretrans.ts';
 import { FLAG_DATA, FLAG_NO_CHALLENGE_ACK, FLAG_SLOWPATH, FLAG_UPDATE_TS_RECENT } from './tcp_flags.ts';
+import { tcp_send_head } from './tcp_helpers.ts';
 import { sk_rmem_schedule } from './tcp_mem.ts';
 import { tcp_init_metrics, tcp_update_metrics } from './tcp_metrics.ts';
 import { tcp_check_req, tcp_time_wait } from './tcp_minisocks.ts';
@@ -306,8 +307,10 @@ function fast_path(sk: tcp_sock, skb: sk_buff): boolean {
   if (before(skb.ack_seq, sk.snd_una)) return false;
   if (after(skb.end_seq, (sk.rcv_nxt + tcp_receive_window(sk)) | 0)) return false;
   // With memory set aside for it, it is taken even if the buffer has become too small.
-  if (skb.truesize > sk.sk_forward_alloc && (sk.sk_rmem_alloc > sk.sk_rcvbuf || !sk_rmem_schedule(sk, skb.truesize))) {
-    return false;
+  if (skb.truesize > sk.sk_forward_alloc) {
+    // Linux takes the long way then. It makes a difference where something waits to be sent: its ACK is looked at.
+    if (tcp_send_head(sk) !== null || sk.packets_out !== 0) return false;
+    if (sk.sk_rmem_alloc > sk.sk_rcvbuf || !sk_rmem_schedule(sk, skb.truesize)) return false;
   }
   if (stamped && sk.rcv_nxt === sk.rcv_wup) tcp_store_ts_recent(sk);
   tcp_rcv_rtt_measure_ts(sk, skb);

@@ -48,6 +48,7 @@ import { inet_twsk_deschedule_put } from './inet_timewait_sock.ts';
 import {
   get16,
   get32,
+  INET_ECN_MASK,
   IP_DF,
   IPHDR_LEN,
   IPPROTO_TCP,
@@ -171,6 +172,34 @@ function tcp_v4_fill_cb(skb: sk_buff): void {
   skb.ip_dsfield = iph_tos(skb);
 }
 
+/** tcp_v4_early_demux: a segment of a connection knows its socket from here on, and its route if it comes as those before. */
+export function tcp_v4_early_demux(skb: sk_buff): void {
+  const { ram } = skb;
+  const net = skb.kernel.init_net;
+  if (net.ipv4.tcp_early_demux === 0 || skb.pkt_type !== PACKET_HOST) return;
+  const th = skb.transport_header;
+  if (!pskb_may_pull(skb, th - skb.data + TCP_HLEN) || (ram.u8[th + 12] as number) >> 4 < TCP_HLEN / 4) return;
+  const iif = skb.skb_iif;
+  const entry = net.ipv4.tcp.hashinfo.ehash.lookup(
+    iph_saddr(skb),
+    get16(ram, th),
+    iph_daddr(skb),
+    get16(ram, th + 2),
+    iif,
+  );
+  if (entry === null || entry.sk_state === TCP_TIME_WAIT || entry.sk_state === TCP_NEW_SYN_RECV) return;
+  const sk = entry as tcp_sock;
+  skb.sk = sk;
+  const dst = sk.sk_rx_dst;
+  if (dst !== null && sk.sk_rx_dst_ifindex === iif && dst.check()) skb.dst = dst;
+}
+
+/** inet_sk_rx_dst_set */
+function inet_sk_rx_dst_set(sk: tcp_sock, skb: sk_buff): void {
+  sk.sk_rx_dst = skb.dst;
+  sk.sk_rx_dst_ifindex = skb.skb_iif;
+}
+
 /** tcp_v4_rcv: a segment for this host. Takes the skb. */
 export function tcp_v4_rcv(skb: sk_buff): number {
   const { kernel, ram } = skb;
@@ -197,6 +226,13 @@ export function tcp_v4_rcv(skb: sk_buff): number {
     mib.TcpInErrs++;
     return drop(skb, SKB_DROP_REASON.TCP_CSUM);
   }
+  tcp_v4_fill_cb(skb);
+  if (skb.sk !== null) {
+    // skb_steal_sock: tcp_v4_early_demux has looked.
+    const sk = skb.sk as tcp_sock;
+    skb.sk = null;
+    return tcp_v4_rcv_sock(sk, skb);
+  }
   const th = skb.transport_header;
   const { hashinfo } = net.ipv4.tcp;
   const entry = hashinfo.ehash.lookup(
@@ -206,7 +242,6 @@ export function tcp_v4_rcv(skb: sk_buff): number {
     get16(ram, th + 2),
     inet_iif(skb),
   );
-  tcp_v4_fill_cb(skb);
   if (entry === null) return tcp_v4_rcv_listener(net, skb);
   if (entry.sk_state === TCP_TIME_WAIT) return tcp_v4_rcv_timewait(net, entry as tcp_timewait_sock, skb);
   if (entry.sk_state === TCP_NEW_SYN_RECV) return tcp_v4_rcv_request(net, entry as tcp_request_sock, skb);
@@ -278,6 +313,10 @@ function tcp_v4_do_rcv(sk: tcp_sock, skb: sk_buff): number {
   // sock_rps_save_rxhash
   if (skb.hash !== 0) sk.sk_rxhash = skb.hash;
   if (sk.sk_state === TCP_ESTABLISHED) {
+    const dst = sk.sk_rx_dst;
+    if (dst !== skb.dst && (dst === null || sk.sk_rx_dst_ifindex !== skb.skb_iif || !dst.check())) {
+      inet_sk_rx_dst_set(sk, skb);
+    }
     tcp_rcv_established(sk, skb);
     return 0;
   }
@@ -434,7 +473,7 @@ export function tcp_v4_send_reset(sk: tcp_sock | null, skb: sk_buff, tw: tcp_tim
   if (tp !== null) tp(skb);
   const bound = (sk ?? tw)?.sk_bound_dev_if ?? 0;
   const mark = sk?.sk_mark ?? tw?.tw_mark ?? 0;
-  const tos = iph_tos(skb);
+  const tos = iph_tos(skb) & ~INET_ECN_MASK;
   if ((flags & TCPHDR_ACK) !== 0) tcp_v4_send_reply(skb, skb.ack_seq, 0, TCPHDR_RST, 0, 0, 0, bound, tos, mark, key);
   else tcp_v4_send_reply(skb, 0, skb.end_seq, TCPHDR_RST | TCPHDR_ACK, 0, 0, 0, bound, tos, mark, key);
 }
@@ -467,7 +506,19 @@ function tcp_v4_reqsk_send_ack(sk: tcp_sock, skb: sk_buff, req: tcp_request_sock
   const { rcv_nxt, ts_recent } = req;
   const tsval = tcp_rsk_tsval(req);
   const key = sk.opts.md5sig_info === null ? null : tcp_md5_do_lookup(sk, iph_saddr(skb));
-  tcp_v4_send_reply(skb, seq, rcv_nxt, TCPHDR_ACK, window, tsval, ts_recent, 0, iph_tos(skb), sk.sk_mark, key);
+  tcp_v4_send_reply(
+    skb,
+    seq,
+    rcv_nxt,
+    TCPHDR_ACK,
+    window,
+    tsval,
+    ts_recent,
+    0,
+    iph_tos(skb) & ~INET_ECN_MASK,
+    sk.sk_mark,
+    key,
+  );
 }
 
 /** tcp_v4_send_synack: 0 or a negative errno. */
@@ -733,7 +784,7 @@ export const ipv4_specific: inet_connection_sock_af_ops = {
     const rt = inet_sk_rebuild_header(sk);
     return typeof rt === 'number' ? rt : 0;
   },
-  sk_rx_dst_set() {},
+  sk_rx_dst_set: inet_sk_rx_dst_set,
   conn_request: tcp_v4_conn_request,
   syn_recv_sock: tcp_v4_syn_recv_sock,
   md5_lookup: sk => tcp_md5_do_lookup(sk, sk.inet_daddr),

@@ -68,6 +68,11 @@ interface oow_limited {
  */
 function oow_rate_limited(net: net, skb: sk_buff, limited: oow_limited): boolean {
   if (skb.seq !== skb.end_seq && (skb.tcp_flags & TCPHDR_SYN) === 0) return false;
+  return __oow_rate_limited(net, limited);
+}
+
+/** __tcp_oow_rate_limited */
+function __oow_rate_limited(net: net, limited: oow_limited): boolean {
   const now = net.kernel.timers.jiffies();
   const { last_oow_ack_time: last } = limited;
   if (last !== 0 && now - last < net.ipv4.tcp_invalid_ratelimit) return true;
@@ -305,12 +310,11 @@ export function tcp_check_req(sk: tcp_sock, skb: sk_buff, req: tcp_request_sock,
     }
     return null;
   }
-  if (opt.saw_tstamp !== 0 && !after(skb.seq, req.rcv_nxt)) req.ts_recent = opt.rcv_tsval;
   // A SYN at its place is out of the window that begins behind it.
   if (skb.seq === req.rcv_isn) flags &= ~TCPHDR_SYN;
   // RFC 5961 3.2: a reset that is in the window, but not at its beginning, may be forged.
   if ((flags & TCPHDR_RST) !== 0 && skb.seq !== req.rcv_nxt) {
-    if (oow_rate_limited(net, skb, req)) mib.TcpExtTCPACKSkippedSynRecv++;
+    if (__oow_rate_limited(net, req)) mib.TcpExtTCPACKSkippedSynRecv++;
     else req.rsk_ops.send_ack(sk, skb, req);
     skb.cb0 = SKB_DROP_REASON.TCP_RESET;
     return null;
@@ -351,6 +355,8 @@ export function tcp_check_req(sk: tcp_sock, skb: sk_buff, req: tcp_request_sock,
     if (inet_csk_reqsk_queue_drop(sk, req)) mib.TcpExtEmbryonicRsts++;
     return null;
   }
+  // Not before it is known that nobody else makes a child of the request.
+  if (opt.saw_tstamp !== 0 && !after(skb.seq, req.rcv_nxt)) child.rx_opt.ts_recent = opt.rcv_tsval;
   tcp_synack_rtt_meas(child, req.snt_synack, req.num_retrans !== 0);
   return inet_csk_complete_hashdance(sk, child, req);
 }

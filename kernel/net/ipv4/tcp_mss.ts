@@ -93,6 +93,6 @@ export function tcp_current_mss(sk: tcp_sock): number {
     const mtu = dst_mtu(dst);
     if (mtu !== sk.icsk_pmtu_cookie) mss = tcp_sync_mss(sk, mtu);
   }
-  const header_len = tcp_established_options(sk, null, 0, sk.sk_net.ipv4.tcp_out_opts) + TCP_HLEN;
+  const header_len = tcp_established_options(sk, null, sk.sk_net.ipv4.tcp_out_opts) + TCP_HLEN;
   return mss - (header_len - sk.tcp_header_len);
 }

@@ -81,6 +81,7 @@ export class netns_ipv4_tcp {
   tcp_pingpong_thresh = 1;
   tcp_l3mdev_accept = 0;
   tcp_reflect_tos = 0;
+  tcp_early_demux = 1;
   tcp_fwmark_accept = 0;
   tcp_congestion_control = 'cubic';
   /** Bytes: least, default, most. */

@@ -38,6 +38,7 @@ import {
   tcp_hdrlen,
   type tcp_options_received,
   type tcp_sock,
+  tcp_time_stamp_ms,
 } from './tcp_sock.ts';
 
 /** The word that two NOPs and a timestamp's head make (RFC 7323 appendix A). */
@@ -269,12 +270,7 @@ export function tcp_options_write(ram: Ram, at: number, tp: tcp_sock | null, opt
 }
 
 /** tcp_established_options: fills `opts`; bytes of options. */
-export function tcp_established_options(
-  tp: tcp_sock,
-  skb: sk_buff | null,
-  now_ts: number,
-  opts: tcp_out_options,
-): number {
+export function tcp_established_options(tp: tcp_sock, skb: sk_buff | null, opts: tcp_out_options): number {
   let size = 0;
   opts.options = 0;
   opts.mss = 0;
@@ -286,7 +282,7 @@ export function tcp_established_options(
   }
   if (rx_opt.tstamp_ok !== 0) {
     opts.options |= OPTION_TS;
-    opts.tsval = skb !== null ? (now_ts + tp.tsoffset) | 0 : 0;
+    opts.tsval = skb !== null ? (tcp_time_stamp_ms(tp) + tp.tsoffset) | 0 : 0;
     opts.tsecr = rx_opt.ts_recent;
     size += TCPOLEN_TSTAMP_ALIGNED;
   }

@@ -382,8 +382,7 @@ export function tcp_transmit_skb(sk: tcp_sock, skb: sk_buff, clone_it: boolean):
   let { tcp_flags: flags } = oskb;
   const syn = (flags & TCPHDR_SYN) !== 0;
   const payload = out.len;
-  const header_len =
-    TCP_HLEN + (syn ? tcp_syn_options(sk, opts) : tcp_established_options(sk, oskb, tcp_time_stamp_ms(sk), opts));
+  const header_len = TCP_HLEN + (syn ? tcp_syn_options(sk, opts) : tcp_established_options(sk, oskb, opts));
   const th = skb_push(out, header_len);
   skb_reset_transport_header(out);
   // Books of the send buffer: the clone counts there until the card has sent it.

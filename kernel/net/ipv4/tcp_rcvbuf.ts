@@ -327,6 +327,8 @@ export function tcp_data_ecn_check(sk: tcp_sock, skb: sk_buff): void {
 /** tcp_ecn_received_counters: what tcp_info tells of marks that have come. `len`: bytes of payload. */
 export function tcp_ecn_received_counters(sk: tcp_sock, skb: sk_buff, len: number): void {
   const ecn = skb.ip_dsfield & INET_ECN_MASK;
+  // Of a connection with ECN, tcp_data_ecn_check sees to it, for data alone.
+  if ((sk.ecn_flags & TCP_ECN_OK) === 0) sk.ecn_flags |= TCP_ECN_SEEN;
   if (ecn === INET_ECN_CE) {
     const slow = own_slow(sk);
     slow.received_ce += Math.max(1, skb.gso_segs);
@@ -340,7 +342,7 @@ export function tcp_ecn_received_counters(sk: tcp_sock, skb: sk_buff, len: numbe
 
 /** tcp_ecn_accept_cwr */
 export function tcp_ecn_accept_cwr(sk: tcp_sock, skb: sk_buff): void {
-  if ((skb.tcp_flags & TCPHDR_CWR) === 0) return;
+  if ((skb.tcp_flags & TCPHDR_CWR) === 0 || (sk.ecn_flags & TCP_ECN_OK) === 0) return;
   sk.ecn_flags &= ~TCP_ECN_DEMAND_CWR;
   if (skb.seq !== skb.end_seq) sk.icsk_ack_pending |= ICSK_ACK_NOW;
 }

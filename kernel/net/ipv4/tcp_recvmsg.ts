@@ -34,6 +34,7 @@ import { __tcp_select_window, tcp_send_ack } from './tcp_output.ts';
 import { tcp_rcv_space_adjust } from './tcp_rcvbuf.ts';
 import {
   after,
+  before,
   ICSK_ACK_PUSHED,
   ICSK_ACK_PUSHED2,
   inet_csk_ack_scheduled,
@@ -288,8 +289,9 @@ function tcp_inq_hint(sk: tcp_sock): number {
 
 /** tcp_inq (SIOCINQ): bytes that can be read before urgent data, without the FIN. */
 export function tcp_inq(sk: tcp_sock): number {
-  if (sk.slow.urg_data !== 0 && !sk.opts.sk_urginline && after(sk.slow.urg_seq, sk.copied_seq))
-    return (sk.slow.urg_seq - sk.copied_seq) | 0;
+  const { urg_data, urg_seq } = sk.slow;
+  if (urg_data !== 0 && !sk.opts.sk_urginline && !before(urg_seq, sk.copied_seq) && before(urg_seq, sk.rcv_nxt))
+    return (urg_seq - sk.copied_seq) | 0;
   const answ = (sk.rcv_nxt - sk.copied_seq) | 0;
   return answ !== 0 && sk.sk_done ? answ - 1 : answ;
 }

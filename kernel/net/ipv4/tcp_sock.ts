@@ -322,6 +322,9 @@ export class tcp_sock extends sock {
   sk_gso_max_segs = GSO_MAX_SEGS;
   /** May a packet stand for several segments (sk_can_gso)? Set with the route (sk_setup_caps). */
   sk_can_gso = false;
+  /** The route by which its segments come in, and from which device (tcp_v4_early_demux). */
+  sk_rx_dst: dst_entry | null = null;
+  sk_rx_dst_ifindex = 0;
   sk_txhash = 0;
   /** SOCK_QUEUE_SHRUNK, SOCK_NOSPACE. */
   sk_nospace = false;

@@ -30,6 +30,7 @@ export class tcp_opts extends sock_opts {
   linger2 = 0;
   defer_accept = 0;
   notsent_lowat = 0;
+  thin_lto = 0;
   save_syn = 0;
   /** TCP_INQ */
   recvmsg_inq = 0;

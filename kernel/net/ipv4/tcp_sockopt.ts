@@ -67,6 +67,8 @@ export const TCP_WINDOW_CLAMP = 10;
 export const TCP_INFO = 11;
 export const TCP_QUICKACK = 12;
 export const TCP_CONGESTION = 13;
+export const TCP_THIN_LINEAR_TIMEOUTS = 16;
+export const TCP_THIN_DUPACK = 17;
 export const TCP_USER_TIMEOUT = 18;
 export const TCP_REPAIR = 19;
 export const TCP_FASTOPEN = 23;
@@ -232,6 +234,13 @@ export function tcp_setsockopt(sk_: sock, level: number, name: number, opt: sock
     case TCP_CONGESTION:
       // Every program here is root's.
       return tcp_set_congestion_control(sk, opt.text, true);
+    case TCP_THIN_LINEAR_TIMEOUTS:
+      if (value < 0 || value > 1) return -EINVAL;
+      own_opts(sk).thin_lto = value;
+      return 0;
+    case TCP_THIN_DUPACK:
+      // What it once did is always done.
+      return value < 0 || value > 1 ? -EINVAL : 0;
     case TCP_USER_TIMEOUT:
       if (value < 0) return -EINVAL;
       own_opts(sk).icsk_user_timeout = value;
@@ -324,6 +333,12 @@ export function tcp_getsockopt(sk_: sock, level: number, name: number, opt: sock
       return 0;
     case TCP_CONGESTION:
       opt.text = sk.icsk_ca_ops.name;
+      return 0;
+    case TCP_THIN_LINEAR_TIMEOUTS:
+      opt.value = sk.opts.thin_lto;
+      return 0;
+    case TCP_THIN_DUPACK:
+      opt.value = 0;
       return 0;
     case TCP_USER_TIMEOUT:
       opt.value = sk.opts.icsk_user_timeout;

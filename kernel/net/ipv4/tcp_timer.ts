@@ -389,7 +389,7 @@ export function tcp_retransmit_timer(sk: tcp_sock): void {
   const thin = sk.packets_out < TCP_THIN_PACKETS && sk.snd_ssthresh < TCP_INFINITE_SSTHRESH;
   if (
     sk.sk_state === 1 &&
-    ipv4.tcp_thin_linear_timeouts !== 0 &&
+    (ipv4.tcp_thin_linear_timeouts !== 0 || sk.opts.thin_lto !== 0) &&
     thin &&
     sk.icsk_retransmits <= TCP_THIN_LINEAR_RETRIES
   ) {

@@ -37,7 +37,7 @@ import {
   sock_enqueue,
 } from '../core/sock.ts';
 import { reuseport_group } from '../core/sock_reuseport.ts';
-import { AF_INET, CMSG_UDP_GRO, MSG_PEEK, MSG_TRUNC, type msghdr, type sockaddr_in, type sockopt } from '../msg.ts';
+import { CMSG_UDP_GRO, MSG_PEEK, MSG_TRUNC, type msghdr, put_sockaddr_in, type sockopt } from '../msg.ts';
 import { datagram_disconnect, ip4_datagram_connect } from './datagram.ts';
 import { ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, icmp_send } from './icmp.ts';
 import { inet_cmsg_prepare, inet_cmsg_recv, inet_report_icmp_error } from './ip_cmsg.ts';
@@ -268,15 +268,7 @@ export function udp_recvmsg(sk: sock, msg: msghdr, length: number): number {
       return -EFAULT;
     }
     if (!peeking) mib.UdpInDatagrams++;
-    const name = msg.msg_name;
-    if (name !== null) {
-      name.sa_family = AF_INET;
-      if (name.sa_layout === AF_INET) {
-        const sin = name as sockaddr_in;
-        sin.sin_port = get16(skb.ram, skb.transport_header);
-        sin.sin_addr = iph_saddr(skb);
-      }
-    }
+    if (msg.msg_name !== null) put_sockaddr_in(msg.msg_name, iph_saddr(skb), get16(skb.ram, skb.transport_header));
     if (sk.cmsg_flags !== 0) inet_cmsg_recv(sk, skb, msg);
     if (sk.opts.udp_gro && skb.gso_size !== 0 && msg.msg_control !== null) {
       msg.msg_control.present |= CMSG_UDP_GRO;
@@ -428,7 +420,7 @@ export const udp_prot = make_proto('UDP', {
   set_peek_off: true,
 });
 
-const udp_protocol: net_protocol = { handler: udp_rcv, err_handler: udp_err };
+const udp_protocol: net_protocol = { handler: udp_rcv, err_handler: udp_err, early_demux: null };
 
 /** udp_init */
 export function udp_init(net: net): void {

@@ -159,6 +159,14 @@ export function nf_hook(
   return nf_hook_from(entries, 0, pf, hook, net, skb, indev, outdev, okfn);
 }
 
+/**
+ * Whether nobody listens at a hook of IPv4. NF_HOOK asks, too, but then calls a function that may be any: who asks first
+ * and calls the next step by its name lets the machine see through the call.
+ */
+export function nf_ip_hook_free(net: net, hook: number): boolean {
+  return net.nf.hooks[NFPROTO_IPV4 * NF_MAX_HOOKS + hook] === null;
+}
+
 /** NF_HOOK: `okfn` with the packet, once all functions of the hook have accepted it. Takes the skb. */
 export function NF_HOOK(
   pf: number,

@@ -12,7 +12,7 @@ import {
   EOPNOTSUPP,
   ESOCKTNOSUPPORT,
 } from '../../errno.ts';
-import { datagram_poll, skb_copy_datagram_msg, skb_put_msg, skb_recv_datagram } from '../core/datagram.ts';
+import { datagram_poll, skb_copy_or_truncate, skb_put_msg, skb_recv_datagram } from '../core/datagram.ts';
 import { dev_direct_xmit, dev_queue_xmit, dev_set_allmulti, dev_set_promiscuity, NET_XMIT_CN } from '../core/dev.ts';
 import { bpf_prog_run } from '../core/filter.ts';
 import {
@@ -204,15 +204,8 @@ function packet_recvmsg(sk: sock, msg: msghdr, length: number): number {
   if ((msg.flags & MSG_ERRQUEUE) !== 0) return -EAGAIN;
   const skb = skb_recv_datagram(sk, msg);
   if (typeof skb === 'number') return skb;
-  let copied = skb.len;
-  if (copied > length) {
-    copied = length;
-    msg.msg_flags |= MSG_TRUNC;
-  }
-  if (skb_copy_datagram_msg(skb, msg, copied) < 0) {
-    kfree_skb_reason(skb, SKB_DROP_REASON.SKB_UCOPY_FAULT);
-    return -EFAULT;
-  }
+  const copied = skb_copy_or_truncate(skb, msg, length);
+  if (copied < 0) return copied;
   const result = (msg.flags & MSG_TRUNC) !== 0 ? skb.len : copied;
   if ((sk as packet_sock).auxdata && msg.msg_control !== null) packet_cmsg(skb, msg.msg_control);
   const name = msg.msg_name;

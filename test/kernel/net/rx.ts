@@ -1,5 +1,12 @@
 /** A NAPI context that the test fills: frames go up through GRO, as from a driver's poll. And frames for it. */
-import { napi_complete_done, napi_enable, napi_schedule, netif_napi_add } from '../../../kernel/net/core/dev.ts';
+import {
+  napi_complete_done,
+  napi_disable,
+  napi_enable,
+  napi_schedule,
+  netif_napi_add,
+  netif_napi_del,
+} from '../../../kernel/net/core/dev.ts';
 import { napi_gro_receive } from '../../../kernel/net/core/gro.ts';
 import type { napi_struct, net_device } from '../../../kernel/net/core/netdevice.ts';
 import {
@@ -13,7 +20,7 @@ import {
 import { eth_type_trans } from '../../../kernel/net/ethernet/eth.ts';
 import { get16, get32 } from '../../../kernel/net/ipv4/ip_header.ts';
 import { inet_add_protocol } from '../../../kernel/net/ipv4/protocol.ts';
-import { A, B, type Ip, ipFrame, type Segment } from './segment.ts';
+import { A, B, type Ip, ipFrame, Segment } from './segment.ts';
 
 export class Poller {
   readonly napi: napi_struct;
@@ -43,11 +50,28 @@ export class Poller {
     napi_enable(this.napi);
   }
 
+  remove(): void {
+    napi_disable(this.napi);
+    netif_napi_del(this.napi);
+  }
+
   /** All of them wait when the poll begins; it goes on until none is left. */
   poll(...frames: Uint8Array[]): void {
     this.frames.push(...frames);
     this.segment.exec(() => napi_schedule(this.napi));
   }
+}
+
+/** A segment whose poller feeds a TCP socket's place; `finish` takes all of it down. */
+export function pollerAndSink(options: ConstructorParameters<typeof Segment>[0] = {}) {
+  const segment = new Segment(options);
+  const poller = new Poller(segment);
+  const got = tcpSink(segment);
+  const finish = (): void => {
+    poller.remove();
+    segment.finish();
+  };
+  return { segment, poller, got, finish };
 }
 
 export interface Tcp {

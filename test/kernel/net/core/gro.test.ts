@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { csum_fold, csum_partial } from '../../../../kernel/lib/checksum.ts';
-import { napi_disable, netif_napi_del } from '../../../../kernel/net/core/dev.ts';
 import { netdev_set_gro } from '../../../../kernel/net/core/gro.ts';
 import { NETIF_F_GRO_FRAGLIST } from '../../../../kernel/net/core/netdevice.ts';
 import { skb_checksum } from '../../../../kernel/net/core/skb_checksum.ts';
@@ -22,7 +21,7 @@ import {
 } from '../../../../kernel/net/core/skbuff.ts';
 import { SOL_UDP, UDP_GRO } from '../../../../kernel/net/ipv4/udp.ts';
 import { AF_INET, cmsg, SOCK_DGRAM, sockopt, user_msghdr } from '../../../../kernel/net/msg.ts';
-import { type Delivered, Poller, stream, type Tcp, tagged, tcpFrame, tcpSink, udpFrame } from '../rx.ts';
+import { type Delivered, pollerAndSink, stream, type Tcp, tagged, tcpFrame, udpFrame } from '../rx.ts';
 import { A, type Ip, Segment } from '../segment.ts';
 
 const MSS = 100;
@@ -31,17 +30,7 @@ const MSS = 100;
 const nth = (n: number, tcp: Tcp = {}, ip: Ip = {}): Uint8Array =>
   tcpFrame({ seq: n * MSS, payload: stream(n * MSS, MSS), ...tcp }, { id: 100 + n, ...ip });
 
-function setUp() {
-  const segment = new Segment();
-  const poller = new Poller(segment);
-  const got = tcpSink(segment);
-  const finish = (): void => {
-    napi_disable(poller.napi);
-    netif_napi_del(poller.napi);
-    segment.finish();
-  };
-  return { segment, poller, got, finish };
-}
+const setUp = pollerAndSink;
 
 const sizes = (got: readonly Delivered[]): number[] => got.map(({ length }) => length);
 

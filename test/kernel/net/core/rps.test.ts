@@ -8,7 +8,7 @@ import {
 } from '../../../../kernel/fs/proc.ts';
 import { IRQ_HANDLED, irq_set_affinity, request_irq } from '../../../../kernel/irq/manage.ts';
 import { hsiphash, hsiphash_key } from '../../../../kernel/lib/siphash.ts';
-import { napi_disable, netif_napi_del, type softnet_data } from '../../../../kernel/net/core/dev.ts';
+import type { softnet_data } from '../../../../kernel/net/core/dev.ts';
 import { flow_keys, skb_flow_dissect_flow_keys, skb_get_hash } from '../../../../kernel/net/core/flow_dissector.ts';
 import {
   enqueue_to_backlog,
@@ -21,20 +21,10 @@ import {
 import { consume_skb, netdev_alloc_skb_ip_align, type sk_buff, skb_put } from '../../../../kernel/net/core/skbuff.ts';
 import { eth_type_trans } from '../../../../kernel/net/ethernet/eth.ts';
 import { AF_INET, SOCK_DGRAM } from '../../../../kernel/net/msg.ts';
-import { Poller, stream, tagged, tcpFrame, tcpSink, udpFrame } from '../rx.ts';
+import { pollerAndSink, stream, tagged, tcpFrame, udpFrame } from '../rx.ts';
 import { A, Segment } from '../segment.ts';
 
-function setUp(options: { cpus?: number; costs?: boolean } = {}) {
-  const segment = new Segment({ cpus: 4, ...options });
-  const poller = new Poller(segment);
-  const got = tcpSink(segment);
-  const finish = (): void => {
-    napi_disable(poller.napi);
-    netif_napi_del(poller.napi);
-    segment.finish();
-  };
-  return { segment, poller, got, finish };
-}
+const setUp = (options: { cpus?: number; costs?: boolean } = {}) => pollerAndSink({ cpus: 4, ...options });
 
 /** `count` segments with PSH of each of `flows` flows, mixed; seq counts within a flow. */
 function mixed(flows: number, count: number): Uint8Array[] {

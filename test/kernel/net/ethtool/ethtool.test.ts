@@ -57,6 +57,7 @@ describe('numbers', () => {
       expect(host.exec(() => ethtool_set_ringparam(dev, undefined, wrong))).toBe(EINVAL);
       expect(host.exec(() => ethtool_set_coalesce(dev, wrong, undefined))).toBe(EINVAL);
       expect(host.exec(() => ethtool_set_coalesce(dev, 10, wrong))).toBe(EINVAL);
+      expect(host.exec(() => ethtool_set_coalesce(dev, 10, undefined, wrong))).toBe(EINVAL);
     }
     expect(host.exec(() => ethtool_set_ringparam(dev, 0, 64))).toBe(EINVAL);
     expect(JSON.stringify([ops?.get_channels?.(dev), ops?.get_ringparam?.(dev), ops?.get_coalesce?.(dev)])).toBe(
@@ -68,7 +69,11 @@ describe('numbers', () => {
     const { host, dev } = setUp();
     host.exec(() => ethtool_set_coalesce(dev, 30, 7));
     host.exec(() => ethtool_set_coalesce(dev, 40, undefined));
-    expect(dev.ethtool_ops?.get_coalesce?.(dev)).toEqual({ rx_coalesce_usecs: 40, rx_max_coalesced_frames: 7 });
+    expect(dev.ethtool_ops?.get_coalesce?.(dev)).toEqual({
+      rx_coalesce_usecs: 40,
+      rx_max_coalesced_frames: 7,
+      tx_coalesce_usecs: 16,
+    });
     host.exec(() => ethtool_set_ringparam(dev, undefined, 512));
     expect(dev.ethtool_ops?.get_ringparam?.(dev)).toMatchObject({ rx_pending: 256, tx_pending: 512 });
   });

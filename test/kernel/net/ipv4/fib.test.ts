@@ -23,7 +23,7 @@ import {
   RTN_PROHIBIT,
   RTN_UNREACHABLE,
 } from '../../../../kernel/net/ipv4/fib.ts';
-import { ip_mc_inc_group } from '../../../../kernel/net/ipv4/igmp.ts';
+import { ip_mc_inc_group } from '../../../../kernel/net/ipv4/igmp_group.ts';
 import { in_aton, inet_make_mask, inet_ntoa } from '../../../../kernel/net/ipv4/ip_header.ts';
 import { ip_route_output_key, type rtable } from '../../../../kernel/net/ipv4/route.ts';
 import { A, B, Segment } from '../segment.ts';

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { dev_close, dev_open } from '../../../../kernel/net/core/dev.ts';
 import { sock } from '../../../../kernel/net/core/sock.ts';
-import { ip_check_mc_rcu, MCAST_EXCLUDE, MCAST_INCLUDE, proc_net_igmp } from '../../../../kernel/net/ipv4/igmp.ts';
+import { MCAST_EXCLUDE, MCAST_INCLUDE, proc_net_igmp } from '../../../../kernel/net/ipv4/igmp.ts';
+import { ip_check_mc_rcu } from '../../../../kernel/net/ipv4/igmp_group.ts';
 import { in_aton } from '../../../../kernel/net/ipv4/ip_header.ts';
 import {
   ip_mc_drop_socket,

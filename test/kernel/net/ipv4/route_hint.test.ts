@@ -1,6 +1,5 @@
 import { expect, it } from 'vitest';
 import { in_aton } from '../../../../kernel/lib/inet.ts';
-import { napi_disable, netif_napi_del } from '../../../../kernel/net/core/dev.ts';
 import { Poller, udpFrame } from '../rx.ts';
 import { B, Segment } from '../segment.ts';
 
@@ -32,7 +31,6 @@ it('a list of packets: the route of the one before is taken only where it holds'
     'IP_LOCAL_SOURCE',
     'NO_SOCKET',
   ]);
-  napi_disable(poller.napi);
-  netif_napi_del(poller.napi);
+  poller.remove();
   segment.finish();
 });
