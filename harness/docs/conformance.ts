@@ -5,12 +5,13 @@ import { RFC792 } from './conformance/rfc792.ts';
 import { RFC826 } from './conformance/rfc826.ts';
 import { RFC1122 } from './conformance/rfc1122.ts';
 import { RFC1812 } from './conformance/rfc1812.ts';
+import { RFC2385 } from './conformance/rfc2385.ts';
 import { RFC7413 } from './conformance/rfc7413.ts';
 import { RFC9293 } from './conformance/rfc9293.ts';
 import type { Rfc, Rule, Standing } from './conformance/rules.ts';
 import { table } from './datasheet.ts';
 
-export const RFCS: readonly Rfc[] = [RFC791, RFC792, RFC826, RFC768, RFC1122, RFC1812, RFC9293, RFC7413];
+export const RFCS: readonly Rfc[] = [RFC791, RFC792, RFC826, RFC768, RFC1122, RFC1812, RFC9293, RFC7413, RFC2385];
 
 const WORDS: Readonly<Record<Standing, string>> = {
   yes: 'yes',

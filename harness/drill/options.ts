@@ -23,6 +23,7 @@ import {
 } from '../../kernel/net/core/sock.ts';
 import { IP_MSFILTER, is_mcast_option, MCAST_MSFILTER } from '../../kernel/net/ipv4/ip_mcast_opts.ts';
 import { IP_MULTICAST_IF, IP_OPTIONS, IP_UNICAST_IF, SOL_IP } from '../../kernel/net/ipv4/ip_sockglue.ts';
+import { TCP_MD5SIG, TCP_MD5SIG_EXT } from '../../kernel/net/ipv4/tcp_md5.ts';
 import { SOL_TCP, TCP_CONGESTION, TCP_FASTOPEN_KEY, TCP_INFO } from '../../kernel/net/ipv4/tcp_sockopt.ts';
 import type { sockopt } from '../../kernel/net/msg.ts';
 import { decodeFilterQuestion, decodeGroup, decodeMulticastIf, encodeFilter } from './groups.ts';
@@ -79,7 +80,11 @@ function layoutOf(level: number, name: number): Layout {
     }
   }
   if (level === SOL_TCP && name === TCP_CONGESTION) return 'word';
-  if (level === SOL_TCP && (name === TCP_INFO || name === TCP_FASTOPEN_KEY)) return 'bytes';
+  if (
+    level === SOL_TCP &&
+    (name === TCP_INFO || name === TCP_FASTOPEN_KEY || name === TCP_MD5SIG || name === TCP_MD5SIG_EXT)
+  )
+    return 'bytes';
   if (level !== SOL_IP) return 'int';
   if (name === IP_OPTIONS) return 'bytes';
   if (name === IP_MULTICAST_IF) return 'address';

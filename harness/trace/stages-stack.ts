@@ -153,7 +153,7 @@ export const STACK_STAGES: readonly Stage[] = [
     slot: 'tcp_v4_rcv',
     file: `${NET}ipv4/tcp_ipv4.ts`,
     test: `${T}ipv4/tcp_handshake.test.ts`,
-    drops: ['NO_SOCKET', 'TCP_CSUM', 'PKT_TOO_SMALL'],
+    drops: ['NO_SOCKET', 'TCP_CSUM', 'PKT_TOO_SMALL', 'TCP_MD5NOTFOUND', 'TCP_MD5UNEXPECTED', 'TCP_MD5FAILURE'],
     at: ['tcp_v4_rcv', `${NET}ipv4/tcp`],
     simple: { slot: 'tcp_v4_rcv', way: 'up', text: say.tcp },
   },

@@ -5,6 +5,7 @@ in ms since the connection was accepted.
 """
 
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -81,6 +82,10 @@ def encode(text):
             out += struct.pack("!BB", 5, 2 + 4 * len(rest))
             for n in rest:
                 out += struct.pack("!I", (isn + int(n)) & 0xFFFFFFFF)
+        elif kind == "md5":
+            out += b"\x13\x12" + bytes(16)
+        elif kind == "raw":
+            out += bytes.fromhex("".join(rest))
         elif kind == "TS":
             ecr = int(rest[3])
             value = 0 if ecr == 0 and ts_base is None else (ts_base + ecr) & 0xFFFFFFFF
@@ -88,6 +93,27 @@ def encode(text):
         else:
             raise ValueError(option)
     return out + b"\0" * (-len(out) % 4)
+
+
+def signature_at(segment):
+    at, end = 20, (segment[12] >> 4) * 4
+    while at < end and segment[at] != 0:
+        if segment[at] == 19:
+            return at + 2
+        at += 1 if segment[at] == 1 else max(2, segment[at + 1])
+    return -1
+
+
+def signature(segment, source, target):
+    """RFC 2385: pseudo-header, header without options and checksum, payload, key."""
+    pseudo = socket.inet_aton(source) + socket.inet_aton(target) + struct.pack("!BBH", 0, 6, len(segment))
+    header = segment[:16] + b"\0\0" + segment[18:20]
+    return hashlib.md5(pseudo + header + segment[(segment[12] >> 4) * 4:] + script["md5"].encode()).digest()
+
+
+def set_key(sock, key):
+    sock.setsockopt(socket.IPPROTO_TCP, 14, struct.pack("=HH4s120xBBHi80s", socket.AF_INET, 0, socket.inet_aton(PEER), 0, 0,
+                                                         len(key), 0, key.encode()))
 
 
 def inject(text, tos=0):
@@ -102,6 +128,11 @@ def inject(text, tos=0):
     ack = 0 if m[5] is None else (isn + int(m[5])) & 0xFFFFFFFF
     segment = struct.pack("!HHIIBBHHH", PEER_PORT, HOST_PORT, PEER_ISN + seq, ack, (20 + len(options)) // 4 << 4, flags,
                           win, 0, int(m[7] or 0)) + options + data
+    at = signature_at(segment)
+    if at >= 0 and script["md5"]:
+        right = bytearray(signature(segment, PEER, HOST))
+        right[0] ^= "md5 wrong" in text
+        segment = segment[:at] + bytes(right) + segment[at + 16:]
     pseudo = socket.inet_aton(PEER) + socket.inet_aton(HOST) + struct.pack("!BBH", 0, 6, len(segment))
     segment = segment[:16] + struct.pack("!H", checksum(pseudo + segment)) + segment[18:]
     os.write(tun, ip_packet(6, segment, tos))
@@ -113,7 +144,7 @@ def icmp(kind, code, info, seq):
     os.write(tun, ip_packet(1, message[:2] + struct.pack("!H", checksum(message)) + message[4:]))
 
 
-def decode(options):
+def decode(options, segment):
     global ts_base
     names, i = [], 0
     while i < len(options):
@@ -135,6 +166,8 @@ def decode(options):
         elif kind == 5:
             numbers = [(n - PEER_ISN) & 0xFFFFFFFF for n in struct.unpack(f"!{len(body) // 4}I", body)]
             names.append("sack " + " ".join(f"{a}:{b}" for a, b in zip(numbers[::2], numbers[1::2])))
+        elif kind == 19:
+            names.append("md5" if not script["md5"] or body == signature(segment, HOST, PEER) else "md5 wrong")
         elif kind == 8:
             val, ecr = struct.unpack("!II", body)
             if ts_base is None:
@@ -166,7 +199,7 @@ def shown(packet):
     text += f" win {window}"
     if flags & 32:
         text += f" urg {urgent}"
-    options = decode(tcp[20:offset])
+    options = decode(tcp[20:offset], tcp)
     if packet[1] & 3:
         text += f" ecn {packet[1] & 3}"
     return text + (f" <{options}>" if options else "")
@@ -174,7 +207,8 @@ def shown(packet):
 
 COUNTERS = ("TCPSackShifted", "TCPSackMerged", "TCPSackShiftFallback", "TCPSACKReorder", "TCPSACKDiscard",
             "TCPDSACKRecv", "TCPDSACKOfoRecv", "TCPDSACKIgnoredOld", "TCPDSACKIgnoredNoUndo", "TCPSACKReneging",
-            "TCPLostRetransmit", "TCPOrigDataSent", "TCPDelivered")
+            "TCPLostRetransmit", "TCPOrigDataSent", "TCPDelivered", "TCPMD5NotFound", "TCPMD5Unexpected",
+            "TCPMD5Failure")
 SO_MEMINFO, WMEM_QUEUED = 55, 5
 
 
@@ -182,6 +216,8 @@ def counters():
     with open("/proc/net/netstat") as file:
         names, values = [line.split()[1:] for line in file if line.startswith("TcpExt:")]
     known = dict(zip(names, values))
+    if sock.fileno() < 0:
+        return " ".join(f"{name} {known[name]}" for name in COUNTERS) + " wmem_queued 0"
     queued = struct.unpack("9I", sock.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 36))[WMEM_QUEUED]
     return " ".join(f"{name} {known[name]}" for name in COUNTERS) + f" wmem_queued {queued}"
 
@@ -240,6 +276,8 @@ listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 listener.setsockopt(socket.IPPROTO_TCP, TCP_CONGESTION, script["cc"].encode())
 if script["rcvbuf"]:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, script["rcvbuf"])
+if script["md5"]:
+    set_key(listener, script["md5"])
 listener.bind((HOST, HOST_PORT))
 listener.listen(5)
 collect(-1, time.monotonic() + 0.05)
@@ -248,7 +286,8 @@ options = script["options"]
 inject(f"{'SEW' if script['ecn'] else 'S'} 0:0(0) win 32792 <{options}>")
 collect(-1, time.monotonic() + 0.0005)
 time.sleep(script["rtt"] / 1000)
-inject(f". 1:1(0) ack 1 win {script['win']}" + (" <nop,nop,TS val 101 ecr 0>" if "TS" in options else ""))
+inject(f". 1:1(0) ack 1 win {script['win']}" + (
+    " <nop,nop,md5>" if script["md5"] else " <nop,nop,TS val 101 ecr 0>" if "TS" in options else ""))
 sock, _ = listener.accept()
 sock.setblocking(False)
 listener.close()
@@ -288,6 +327,15 @@ for number, line in enumerate(script["steps"]):
         collect(number - 1, time.monotonic())
         info = sock.getsockopt(socket.IPPROTO_TCP, TCP_INFO, 280)
         out.append({"step": number, "time": (time.monotonic() - start) * 1000, "text": "info " + info.hex()})
+    elif what == "c":
+        sock.close()
+    elif what == "k":
+        try:
+            set_key(sock, rest)
+            told = 0
+        except OSError as error:
+            told = -error.errno
+        out.append({"step": number, "time": (time.monotonic() - start) * 1000, "text": f"key {told}"})
     elif what == "n":
         collect(number - 1, time.monotonic())
         out.append({"step": number, "time": (time.monotonic() - start) * 1000, "text": counters()})

@@ -3,6 +3,7 @@ import { expect } from 'vitest';
 import { testOnTap } from '../needs.ts';
 import { against, duration, type Script } from './tcp-recovery.ts';
 import { LOSSES } from './tcp-recovery-loss.ts';
+import { MD5 } from './tcp-recovery-md5.ts';
 import { ODD } from './tcp-recovery-odd.ts';
 import { RECEIVING, STAMPS } from './tcp-recovery-receive.ts';
 import { SACKS, sacksByChance } from './tcp-recovery-sack.ts';
@@ -35,3 +36,7 @@ testOnTap()(
     expect(await against(STAMPS)).toEqual([]);
   },
 );
+
+testOnTap()('signed segments (TCP_MD5SIG) as Linux has them', { timeout: TIMEOUT }, async () => {
+  expect(await against(MD5)).toEqual([]);
+});

@@ -8,6 +8,8 @@
  *     w BYTES, r BYTES write, read without blocking
  *     i                compares tcp_info
  *     n                compares counters of SACK and the memory of the write queue
+ *     c                close
+ *     k KEY            another key for the peer, none: no key
  *     icmp TYPE CODE INFO SEQ
  *     m BYTES FLAGS ROOM   recvmsg with that much room for control messages (0: none), and what came
  *     opt LEVEL NAME VALUE
@@ -29,6 +31,8 @@ export interface Script {
   readonly win?: number;
   readonly rtt?: number;
   readonly ecn?: boolean;
+  /** The listener's key for the peer (TCP_MD5SIG): the handshake is signed with it, and what has the option `md5`. */
+  readonly md5?: string;
   readonly rcvbuf?: number;
   readonly sysctl?: Record<string, number | number[]>;
 }
@@ -48,6 +52,7 @@ function whole(script: Script): Required<Script> {
     win: 257,
     rtt: 0,
     ecn: false,
+    md5: '',
     rcvbuf: 0,
     ...script,
     sysctl: { ...SYSCTL, ...script.sysctl },
@@ -88,6 +93,9 @@ const COUNTERS = [
   'TCPLostRetransmit',
   'TCPOrigDataSent',
   'TCPDelivered',
+  'TCPMD5NotFound',
+  'TCPMD5Unexpected',
+  'TCPMD5Failure',
 ] as const;
 
 function counters(f: TcpFlow): string {
@@ -123,6 +131,7 @@ export function playOurs(given: Script): Told[] {
     win: script.win,
     rtt: script.rtt / 1000,
     ecn: script.ecn,
+    ...(script.md5 === '' ? {} : { md5: script.md5 }),
     gso: true,
     sysctl: { ...script.sysctl, tcp_congestion_control: script.cc } as Record<string, number | string>,
     rmemMax: Number(readFileSync('/proc/sys/net/core/rmem_max', 'utf8')),
@@ -131,6 +140,7 @@ export function playOurs(given: Script): Told[] {
   const start = f.now;
   const arrivals: [step: number, time: number][] = [];
   let at = start;
+  let open = true;
   const collect = (step: number): void => {
     for (const s of f.segments()) {
       const ecn = (s.tos & 3) === 0 ? '' : ` ecn ${s.tos & 3}`;
@@ -181,6 +191,13 @@ export function playOurs(given: Script): Told[] {
         say(step, received(f, length, flags, room > 0, arrivals));
         break;
       }
+      case 'c':
+        open = false;
+        f.close();
+        break;
+      case 'k':
+        say(step, `key ${f.setMd5(f.fd, rest)}`);
+        break;
       case 'n':
         say(step, counters(f));
         break;
@@ -201,7 +218,7 @@ export function playOurs(given: Script): Told[] {
     }
     collect(step);
   });
-  f.close();
+  if (open) f.close();
   return out;
 }
 

@@ -94,6 +94,10 @@ const REASONS = [
   'TCP_OFO_QUEUE_PRUNE',
   'TCP_OFO_DROP',
   'TCP_MINTTL',
+  'TCP_AUTH_HDR',
+  'TCP_MD5NOTFOUND',
+  'TCP_MD5UNEXPECTED',
+  'TCP_MD5FAILURE',
 ] as const;
 
 type ReasonName = (typeof REASONS)[number];

@@ -31,6 +31,7 @@ import { tcp_assign_congestion_control, tcp_ca_dst_init, tcp_set_ca_state } from
 import { tcp_try_fastopen } from './tcp_fastopen.ts';
 import { tcp_sk_alloc } from './tcp_init.ts';
 import { tcp_listendrop, tcp_request_sock_ipv4_ops } from './tcp_ipv4.ts';
+import { tcp_md5_key_copy } from './tcp_md5.ts';
 import { tcp_peer_is_proven } from './tcp_metrics.ts';
 import { reqsk_timeout, tcp_openreq_child_init, tcp_openreq_init_rwin } from './tcp_minisocks.ts';
 import { tcp_parse_options } from './tcp_options.ts';
@@ -288,6 +289,8 @@ export function tcp_v4_syn_recv_sock(sk: tcp_sock, skb: sk_buff, req: tcp_reques
     return null;
   }
   const child = tcp_create_openreq_child(sk, req, skb);
+  // Of its listener's keys it has the one for its peer.
+  if (child.opts.md5sig_info !== null) tcp_md5_key_copy(child, child.inet_daddr);
   sk_setup_caps(child, dst);
   // tcp_ca_openreq_child: the route's, else the listener's, if its program has chosen one.
   if (!tcp_ca_dst_init(child, dst) && child.opts.icsk_ca_setsockopt === 0) tcp_assign_congestion_control(child);

@@ -75,6 +75,15 @@ import { cookie_v4_check, tcp_v4_conn_request, tcp_v4_syn_recv_sock } from './tc
 import { type tcp_fastopen_cookie, tcp_fastopen_defer_connect } from './tcp_fastopen.ts';
 import { tcp_rcv_established, tcp_rcv_state_process } from './tcp_input.ts';
 import {
+  tcp_inbound_hash,
+  tcp_md5_do_lookup,
+  type tcp_md5sig_key,
+  tcp_v4_md5_hash_skb,
+  tcp_v4_md5_sign_hdr,
+  tcp_v4_parse_md5_keys,
+  tcp_v4_reset_key,
+} from './tcp_md5.ts';
+import {
   TCP_TW_ACK,
   TCP_TW_RST,
   TCP_TW_SYN,
@@ -102,6 +111,7 @@ import {
   TCPHDR_ACK,
   TCPHDR_RST,
   TCPHDR_SYN,
+  TCPOLEN_MD5SIG_ALIGNED,
   tcp_clock_ts,
   tcp_mstamp_refresh,
   type tcp_request_sock,
@@ -264,6 +274,11 @@ function tcp_v4_rcv_listener(net: net, skb: sk_buff): number {
 /** The part of tcp_v4_rcv behind the look-up: filter, then tcp_v4_do_rcv. */
 function tcp_v4_rcv_sock(sk: tcp_sock, skb: sk_buff): number {
   if (sk.opts.min_ttl !== 0 && tcp_min_ttl_drop(sk, iph_ttl(skb))) return drop(skb, SKB_DROP_REASON.TCP_MINTTL);
+  const unsigned = tcp_inbound_hash(sk, skb);
+  if (unsigned !== 0) {
+    sk.sk_drops++;
+    return drop(skb, unsigned);
+  }
   // It may lie in a queue for long: it must not hold an entry of the connection table.
   if (skb._nfct !== null) nf_reset_ct(skb);
   if (sk.sk_filter !== null) {
@@ -331,6 +346,11 @@ function tcp_v4_rcv_listen(sk: tcp_sock, skb: sk_buff): number {
 /** The branch of tcp_v4_rcv for TCP_NEW_SYN_RECV. */
 function tcp_v4_rcv_request(net: net, req: tcp_request_sock, skb: sk_buff): number {
   const sk = req.rsk_listener as tcp_sock;
+  const unsigned = tcp_inbound_hash(sk, skb);
+  if (unsigned !== 0) {
+    sk.sk_drops++;
+    return drop(skb, unsigned);
+  }
   if (sk.sk_state !== TCP_LISTEN) {
     // The listener is gone; perhaps there is another one.
     inet_csk_reqsk_queue_drop(sk, req);
@@ -394,7 +414,7 @@ function tcp_v4_rcv_timewait(net: net, tw: tcp_timewait_sock, skb: sk_buff): num
 
 /**
  * A segment without data that answers `skb`: `seq`, `ack`, `flags` (TCPHDR_), `window`, and with `tsecr` not 0 the
- * timestamps option. Does not take the skb.
+ * timestamps option, with `key` not null a signature. Does not take the skb.
  */
 function tcp_v4_send_reply(
   skb: sk_buff,
@@ -407,10 +427,12 @@ function tcp_v4_send_reply(
   oif: number,
   tos: number,
   mark: number,
+  key: tcp_md5sig_key | null,
 ): void {
   const { kernel } = skb;
   const net = kernel.init_net;
-  const size = TCP_HLEN + (tsecr !== 0 ? 12 : 0);
+  const signature = TCP_HLEN + (tsecr !== 0 ? 12 : 0);
+  const size = signature + (key !== null ? TCPOLEN_MD5SIG_ALIGNED : 0);
   const reply = alloc_skb(kernel, MAX_TCP_HEADER + size);
   if (reply === null) return;
   reply.parent = skb.id;
@@ -430,6 +452,10 @@ function tcp_v4_send_reply(
     put32(ram, th + 24, tsval);
     put32(ram, th + 28, tsecr);
   }
+  if (key !== null) {
+    const { sigpool } = net.ipv4.tcp;
+    tcp_v4_md5_sign_hdr(sigpool, key, ram, th, size, th + signature, iph_daddr(skb), iph_saddr(skb));
+  }
   v4_send_check(reply, iph_daddr(skb), iph_saddr(skb));
   net.ipv4.mib.TcpOutSegs++;
   ip_send_unicast_reply(net, skb, reply, IPPROTO_TCP, oif, tos, mark);
@@ -441,14 +467,16 @@ export function tcp_v4_send_reset(sk: tcp_sock | null, skb: sk_buff, tw: tcp_tim
   if ((flags & TCPHDR_RST) !== 0) return;
   // What was sent to a group is answered by nobody.
   if (sk === null && (skb.dst as rtable).rt_type !== RTN_LOCAL) return;
+  const key = tcp_v4_reset_key(sk, tw, skb);
+  if (key === undefined) return;
   skb.kernel.init_net.ipv4.mib.TcpOutRsts++;
   const tp = skb.kernel.trace.tcp_send_reset;
   if (tp !== null) tp(skb);
   const bound = (sk ?? tw)?.sk_bound_dev_if ?? 0;
   const mark = sk?.sk_mark ?? tw?.tw_mark ?? 0;
   const tos = iph_tos(skb) & ~INET_ECN_MASK;
-  if ((flags & TCPHDR_ACK) !== 0) tcp_v4_send_reply(skb, skb.ack_seq, 0, TCPHDR_RST, 0, 0, 0, bound, tos, mark);
-  else tcp_v4_send_reply(skb, 0, skb.end_seq, TCPHDR_RST | TCPHDR_ACK, 0, 0, 0, bound, tos, mark);
+  if ((flags & TCPHDR_ACK) !== 0) tcp_v4_send_reply(skb, skb.ack_seq, 0, TCPHDR_RST, 0, 0, 0, bound, tos, mark, key);
+  else tcp_v4_send_reply(skb, 0, skb.end_seq, TCPHDR_RST | TCPHDR_ACK, 0, 0, 0, bound, tos, mark, key);
 }
 
 /** tcp_v4_timewait_ack */
@@ -456,7 +484,19 @@ function tcp_v4_timewait_ack(tw: tcp_timewait_sock, skb: sk_buff): void {
   const tsval = (tcp_clock_ts(skb.kernel) + tw.tw_ts_offset) | 0;
   const window = tw.tw_rcv_wnd >>> tw.tw_rcv_wscale;
   const { tw_snd_nxt: seq, tw_rcv_nxt: ack, tw_ts_recent: tsecr } = tw;
-  tcp_v4_send_reply(skb, seq, ack, TCPHDR_ACK, window, tsval, tsecr, tw.sk_bound_dev_if, tw.tw_tos, tw.tw_mark);
+  tcp_v4_send_reply(
+    skb,
+    seq,
+    ack,
+    TCPHDR_ACK,
+    window,
+    tsval,
+    tsecr,
+    tw.sk_bound_dev_if,
+    tw.tw_tos,
+    tw.tw_mark,
+    tw.tw_md5_key,
+  );
 }
 
 /** tcp_v4_reqsk_send_ack */
@@ -466,7 +506,20 @@ function tcp_v4_reqsk_send_ack(sk: tcp_sock, skb: sk_buff, req: tcp_request_sock
   const seq = (req.snt_isn + 1) | 0;
   const { rcv_nxt, ts_recent } = req;
   const tsval = tcp_rsk_tsval(req);
-  tcp_v4_send_reply(skb, seq, rcv_nxt, TCPHDR_ACK, window, tsval, ts_recent, 0, iph_tos(skb) & ~INET_ECN_MASK, sk.sk_mark);
+  const key = sk.opts.md5sig_info === null ? null : tcp_md5_do_lookup(sk, iph_saddr(skb));
+  tcp_v4_send_reply(
+    skb,
+    seq,
+    rcv_nxt,
+    TCPHDR_ACK,
+    window,
+    tsval,
+    ts_recent,
+    0,
+    iph_tos(skb) & ~INET_ECN_MASK,
+    sk.sk_mark,
+    key,
+  );
 }
 
 /** tcp_v4_send_synack: 0 or a negative errno. */
@@ -737,6 +790,12 @@ export const ipv4_specific: inet_connection_sock_af_ops = {
   sk_rx_dst_set: inet_sk_rx_dst_set,
   conn_request: tcp_v4_conn_request,
   syn_recv_sock: tcp_v4_syn_recv_sock,
+  md5_lookup: sk => tcp_md5_do_lookup(sk, sk.inet_daddr),
+  calc_md5_hash(sk, skb, location) {
+    const key = tcp_md5_do_lookup(sk, sk.inet_daddr) as tcp_md5sig_key;
+    tcp_v4_md5_hash_skb(sk.sk_net.ipv4.tcp.sigpool, key, skb, sk.inet_saddr, sk.inet_daddr, skb.ram.u8, location);
+  },
+  md5_parse: tcp_v4_parse_md5_keys,
   mtu_reduced: tcp_v4_mtu_reduced,
 };
 

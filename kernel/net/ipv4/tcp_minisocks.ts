@@ -190,6 +190,7 @@ export function tcp_time_wait(sk: tcp_sock, state: number, timeo: number): void 
     tw.tw_ts_recent = sk.rx_opt.ts_recent;
     tw.tw_ts_recent_stamp = sk.rx_opt.ts_recent_stamp;
     tw.tw_ts_offset = sk.tsoffset;
+    if (sk.opts.md5sig_info !== null) tw.tw_md5_key = sk.icsk_af_ops.md5_lookup(sk);
     tw.tw_entry_stamp = Math.floor(sk.kernel.clock.now / 1e6);
     // At least as long as the other side may go on repeating its FIN.
     let time = Math.max(timeo, rto);

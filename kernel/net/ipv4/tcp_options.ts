@@ -4,6 +4,7 @@ import type { net } from '../core/net_namespace.ts';
 import type { sk_buff } from '../core/skbuff.ts';
 import { get16, get32, put16, put32 } from './ip_header.ts';
 import { TCP_FASTOPEN_COOKIE_MAX, TCP_FASTOPEN_COOKIE_MIN, type tcp_fastopen_cookie } from './tcp_fastopen.ts';
+import { tcp_md5_option_write } from './tcp_md5.ts';
 import {
   MAX_TCP_OPTION_SPACE,
   TCP_HLEN,
@@ -12,6 +13,7 @@ import {
   TCPHDR_SYN,
   TCPOLEN_EXP_FASTOPEN_BASE,
   TCPOLEN_FASTOPEN_BASE,
+  TCPOLEN_MD5SIG_ALIGNED,
   TCPOLEN_MSS,
   TCPOLEN_MSS_ALIGNED,
   TCPOLEN_SACK_BASE_ALIGNED,
@@ -175,6 +177,7 @@ export function tcp_parse_aligned_timestamp(tp: tcp_sock, skb: sk_buff): boolean
 
 export const OPTION_SACK_ADVERTISE = 1;
 export const OPTION_TS = 2;
+export const OPTION_MD5 = 4;
 export const OPTION_WSCALE = 8;
 export const OPTION_FAST_OPEN_COOKIE = 256;
 
@@ -184,6 +187,8 @@ export class tcp_out_options {
   mss = 0;
   ws = 0;
   num_sack_blocks = 0;
+  /** Where in RAM the signature is to go (OPTION_MD5). */
+  hash_location = 0;
   tsval = 0;
   tsecr = 0;
   fastopen_cookie: tcp_fastopen_cookie | null = null;
@@ -214,6 +219,10 @@ function fastopen_option_write(ram: Ram, at: number, foc: tcp_fastopen_cookie): 
 /** tcp_options_write: in Linux's order and padding, at `at`. */
 export function tcp_options_write(ram: Ram, at: number, tp: tcp_sock | null, opts: tcp_out_options): void {
   let { options } = opts;
+  if ((options & OPTION_MD5) !== 0) {
+    opts.hash_location = tcp_md5_option_write(ram, at);
+    at += TCPOLEN_MD5SIG_ALIGNED;
+  }
   if (opts.mss !== 0) {
     put32(ram, at, (TCPOPT_MSS << 24) | (TCPOLEN_MSS << 16) | opts.mss);
     at += TCPOLEN_MSS_ALIGNED;
@@ -267,8 +276,12 @@ export function tcp_established_options(tp: tcp_sock, skb: sk_buff | null, opts:
   opts.mss = 0;
   opts.num_sack_blocks = 0;
   const { rx_opt } = tp;
+  if (tp.opts.md5sig_info !== null && tp.icsk_af_ops.md5_lookup(tp) !== null) {
+    opts.options = OPTION_MD5;
+    size = TCPOLEN_MD5SIG_ALIGNED;
+  }
   if (rx_opt.tstamp_ok !== 0) {
-    opts.options = OPTION_TS;
+    opts.options |= OPTION_TS;
     opts.tsval = skb !== null ? (tcp_time_stamp_ms(tp) + tp.tsoffset) | 0 : 0;
     opts.tsecr = rx_opt.ts_recent;
     size += TCPOLEN_TSTAMP_ALIGNED;

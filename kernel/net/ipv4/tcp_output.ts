@@ -23,6 +23,7 @@ import { put16, put32 } from './ip_header.ts';
 import { tcp_ca_dst_init, tcp_ca_event, tcp_ca_needs_ecn } from './tcp_cong.ts';
 import { type tcp_fastopen_cookie, tcp_send_syn_data } from './tcp_fastopen.ts';
 import { tcp_enter_cwr } from './tcp_fastretrans.ts';
+import { sk_gso_disable, tcp_md5_do_lookup, tcp_v4_md5_hash_skb } from './tcp_md5.ts';
 import {
   sk_forced_mem_schedule,
   sk_mem_charge,
@@ -32,6 +33,7 @@ import {
 } from './tcp_mem.ts';
 import { dst_metric_advmss, tcp_current_mss, tcp_mss_clamp, tcp_mtup_init, tcp_sync_mss } from './tcp_mss.ts';
 import {
+  OPTION_MD5,
   OPTION_SACK_ADVERTISE,
   OPTION_TS,
   OPTION_WSCALE,
@@ -74,6 +76,7 @@ import {
   TCPHDR_PSH,
   TCPHDR_RST,
   TCPHDR_SYN,
+  TCPOLEN_MD5SIG_ALIGNED,
   TCPOLEN_MSS_ALIGNED,
   TCPOLEN_SACKPERM_ALIGNED,
   TCPOLEN_TSTAMP_ALIGNED,
@@ -308,7 +311,11 @@ function tcp_syn_options(sk: tcp_sock, opts: tcp_out_options): number {
   opts.options = 0;
   opts.num_sack_blocks = 0;
   opts.mss = tcp_advertise_mss(sk);
-  if (ipv4.tcp_timestamps !== 0) {
+  if (sk.opts.md5sig_info !== null && sk.icsk_af_ops.md5_lookup(sk) !== null) {
+    // A signature and timestamps leave no room for SACK blocks.
+    opts.options = OPTION_MD5;
+    size += TCPOLEN_MD5SIG_ALIGNED;
+  } else if (ipv4.tcp_timestamps !== 0) {
     opts.options |= OPTION_TS;
     opts.tsval = (tcp_time_stamp_ms(sk) + sk.tsoffset) | 0;
     opts.tsecr = sk.rx_opt.ts_recent;
@@ -428,7 +435,10 @@ export function tcp_transmit_skb(sk: tcp_sock, skb: sk_buff, clone_it: boolean):
   put16(ram, th + 14, window);
   put16(ram, th + 16, 0);
   put16(ram, th + 18, urg_ptr);
-  if (header_len !== TCP_HLEN) tcp_options_write(ram, th + TCP_HLEN, sk, opts);
+  if (header_len !== TCP_HLEN) {
+    tcp_options_write(ram, th + TCP_HLEN, sk, opts);
+    if ((opts.options & OPTION_MD5) !== 0) sk.icsk_af_ops.calc_md5_hash(sk, out, opts.hash_location);
+  }
   sk.icsk_af_ops.send_check(sk, out);
 
   if ((flags & TCPHDR_ACK) !== 0) tcp_event_ack_sent(sk);
@@ -596,6 +606,10 @@ function tcp_connect_init(sk: tcp_sock): void {
   const { ipv4 } = sk.sk_net;
   const dst = sk.sk_dst_cache as dst_entry;
   sk.tcp_header_len = TCP_HLEN + (ipv4.tcp_timestamps !== 0 ? TCPOLEN_TSTAMP_ALIGNED : 0);
+  if (sk.opts.md5sig_info !== null && sk.icsk_af_ops.md5_lookup(sk) !== null) {
+    sk.tcp_header_len += TCPOLEN_MD5SIG_ALIGNED;
+    sk_gso_disable(sk);
+  }
   if (sk.rx_opt.user_mss !== 0) sk.rx_opt.mss_clamp = sk.rx_opt.user_mss;
   sk.max_window = 0;
   tcp_mtup_init(sk);
@@ -708,6 +722,13 @@ export function tcp_make_synack(
   opts.num_sack_blocks = 0;
   opts.mss = tcp_mss_clamp(sk, dst_metric_advmss(dst, sk.icsk_af_ops.net_header_len));
   let size = TCPOLEN_MSS_ALIGNED;
+  const key = sk.opts.md5sig_info === null ? null : tcp_md5_do_lookup(sk, req.ir_rmt_addr);
+  if (key !== null) {
+    opts.options = OPTION_MD5;
+    size += TCPOLEN_MD5SIG_ALIGNED;
+    // A signature and timestamps leave no room for SACK blocks; what a cookie says must stay as it was.
+    if (req.syncookie === 0 && req.sack_ok !== 0) req.tstamp_ok = 0;
+  }
   if (req.wscale_ok !== 0) {
     opts.ws = req.rcv_wscale;
     opts.options |= OPTION_WSCALE;
@@ -738,6 +759,10 @@ export function tcp_make_synack(
   put16(ram, th + 14, Math.min(req.rsk_rcv_wnd, 65535));
   put32(ram, th + 16, 0);
   tcp_options_write(ram, th + TCP_HLEN, null, opts);
+  if (key !== null) {
+    const { sigpool } = sk.sk_net.ipv4.tcp;
+    tcp_v4_md5_hash_skb(sigpool, key, skb, req.ir_loc_addr, req.ir_rmt_addr, ram.u8, opts.hash_location);
+  }
   skb.tcp_flags = TCPHDR_SYN | TCPHDR_ACK;
   sk.sk_net.ipv4.mib.TcpOutSegs++;
   return skb;

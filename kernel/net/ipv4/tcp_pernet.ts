@@ -5,6 +5,7 @@ import { flowi4 } from './route.ts';
 import { secure_seq_state } from './secure_seq.ts';
 import { syncookie_state } from './syncookies.ts';
 import { tcp_fastopen_state } from './tcp_fastopen.ts';
+import { tcp_sigpool } from './tcp_md5.ts';
 import { tcp_initial_window } from './tcp_output.ts';
 import { tcp_options_received } from './tcp_sock.ts';
 
@@ -20,6 +21,7 @@ export class tcp_pernet {
   /** Scratch for what is atomic: options of the segment in hand, the flow of what is being sent. */
   readonly tmp_opt = new tcp_options_received();
   readonly fl4 = new flowi4();
+  readonly sigpool = new tcp_sigpool();
   /** The ISN of a SYN that takes over a connection in TIME_WAIT (tcp_tw_isn); 0: none. */
   tw_isn = 0;
 

@@ -11,7 +11,7 @@ import { MAX_TCP_HEADER, type tcp_sock } from './tcp_sock.ts';
 export function sk_setup_caps(sk: tcp_sock, dst: dst_entry): void {
   const { dev } = dst;
   sk.sk_dst_cache = dst;
-  sk.sk_can_gso = true;
+  sk.sk_can_gso = !sk.opts.sk_gso_disabled;
   // sk_dst_gso_max_size: the headers count, too.
   sk.sk_gso_max_size = dev.gso_max_size - (MAX_TCP_HEADER + 1);
   sk.sk_gso_max_segs = Math.max(dev.gso_max_segs, 1);

@@ -10,6 +10,7 @@ import type { dst_entry } from '../core/dst.ts';
 import type { net } from '../core/net_namespace.ts';
 import { no_skbs, type sk_buff, sk_buff_head } from '../core/skbuff.ts';
 import { type proto, sock } from '../core/sock.ts';
+import type { sockopt } from '../msg.ts';
 import type { bind_owner, inet_bind_bucket, inet_bind2_bucket } from './inet_hashtables.ts';
 import type { ip_options } from './ip_options.ts';
 import type { fastopen_queue, request_sock_queue } from './request_sock.ts';
@@ -28,6 +29,7 @@ import {
   TCP_TIMEOUT_INIT,
 } from './tcp_constants.ts';
 import type { tcp_fastopen_cookie } from './tcp_fastopen.ts';
+import type { tcp_md5sig_key } from './tcp_md5.ts';
 import { tcp_default_opts, tcp_no_slow, type tcp_opts, type tcp_slow } from './tcp_sock_slow.ts';
 
 export * from './tcp_constants.ts';
@@ -51,6 +53,12 @@ export interface inet_connection_sock_af_ops {
   conn_request(sk: tcp_sock, skb: sk_buff): number;
   /** The third segment of a handshake: the new connection's sock, hashed; null: no room (counted). */
   syn_recv_sock(sk: tcp_sock, skb: sk_buff, req: tcp_request_sock): tcp_sock | null;
+  /** The key by which segments to the peer are signed, null for none (TCP_MD5SIG). */
+  md5_lookup(sk: tcp_sock): tcp_md5sig_key | null;
+  /** Puts the signature of the segment, whose checksum is still 0, into its option at `location` in RAM. */
+  calc_md5_hash(sk: tcp_sock, skb: sk_buff, location: number): void;
+  /** TCP_MD5SIG, TCP_MD5SIG_EXT: 0 or a negative errno. */
+  md5_parse(sk: tcp_sock, name: number, opt: sockopt): number;
   /** The path's MTU has become smaller (tp.mtu_info). */
   mtu_reduced(sk: tcp_sock): void;
 }
@@ -260,6 +268,7 @@ export class tcp_timewait_sock {
   tw_ts_offset = 0;
   tw_ts_recent = 0;
   tw_ts_recent_stamp = 0;
+  tw_md5_key: tcp_md5sig_key | null = null;
   last_oow_ack_time = 0;
   readonly tw_timer: timer_list;
   /** Its node in the established table (inet_hashtables.ts), and the port it holds. */

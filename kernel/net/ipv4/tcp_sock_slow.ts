@@ -8,6 +8,7 @@ import { no_skbs, type sk_buff, sk_buff_head } from '../core/skbuff.ts';
 import { sock_opts } from '../core/sock.ts';
 import { SK_PACING_NONE, TCP_DELACK_MAX, TCP_RTO_MAX, TCP_RTO_MIN } from './tcp_constants.ts';
 import type { tcp_fastopen_request } from './tcp_fastopen.ts';
+import type { tcp_md5sig_key } from './tcp_md5.ts';
 import type { tcp_rtx_index } from './tcp_rtx_index.ts';
 import type { tcp_request_sock, tcp_sock } from './tcp_sock.ts';
 
@@ -39,6 +40,10 @@ export class tcp_opts extends sock_opts {
   /** TCP_FASTOPEN_CONNECT, TCP_FASTOPEN_NO_COOKIE. */
   fastopen_connect = 0;
   fastopen_no_cookie = 0;
+  /** Keys of TCP_MD5SIG, the list never changed but replaced; null: none. Connections do not share their listener's. */
+  md5sig_info: readonly tcp_md5sig_key[] | null = null;
+  /** Every segment is made by itself, as each has its own signature. */
+  sk_gso_disabled = false;
 
   override clone(): tcp_opts {
     return Object.assign(new tcp_opts(), this);

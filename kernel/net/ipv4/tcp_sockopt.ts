@@ -13,6 +13,7 @@ import {
   tcp_fastopen_init_key_once,
   tcp_fastopen_reset_cipher,
 } from './tcp_fastopen.ts';
+import { TCP_MD5SIG, TCP_MD5SIG_EXT } from './tcp_md5.ts';
 import { tcp_set_window_clamp } from './tcp_rcvbuf.ts';
 import { tcp_cleanup_rbuf } from './tcp_recvmsg.ts';
 import {
@@ -266,6 +267,9 @@ export function tcp_setsockopt(sk_: sock, level: number, name: number, opt: sock
       if (value > 1 || value < 0) return -EINVAL;
       own_opts(sk).recvmsg_inq = value;
       return 0;
+    case TCP_MD5SIG:
+    case TCP_MD5SIG_EXT:
+      return sk.icsk_af_ops.md5_parse(sk, name, opt);
     case TCP_RTO_MAX_MS:
       if (value < 1000 || value > 120_000) return -EINVAL;
       own_opts(sk).icsk_rto_max = value;

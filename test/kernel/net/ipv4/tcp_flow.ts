@@ -1,5 +1,6 @@
 /** An established connection between the peer of tcp_peer.ts and a program of the host's, for tests of data. */
 import { expect } from 'vitest';
+import { TCP_MD5SIG } from '../../../../kernel/net/ipv4/tcp_md5.ts';
 import type { tcp_sock } from '../../../../kernel/net/ipv4/tcp_sock.ts';
 import {
   AF_INET,
@@ -37,10 +38,25 @@ export interface FlowOptions {
   readonly win?: number;
   readonly sysctl?: Record<string, number | string>;
   readonly ecn?: boolean;
+  /** The listener's key for the peer (TCP_MD5SIG); the peer signs with it. */
+  readonly md5?: string;
   /** Packets of several segments, as the device takes them; else each is one, with its own flags. Default false. */
   readonly gso?: boolean;
   /** net.core.rmem_max */
   readonly rmemMax?: number;
+}
+
+/** struct tcp_md5sig */
+export function md5sig(key: string, address: number, flags = 0, prefixlen = 0, ifindex = 0): Uint8Array {
+  const bytes = new Uint8Array(216);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, AF_INET, true);
+  view.setInt32(4, address);
+  bytes.set([flags, prefixlen], 128);
+  view.setUint16(130, key.length, true);
+  view.setInt32(132, ifindex, true);
+  bytes.set(Buffer.from(key).subarray(0, 80), 136);
+  return bytes;
 }
 
 /** The host has accepted the peer's connection; MSS 1000, SACK, window scale 7, unless told otherwise. */
@@ -57,11 +73,16 @@ export class TcpFlow extends TcpPeer {
     const listener = this.call(sys_socket, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     expect(this.call(sys_bind, listener, new sockaddr_in(0, 8080))).toBe(0);
     expect(this.call(sys_listen, listener, 5)).toBe(0);
+    if (options.md5 !== undefined) {
+      this.md5Key = options.md5;
+      expect(this.setMd5(listener, options.md5)).toBe(0);
+    }
     const opts = options.options ?? 'mss 1000,sackOK,nop,nop,nop,wscale 7';
     this.inject(`${options.ecn === true ? 'SEW' : 'S'} 0:0(0) win 32792 <${opts}>`);
     expect(this.segments().length).toBe(1);
     this.wait(options.rtt ?? 0);
-    const ts = opts.includes('TS') ? ' <nop,nop,TS val 101 ecr 0>' : '';
+    let ts = opts.includes('TS') ? ' <nop,nop,TS val 101 ecr 0>' : '';
+    if (options.md5 !== undefined) ts = ' <nop,nop,md5>';
     this.inject(`. 1:1(0) ack 1 win ${options.win ?? (opts.includes('wscale') ? 257 : 32792)}${ts}`);
     this.fd = this.call(sys_accept4, listener, null, SOCK_NONBLOCK);
     expect(this.fd).toBeGreaterThan(0);
@@ -121,6 +142,18 @@ export class TcpFlow extends TcpPeer {
     const opt = new sockopt();
     opt.value = value;
     expect(this.call(sys_setsockopt, this.fd, level, name, opt)).toBe(0);
+  }
+
+  /** TCP_MD5SIG on a socket, for the peer or `address`; an empty key: it is to go. 0 or a negative errno. */
+  setMd5(fd: number, key: string, address = this.flow.peer): number {
+    return this.setOption(fd, TCP_MD5SIG, md5sig(key, address));
+  }
+
+  /** An option of TCP's that is a structure. 0 or a negative errno. */
+  setOption(fd: number, name: number, bytes: Uint8Array): number {
+    const opt = new sockopt();
+    opt.bytes = bytes;
+    return this.call(sys_setsockopt, fd, 6, name, opt);
   }
 
   close(): void {

@@ -18,6 +18,7 @@ import { in_aton, inet_ntoa } from '../../../../kernel/net/ipv4/ip_header.ts';
 import { ERESTARTSYS, TASK_INTERRUPTIBLE, type task_struct } from '../../../../kernel/sched/task.ts';
 import { type Syscalls, spawn } from '../../../../kernel/syscalls.ts';
 import { A, A_MAC, B, bytesOf, hex, ipFrame, Segment } from '../segment.ts';
+import { signatureAt, tcpSignature } from './tcp_signature.ts';
 
 /** Where the peer's relative sequence number 0 is. */
 export const PEER_ISN = 0x10000000;
@@ -107,6 +108,8 @@ const be32 = (v: number): number[] => [v >>> 24, (v >>> 16) & 255, (v >>> 8) & 2
 export class TcpPeer extends Segment {
   /** The flow that segments belong to when nothing else is said. */
   flow: Flow;
+  /** What the option `md5` is signed with, and by what the host's are read; null: it is left at 0. */
+  md5Key: string | null = null;
   private readonly task: task_struct;
   private done = false;
   private readonly isns = new Map<string, number>();
@@ -206,6 +209,11 @@ export class TcpPeer extends Segment {
       ...opts,
       ...data,
     ]);
+    const signature = signatureAt(segment);
+    if (signature >= 0 && this.md5Key !== null) {
+      segment.set(tcpSignature(this.md5Key, be32(flow.peer), be32(flow.host), segment), signature);
+      if (parsed.options?.includes('md5 wrong')) (segment[signature] as number) ^= 1;
+    }
     const pair = { source: inet_ntoa(flow.peer), destination: inet_ntoa(flow.host) };
     const sum =
       internetChecksum(pseudoHeader(pair, 6, segment.length), segment) ^ (options.badChecksum === true ? 1 : 0);
@@ -280,6 +288,9 @@ export class TcpPeer extends Segment {
           bytes.push(...head, ...cookie.map(digits => Number.parseInt(digits, 16)));
           break;
         }
+        case 'md5':
+          bytes.push(19, 18, ...new Array<number>(16).fill(0));
+          break;
         case 'raw':
           bytes.push(...words.slice(1).map(word => Number.parseInt(word, 16)));
           break;
@@ -291,7 +302,15 @@ export class TcpPeer extends Segment {
     return bytes;
   }
 
-  private decode(segment: TcpSegment, flow: Flow): string {
+  /** The option, and whether it is what it should be. */
+  private decodeSignature(bytes: Uint8Array, flow: Flow): string {
+    if (this.md5Key === null) return 'md5';
+    const right = tcpSignature(this.md5Key, be32(flow.host), be32(flow.peer), bytes);
+    const at = signatureAt(bytes);
+    return Buffer.from(right).equals(bytes.subarray(at, at + 16)) ? 'md5' : 'md5 wrong';
+  }
+
+  private decode(segment: TcpSegment, flow: Flow, bytes: Uint8Array): string {
     const { options } = segment;
     const view = new DataView(options.buffer, options.byteOffset, options.length);
     const names: string[] = [];
@@ -329,6 +348,9 @@ export class TcpPeer extends Segment {
           names.push(`TS val ${(val - (this.ts.get(key) as number)) >>> 0} ecr ${view.getUint32(i + 6)}`);
           break;
         }
+        case 19:
+          names.push(this.decodeSignature(bytes, flow));
+          break;
         case 34:
         case 254: {
           const cookie = options.subarray(i + (kind === 34 ? 2 : 4), i + size);
@@ -370,7 +392,7 @@ export class TcpPeer extends Segment {
       if ((segment.flags & 16) !== 0) text += ` ack ${(segment.acknowledgment - PEER_ISN) >>> 0}`;
       text += ` win ${segment.window}`;
       if ((segment.flags & 32) !== 0) text += ` urg ${segment.urgentPointer}`;
-      const options = this.decode(segment, flow);
+      const options = this.decode(segment, flow, ip.payload);
       if (options !== '') text += ` <${options}>`;
       const time = ((times[i] as number) - this.start) / 1e6;
       const { typeOfService: tos, timeToLive: ttl, dontFragment: df, destination } = ip;
