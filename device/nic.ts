@@ -341,7 +341,7 @@ export class Nic implements Station, FrameSink, Timed, LinkListener, PciTarget {
         return true;
       case TDT:
         if ((value & ~INDEX) !== 0) return false;
-        if ((this.txQueues[0] as TxQueue).setTail(value, TDT)) this.transmitter.doorbell(0);
+        if ((this.transmitter.queues[0] as TxQueue).setTail(value, TDT)) this.transmitter.doorbell(0);
         return true;
       default:
         return false;
