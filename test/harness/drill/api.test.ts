@@ -547,6 +547,26 @@ describe('the door itself', () => {
     expect(() => host.socket(AF_INET, SOCK_STREAM, 0)).toThrow('has ended');
   });
 
+  test('calls give back the memory that they have had: many large ones on a small host', () =>
+    drill(
+      host => {
+        const fd = host.socket(AF_INET, SOCK_DGRAM, 0).result;
+        const here = { address: '127.0.0.1', port: 9 };
+        good(host.bind(fd, here));
+        const data = new Uint8Array(60_000);
+        for (let i = 0; i < 20; i++) {
+          expect(host.sendto(fd, data, 0, here).result).toBe(60_000);
+          expect(host.recv(fd, 2 << 20).result).toBe(60_000);
+          expect(host.sendmsg(fd, [data.subarray(30_000), data.subarray(30_000)], 0, here).result).toBe(60_000);
+          expect(host.recvmsg(fd, [1 << 20, 1 << 20]).result).toBe(60_000);
+          // 8 MiB and more of buffers that are used for nothing.
+          expect(host.write(fd, new Uint8Array(2 << 20)).errno).toBe('EMSGSIZE');
+          expect(host.sendmsg(fd, [new Uint8Array(1 << 20), new Uint8Array(1 << 20)]).errno).toBe('EMSGSIZE');
+        }
+      },
+      { ram: 12 << 20 },
+    ));
+
   test('options that cannot be: refused', () => {
     expect(() => new DrillHost({ mtu: 10 })).toThrow('mtu 10');
     expect(() => new DrillHost({ mtu: 9000 })).toThrow('mtu 9000');
