@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { DrillHost, type DrillOptions, parseTcpInfo } from '../../../harness/drill/api.ts';
 import { parseUdp } from '../../../harness/packet/udp.ts';
+import { readCapture } from '../../../harness/wire/pcap/read.ts';
 import { AF_INET, drill, good, int, SOCK_DGRAM, SOCK_STREAM } from './drills.ts';
 import { REMOTE, segmentOf, tcpPacket } from './segments.ts';
 
@@ -574,12 +575,22 @@ describe('the door itself', () => {
     expect(() => new DrillHost({ sysctls: { 'net.ipv4.x': 1 } })).toThrow('ENOENT');
   });
 
-  test('capture: a pcapng file of what passed', () => {
-    const host = new DrillHost({ capture: true });
-    host.connect(host.socket(AF_INET, SOCK_STREAM, 0).result, { address: REMOTE, port: 80 });
-    const file = Buffer.from(host.pcap());
-    expect(file.readUInt32LE(0)).toBe(0x0a0d0d0a);
-    expect(file.includes(Buffer.from(must(host.take()[0]).bytes))).toBe(true);
-    host.end();
-  });
+  test('capture: a pcapng file of what passed, ARP and all, with times and directions', () =>
+    drill(
+      host => {
+        host.connect(host.socket(AF_INET, SOCK_STREAM, 0).result, { address: REMOTE, port: 80 });
+        host.advance(1.1e9);
+        const [syn, again] = host.take();
+        const { frames } = readCapture(host.pcap(), 'drill.pcapng');
+        const start = must(syn).time - must(frames[2]).timeNs;
+        expect(frames.map(({ data, direction, timeNs }) => [data[12], data[13], direction, start + timeNs])).toEqual([
+          [8, 6, 'outbound', must(syn).time],
+          [8, 6, 'inbound', must(syn).time],
+          [8, 0, 'outbound', must(syn).time],
+          [8, 0, 'outbound', must(again).time],
+        ]);
+        expect(must(frames[3]).data.subarray(14)).toEqual(must(again).bytes);
+      },
+      { capture: true },
+    ));
 });
