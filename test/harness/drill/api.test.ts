@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { DrillHost, type DrillOptions, parseTcpInfo } from '../../../harness/drill/api.ts';
-import { parseUdp } from '../../../harness/packet/udp.ts';
+import { buildIpv4Packet } from '../../../harness/packet/ipv4.ts';
+import { buildUdp, parseUdp } from '../../../harness/packet/udp.ts';
 import { readCapture } from '../../../harness/wire/pcap/read.ts';
 import { AF_INET, drill, good, int, SOCK_DGRAM, SOCK_STREAM } from './drills.ts';
 import { REMOTE, segmentOf, tcpPacket } from './segments.ts';
@@ -176,6 +177,23 @@ describe('calls', () => {
         { whole },
       ),
   );
+
+  test('a datagram longer than the MTU, through the card: fragments, put together again', () =>
+    drill(
+      host => {
+        const fd = host.socket(AF_INET, SOCK_DGRAM, 0).result;
+        good(host.bind(fd, { address: '0.0.0.0', port: 9 }));
+        const payload = Uint8Array.from({ length: 4000 }, (_, i) => i % 251);
+        const addresses = { source: REMOTE, destination: '192.168.0.1' };
+        const udp = buildUdp({ sourcePort: 7, destinationPort: 9, payload }, addresses);
+        host.inject(buildIpv4Packet({ ...addresses, protocol: 17, payload: udp, identification: 5 }));
+        const received = good(host.recv(fd, 5000));
+        expect(Buffer.compare(received.data, payload)).toBe(0);
+        expect(received.from).toEqual({ address: REMOTE, port: 7 });
+        expect(host.counters()).toMatchObject({ IpReasmReqds: 3, IpReasmOKs: 1 });
+      },
+      { whole: false },
+    ));
 
   // As measured on Linux 6.18 with a TUN device: struct sk_buff, a page with the beginning, pages with the rest.
   test.each([
@@ -444,6 +462,11 @@ describe('settings', () => {
       host.connect(fd, { address: REMOTE, port: 80 });
       const { options } = segmentOf(must(host.take()[0]).bytes);
       expect(((options[2] as number) << 8) | (options[3] as number)).toBe(960);
+      host.route({ destination: 'default', gateway: '192.168.0.3', source: '192.168.0.1', metric: 5 });
+      expect(host.command('ip route show default').stdout).toContain(
+        'default via 192.168.0.3 dev eth0 src 192.168.0.1 metric 5 ',
+      );
+      expect(() => host.route({ destination: '10.0.0.0/8', metric: -1 })).toThrow('metric -1');
       expect(() => host.route({ destination: '10.0.0.0/33' })).toThrow('prefix');
       expect(() => host.route({ destination: '203.0.113.0/24', gateway: '203.0.113.1' })).toThrow('ENETUNREACH');
     }));
