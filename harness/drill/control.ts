@@ -57,7 +57,6 @@ const SOL_PACKET = 263;
 const PACKET_AUXDATA = 8;
 const SCM_RIGHTS = 1;
 const SCM_CREDENTIALS = 2;
-const ETH_HLEN = 14;
 
 export interface ControlMessage {
   /** cmsg_level and cmsg_type */
@@ -121,14 +120,14 @@ function recverr(control: cmsg): Uint8Array {
   return bytes;
 }
 
-/** struct tpacket_auxdata of a raw socket whose filter cuts nothing off. */
+/** struct tpacket_auxdata */
 function auxdata(control: cmsg): Uint8Array {
   const bytes = new Uint8Array(20);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, control.tp_status, true);
   view.setUint32(4, control.tp_len, true);
-  view.setUint32(8, control.tp_len, true);
-  view.setUint16(14, ETH_HLEN, true);
+  view.setUint32(8, control.tp_snaplen, true);
+  view.setUint16(14, control.tp_net, true);
   view.setUint16(16, control.tp_vlan_tci, true);
   view.setUint16(18, control.tp_vlan_tpid, true);
   return bytes;

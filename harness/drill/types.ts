@@ -26,7 +26,7 @@ export interface DrillOptions {
    * card has sent it, so that TCP's small queues wait for that. Default true.
    */
   readonly orphan?: boolean;
-  /** Checksums made and checked by the card. Default true. */
+  /** Checksums made by the card. Default true; it checks those of what comes after `ethtool -K eth0 rx on`. */
   readonly checksums?: boolean;
   /** Settings made before the interface comes up, by Linux's names. */
   readonly sysctls?: Readonly<Record<string, string | number>>;

@@ -172,6 +172,8 @@ export class cmsg {
   /** PACKET_AUXDATA (struct tpacket_auxdata). */
   tp_status = 0;
   tp_len = 0;
+  tp_snaplen = 0;
+  tp_net = 0;
   tp_vlan_tci = 0;
   tp_vlan_tpid = 0;
 }

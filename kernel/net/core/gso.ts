@@ -7,7 +7,6 @@ import { get_unaligned_be32 } from '../../lib/unaligned.ts';
 import { ETH_P_8021AD, ETH_P_8021Q, ETH_P_IP } from '../ethernet/eth.ts';
 import { NETIF_F_GSO_UDP_L4, NETIF_F_HW_CSUM, NETIF_F_TSO } from './netdevice.ts';
 import { skb_checksum_help } from './skb_checksum.ts';
-import { skb_gso_tstamp } from './skb_tstamp.ts';
 import {
   alloc_skb,
   CHECKSUM_NONE,
@@ -102,7 +101,6 @@ export function skb_gso_segment(skb: sk_buff, features: number): sk_buff | null 
   if (thlen < (udp ? UDP_HLEN : 20) || skb.data + headers > linear || headers >= skb.len) return null;
   const segs = skb_segment(skb, headers);
   if (segs === null) return null;
-  if (skb.tx_flags !== 0) skb_gso_tstamp(skb, segs);
   finish_segments(skb, segs, th - skb.data, thlen, udp, features);
   return segs;
 }
@@ -158,7 +156,8 @@ function skb_segment(skb: sk_buff, headers: number): sk_buff | null {
   }
   if (first === null) return null;
   const tail = last as sk_buff;
-  // The send buffer's books: the segments are charged nothing but the last, which gives it all back.
+  // The send buffer's books: the segments are charged nothing but the last, which gives it all back. A stamp that the packet
+  // owes is the last one's, too, whatever byte it is of (tcp_gso_tstamp): the others have nobody to tell.
   if (skb.sk !== null && skb.destructor !== null) {
     tail.sk = skb.sk;
     tail.destructor = skb.destructor;

@@ -89,17 +89,3 @@ export function skb_tx_timestamp(skb: sk_buff): void {
 export function has_tx_tstamp(skb: sk_buff): boolean {
   return skb.txstamp_ack !== 0 || (skb.tx_flags & SKBTX_ANY_TSTAMP) !== 0;
 }
-
-/**
- * tcp_gso_tstamp, and __udp_gso_segment's part: one of the segments has the stamp of all. Linux takes TCP's with the byte
- * `tskey`, UDP's first; here it is the last, which alone is on the socket's books (skb_segment).
- */
-export function skb_gso_tstamp(skb: sk_buff, segs: sk_buff): void {
-  let last = segs;
-  for (let seg: sk_buff | null = segs; seg !== null; seg = seg.next) {
-    seg.tx_flags = 0;
-    last = seg;
-  }
-  last.tx_flags = skb.tx_flags;
-  last.tskey = skb.tskey;
-}

@@ -1,4 +1,5 @@
 /** AF_PACKET: frames as a device sees them, what tcpdump uses (net/packet/af_packet.c, packet(7)). */
+
 import {
   EAGAIN,
   EFAULT,
@@ -15,6 +16,7 @@ import {
 import { datagram_poll, skb_copy_or_truncate, skb_put_msg, skb_recv_datagram } from '../core/datagram.ts';
 import { dev_direct_xmit, dev_queue_xmit, dev_set_allmulti, dev_set_promiscuity, NET_XMIT_CN } from '../core/dev.ts';
 import { bpf_prog_run } from '../core/filter.ts';
+import { SKB_GSO_TCPV4 } from '../core/gso.ts';
 import {
   ETH_P_ALL,
   NETDEV_DOWN,
@@ -24,7 +26,9 @@ import {
   type packet_type,
 } from '../core/net_namespace.ts';
 import { IFF_UP, type net_device } from '../core/netdevice.ts';
+import { skb_csum_unnecessary } from '../core/skb_checksum.ts';
 import {
+  CHECKSUM_PARTIAL,
   consume_skb,
   kfree_skb_reason,
   MAX_HEADER,
@@ -90,7 +94,11 @@ export const PACKET_IGNORE_OUTGOING = 23;
 export const PACKET_MR_PROMISC = 1;
 export const PACKET_MR_ALLMULTI = 2;
 
-/** tp_status of struct tpacket_auxdata: its tag, and the tag's protocol, are there. */
+/** tp_status of struct tpacket_auxdata: what is known of its sum, of its tag and the tag's protocol, and that it is several. */
+export const TP_STATUS_USER = 1;
+export const TP_STATUS_CSUMNOTREADY = 1 << 3;
+export const TP_STATUS_CSUM_VALID = 1 << 7;
+export const TP_STATUS_GSO_TCP = 1 << 8;
 export const TP_STATUS_VLAN_VALID = 1 << 4;
 export const TP_STATUS_VLAN_TPID_VALID = 1 << 6;
 
@@ -217,11 +225,18 @@ function packet_recvmsg(sk: sock, msg: msghdr, length: number): number {
   return result;
 }
 
-/** struct tpacket_auxdata: the frame's length, and the tag that was taken out of it. */
+/** struct tpacket_auxdata: the frame as it was captured, and the tag that was taken out of it. */
 function packet_cmsg(skb: sk_buff, control: cmsg): void {
+  let status = TP_STATUS_USER;
+  if (skb.ip_summed === CHECKSUM_PARTIAL) status |= TP_STATUS_CSUMNOTREADY;
+  else if (skb.pkt_type !== PACKET_OUTGOING && skb_csum_unnecessary(skb)) status |= TP_STATUS_CSUM_VALID;
+  if (skb.gso_size !== 0 && (skb.gso_type & SKB_GSO_TCPV4) !== 0) status |= TP_STATUS_GSO_TCP;
+  if (skb.vlan_present !== 0) status |= TP_STATUS_VLAN_VALID | TP_STATUS_VLAN_TPID_VALID;
   control.present |= CMSG_PACKET_AUXDATA;
-  control.tp_status = skb.vlan_present !== 0 ? TP_STATUS_VLAN_VALID | TP_STATUS_VLAN_TPID_VALID : 0;
+  control.tp_status = status;
   control.tp_len = skb.cb2;
+  control.tp_snaplen = skb.len;
+  control.tp_net = skb.network_header - skb.data;
   control.tp_vlan_tci = skb.vlan_tci;
   control.tp_vlan_tpid = skb.vlan_proto;
 }

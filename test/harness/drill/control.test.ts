@@ -106,6 +106,86 @@ describe('received', () => {
       expect(plain(control)).toEqual([[1, 40, hex(int(lost))]]);
     }));
 
+  test('IP_RETOPTS: the options, as they would go back', () =>
+    drill(host => {
+      const fd = listening(host, [[0, 7]]);
+      // Record route, and router alert, which nobody echoes.
+      good(host.setsockopt(fd, 0, 4, bytes('070b04 0000000000000000 01 94040000')));
+      good(host.sendto(fd, Uint8Array.of(1), 0, REMOTE));
+      comesBack(host);
+      expect(plain(good(host.recvmsg(fd, [10])).control)).toEqual([[0, 7, '070b0cc0a80001c0a8000100']]);
+    }));
+
+  test('UDP_GRO: of how many bytes each datagram was; SO_RCVPRIORITY: what the sender has ordered', () =>
+    drill(host => {
+      const fd = listening(host, [
+        [17, 104],
+        [1, 82],
+      ]);
+      const here = { address: '127.0.0.1', port: 9 };
+      const control = [
+        { level: 17, type: 103, data: bytes('0a00') },
+        { level: 1, type: 12, data: int(5) },
+      ];
+      expect(host.sendmsg(fd, [new Uint8Array(25)], 0, here, control).result).toBe(25);
+      const message = host.recvmsg(fd, [100]);
+      expect(message.result).toBe(25);
+      expect(plain(good(message).control)).toEqual([
+        [1, 12, '05000000'],
+        [17, 104, '0a000000'],
+      ]);
+    }));
+
+  test('IP_RECVFRAGSIZE: the longest of the fragments', () =>
+    drill(host => {
+      const fd = listening(host, [[0, 25]]);
+      good(host.sendto(fd, new Uint8Array(3000), 0, REMOTE));
+      const fragments = host.take().map(({ bytes: packet }) => packet.slice());
+      expect(fragments.map(({ length }) => length)).toEqual([1500, 1500, 68]);
+      for (const [i, packet] of fragments.entries()) {
+        const [from, to] = [packet.slice(12, 16), packet.slice(16, 20)];
+        packet.set(to, 12);
+        packet.set(from, 16);
+        if (i === 0) packet.set([...packet.slice(22, 24), ...packet.slice(20, 22)], 20);
+        host.inject(packet);
+      }
+      expect(plain(good(host.recvmsg(fd, [3000])).control)).toEqual([[0, 25, 'dc050000']]);
+    }));
+
+  test('TCP_INQ: how much is left', () =>
+    drill(host => {
+      const listener = host.socket(AF_INET, SOCK_STREAM, 0).result;
+      const here = { address: '127.0.0.1', port: 80 };
+      good(host.bind(listener, here));
+      good(host.listen(listener, 1));
+      const fd = host.socket(AF_INET, SOCK_STREAM, 0).result;
+      good(host.connect(fd, here));
+      const child = host.accept(listener).result;
+      good(host.setsockopt(child, 6, 36, ON));
+      good(host.write(fd, new Uint8Array(500)));
+      expect(plain(good(host.recvmsg(child, [120])).control)).toEqual([[6, 36, hex(int(380))]]);
+    }));
+
+  test.each([
+    ['SOCK_RAW', 3, 142, '0e00'],
+    ['SOCK_DGRAM', 2, 128, '0000'],
+  ])('PACKET_AUXDATA of a %s: struct tpacket_auxdata', (_name, type, length, net) =>
+    drill(host => {
+      // AF_PACKET, ETH_P_IP: what is sent is not seen by that.
+      const fd = host.socket(17, type, 0x0800).result;
+      expect(host.command('ethtool -K eth0 rx on').status).toBe(0);
+      good(host.setsockopt(fd, 263, 8, ON));
+      const udp = listening(host, []);
+      good(host.sendto(udp, new Uint8Array(100), 0, REMOTE));
+      comesBack(host);
+      const message = host.recvmsg(fd, [60], 0x60);
+      expect(message.result).toBe(length);
+      const size = hex(int(length));
+      // TP_STATUS_USER, TP_STATUS_CSUM_VALID; the frame's length, twice; tp_mac, tp_net; no tag.
+      expect(plain(good(message).control)).toEqual([[263, 8, `81000000${size}${size}0000${net}00000000`]]);
+    }),
+  );
+
   test('IP_RECVERR: who refused, and what for', () =>
     drill(host => {
       const fd = listening(host, [[0, 11]]);
@@ -161,6 +241,12 @@ describe('sent', () => {
       const fd = listening(host, []);
       expect(send(host, fd, one(0, 8, '00000000 c0a8004d 00000000'))).toBe('0');
       expect(parseIpv4Packet(host.take().at(-1)?.bytes as Uint8Array).source).toBe('192.168.0.77');
+    }));
+
+  test('IP_PKTINFO: the device it leaves by', () =>
+    drill(host => {
+      const fd = listening(host, []);
+      expect(send(host, fd, one(0, 8, '63000000 00000000 00000000'))).toBe('ENODEV');
     }));
 
   test('SO_MARK: the route by it; UDP_SEGMENT: several datagrams', () =>

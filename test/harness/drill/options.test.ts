@@ -147,6 +147,48 @@ describe('setsockopt', () => {
       expect(get(host, fd, 0, 41, 16)).toBe('EINVAL');
     }));
 
+  test('MCAST_MSFILTER: struct group_filter, of which as much comes as there is room for', () =>
+    drill(host => {
+      const fd = socket(host);
+      const index = hex(int(Number(host.command('ip -o link show eth0').stdout.split(':')[0])));
+      const storage = (address: string, fill = '0', family = '0200'): string =>
+        `${family}0000${address}`.padEnd(256, fill);
+      const head = `${index}${ANY}${storage(GROUP)}`;
+      const ask = (room: number, length: number, group = storage(GROUP)): string => {
+        const given = bytes(`${index}${ANY}${group}${ANY}${hex(int(room))}`.padEnd(1024, 'aa'));
+        const call = host.getsockopt(fd, 0, 48, length, given);
+        return call.result < 0 ? call.errno : hex(good(call));
+      };
+      expect(set(host, fd, 0, 42, head)).toBe('0');
+      const two = `${head}0100000002000000${storage('01010101')}${storage('02020202')}`;
+      expect(set(host, fd, 0, 48, two)).toBe('0');
+      expect(ask(2, 512)).toBe(two);
+      // The number is that of all of them; the second one's place is as the program has left it.
+      expect(ask(1, 512)).toBe(two.slice(0, -256));
+      expect(ask(0, 144)).toBe(two.slice(0, 288));
+      expect(ask(2, 143)).toBe('EINVAL');
+      expect(ask(2, 512, storage(GROUP, '0', '0a00'))).toBe('EADDRNOTAVAIL');
+      expect(set(host, fd, 0, 48, `${head}0100000003000000${storage('01010101')}${storage('02020202')}`)).toBe(
+        'EINVAL',
+      );
+    }));
+
+  test('SO_BINDTODEVICE: a name, with its end or without; a device that there is not; none', () =>
+    drill(host => {
+      const fd = socket(host);
+      const eth0 = hex(Buffer.from('eth0'));
+      expect(get(host, fd, 1, 25, 16)).toBe('');
+      expect(get(host, fd, 1, 25, 15)).toBe('');
+      expect(set(host, fd, 1, 25, eth0)).toBe('0');
+      expect(get(host, fd, 1, 25, 16)).toBe(`${eth0}00`);
+      expect(get(host, fd, 1, 25, 15)).toBe('EINVAL');
+      expect(set(host, fd, 1, 25, `${hex(Buffer.from('eth1'))}00`)).toBe('ENODEV');
+      expect(set(host, fd, 1, 25, `${eth0}00ffffffffffffffffffffffffffffffff`)).toBe('0');
+      expect(get(host, fd, 1, 25, 64)).toBe(`${eth0}00`);
+      expect(set(host, fd, 1, 25, '')).toBe('0');
+      expect(get(host, fd, 1, 25, 16)).toBe('');
+    }));
+
   test.each([
     ['', ''],
     ['01', '01000000'],

@@ -237,6 +237,23 @@ describe('MSG_ZEROCOPY', () => {
     expect(f.kernel.skbs.living().length).toBe(0);
   });
 
+  test.each([
+    [262_144, 524_288],
+    [262_145, 262_145],
+  ])('two sends of %i bytes: one notification stands for 512 KiB at most, the first comes after %i', (size, first) => {
+    const f = flow();
+    f.sk.sk_sndbuf = 4 << 20;
+    const at = f.memory(size);
+    for (let i = 0; i < 2; i++) expect(f.call(sys_sendto, f.fd, at, size, MSG_ZEROCOPY, null)).toBe(size);
+    let acked = 0;
+    while (ends(f).length === 0) {
+      for (const { payload } of f.segments()) acked += payload.length;
+      f.inject(`. 1:1(0) ack ${acked + 1} win 257`);
+    }
+    expect(acked).toBeGreaterThanOrEqual(first);
+    expect(acked).toBeLessThan(first + 70_000);
+  });
+
   test('between two ends something else was queued: they are told apart', () => {
     const f = flow();
     f.set(SOL_TCP, TCP_NODELAY, 1);

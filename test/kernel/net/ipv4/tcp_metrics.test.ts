@@ -1,7 +1,7 @@
 /** What is remembered of a peer for its next connection. */
 import { describe, expect, test } from 'vitest';
 import { DrillHost, parseTcpInfo } from '../../../../harness/drill/api.ts';
-import { tcp_metrics_table } from '../../../../kernel/net/ipv4/tcp_metrics.ts';
+import { type tcp_metrics_block, tcp_metrics_table } from '../../../../kernel/net/ipv4/tcp_metrics.ts';
 import { REMOTE, segmentOf, tcpPacket } from '../../../harness/drill/segments.ts';
 import { Segment } from '../segment.ts';
 
@@ -73,6 +73,20 @@ function server(route = ''): { host: DrillHost; listener: number } {
 
 const remembered = (host: DrillHost): string => host.command('ip tcp_metrics show').stdout.replace(/age \S+ /, '');
 
+/** The sixth of ten segments comes first; later one is lost, and with it slow start begins again. */
+function reordered(host: DrillHost, listener: number): void {
+  const c = new Connection(host, listener, 2000, 50);
+  c.write(10_000);
+  c.acks(50, 0, 5000, 6000);
+  c.acks(1, 6000);
+  c.acks(1, 10_000);
+  expect(c.info().tcpi_reordering).toBe(6);
+  c.write(1000);
+  c.acks(2000, 11_000);
+  expect(c.info()).toMatchObject({ tcpi_snd_ssthresh: 13, tcpi_snd_cwnd: 2 });
+  c.close(50, 11_000);
+}
+
 describe('round-trip times', () => {
   test('a slow connection is over: the next one begins with three times its round trip as RTO', () => {
     const { host, listener } = server();
@@ -110,20 +124,6 @@ describe('round-trip times', () => {
 });
 
 describe('windows and reordering', () => {
-  /** The sixth of ten segments comes first; later one is lost, and with it slow start begins again. */
-  function reordered(host: DrillHost, listener: number): void {
-    const c = new Connection(host, listener, 2000, 50);
-    c.write(10_000);
-    c.acks(50, 0, 5000, 6000);
-    c.acks(1, 6000);
-    c.acks(1, 10_000);
-    expect(c.info().tcpi_reordering).toBe(6);
-    c.write(1000);
-    c.acks(2000, 11_000);
-    expect(c.info()).toMatchObject({ tcpi_snd_ssthresh: 13, tcpi_snd_cwnd: 2 });
-    c.close(50, 11_000);
-  }
-
   test('what was learnt holds for the next connection', () => {
     const { host, listener } = server();
     reordered(host, listener);
@@ -151,6 +151,8 @@ describe('what counts', () => {
   test('an hour after the last word: the route’s metrics again', () => {
     const { host, listener } = server('rtt 80ms');
     new Connection(host, listener, 1000, 300).close(300, 0);
+    host.advance(3000e9);
+    new Connection(host, listener, 1003, 300).close(300, 0);
     host.advance(3599e9);
     const late = new Connection(host, listener, 1001, 10);
     expect(late.info().tcpi_rto).toBe(900_000);
@@ -162,6 +164,10 @@ describe('what counts', () => {
 
   test('no sample from the handshake, and nothing known: 3 s; none in the whole connection: what was known goes', () => {
     const { host, listener } = server();
+    // TCP_RTO_MAX_MS
+    host.setsockopt(listener, 6, 44, Uint8Array.of(0xd0, 7, 0, 0));
+    expect(new Connection(host, listener, 999, 1500).info().tcpi_rto).toBe(2_000_000);
+    host.setsockopt(listener, 6, 44, Uint8Array.of(0xc0, 0xd4, 1, 0));
     // The second SYN/ACK leaves after a second; the ACK may be for either.
     const first = new Connection(host, listener, 1000, 1500);
     expect(first.info()).toMatchObject({ tcpi_rto: 3_000_000, tcpi_rtt: 0 });
@@ -236,6 +242,33 @@ describe('windows at the end', () => {
     expect(new Connection(host, listener, 1001, 50).info().tcpi_snd_ssthresh).toBe(0x7fffffff);
   });
 
+  test.each([
+    [5, 10],
+    [12, 12],
+  ])('a route’s ssthresh of %i: half of the first slow start’s window raises it, never lowers it', (route, saved) => {
+    const { host, listener } = server(`ssthresh ${route}`);
+    host.sysctl('net.ipv4.tcp_no_ssthresh_metrics_save', 0);
+    const first = new Connection(host, listener, 1000, 50);
+    first.write(20_000);
+    first.acks(50, 10_000);
+    first.acks(50, 20_000);
+    first.close(50, 20_000);
+    expect(remembered(host)).toMatch(new RegExp(`^192\\.0\\.2\\.1 ssthresh ${saved} cwnd 20 `));
+  });
+
+  test.each([
+    [5, 13],
+    [20, 20],
+  ])(
+    'a route’s ssthresh of %i: that of a connection in slow start again raises it, never lowers it',
+    (route, saved) => {
+      const { host, listener } = server(`ssthresh ${route}`);
+      host.sysctl('net.ipv4.tcp_no_ssthresh_metrics_save', 0);
+      reordered(host, listener);
+      expect(remembered(host)).toMatch(new RegExp(`^192\\.0\\.2\\.1 ssthresh ${saved} cwnd 6 `));
+    },
+  );
+
   test('never out of slow start: the largest window that there was', () => {
     const { host, listener } = server();
     const first = new Connection(host, listener, 1000, 50);
@@ -269,14 +302,20 @@ describe('the table', () => {
     for (let i = 0; i < 5000; i++) {
       if (i % 100 === 0) segment.wait(0.01);
       const tm = table.get(7, i, true);
-      expect([tm?.mss, tm?.cookie.len, tm?.try_exp]).toEqual([0, 0, 0]);
-      Object.assign(tm as object, { mss: 1460, try_exp: 1 });
-      if (tm !== null) tm.cookie.len = 8;
+      const { mss, cookie, try_exp, syn_loss, last_syn_loss, tcpm_lock, tcpm_vals } = tm as tcp_metrics_block;
+      const known = [mss, cookie.len, cookie.exp, try_exp, syn_loss, last_syn_loss, tcpm_lock, ...tcpm_vals];
+      expect(known.every(value => value === 0)).toBe(true);
+      Object.assign(tm as object, { mss: 1460, try_exp: 1, syn_loss: 2, last_syn_loss: 3, tcpm_lock: 4 });
+      Object.assign(cookie, { len: 8, exp: 1 });
+      tcpm_vals.fill(5);
     }
     const kept = [...table.entries()].map(tm => tm.daddr);
     expect(kept.length).toBeLessThanOrEqual(256 * 6);
     expect(kept.length).toBeGreaterThan(1200);
     expect(Math.min(...kept)).toBeGreaterThan(1000);
     for (let i = 4900; i < 5000; i++) expect(table.get(7, i, false)?.mss).toBe(1460);
+    // Every third goes: the rest stays as it was, row by row.
+    table.flush(tm => tm.daddr % 3 === 0);
+    expect([...table.entries()].map(tm => tm.daddr)).toEqual(kept.filter(daddr => daddr % 3 !== 0));
   });
 });

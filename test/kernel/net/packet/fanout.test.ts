@@ -16,6 +16,7 @@ import {
   PACKET_FANOUT,
   PACKET_ROLLOVER_STATS,
   SOL_PACKET,
+  TP_STATUS_USER,
   TP_STATUS_VLAN_TPID_VALID,
   TP_STATUS_VLAN_VALID,
 } from '../../../../kernel/net/packet/af_packet.ts';
@@ -188,8 +189,14 @@ describe('a tap', () => {
     segment.receive(tagged(frame, 0x2007));
     segment.receive(frame);
     expect(got.filter(([n]) => n === frame.length)).toEqual([
-      [frame.length, CMSG_PACKET_AUXDATA, TP_STATUS_VLAN_VALID | TP_STATUS_VLAN_TPID_VALID, 0x2007, 0x8100],
-      [frame.length, CMSG_PACKET_AUXDATA, 0, 0, 0],
+      [
+        frame.length,
+        CMSG_PACKET_AUXDATA,
+        TP_STATUS_USER | TP_STATUS_VLAN_VALID | TP_STATUS_VLAN_TPID_VALID,
+        0x2007,
+        0x8100,
+      ],
+      [frame.length, CMSG_PACKET_AUXDATA, TP_STATUS_USER, 0, 0],
     ]);
     segment.finish();
   });
