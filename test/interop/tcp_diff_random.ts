@@ -172,6 +172,7 @@ class Life {
       else this.segment();
     }
     w.call('info C');
+    w.call('mem C');
     w.call('read C 100000');
     w.call('poll C');
     w.call('end', 15);
@@ -308,7 +309,7 @@ class Life {
       case 23:
       case 24:
       case 25:
-        w.call(`info ${name}`);
+        w.call(`${w.pick(['info', 'info', 'mem'])} ${name}`);
         break;
       case 26:
         if (w.one(2)) w.call(`shutdown ${name} ${w.pick(['RD', 'WR', 'WR', 'RDWR'])}`);
@@ -412,7 +413,7 @@ class Life {
       const again = this.ahead.some(([from, to]) => after(to, seq) && !after(from, seq + length));
       if (again) length = 1400;
       if (again && fin) return;
-      this.ahead.push([seq, seq + length]);
+      this.ahead.push([seq, seq + length + (fin ? 1 : 0)]);
     }
     if (fin) flags = `F${flags}`;
     if (length > 0 && w.one(25)) flags = `U${flags}`;

@@ -7,6 +7,7 @@
  *
  *     bg CALL                                      in a thread of its own: it may block
  *     usocket F                                    a UDP socket
+ *     mem F                                        bytes of memory in its queues, and how many may be (SO_MEMINFO)
  *     epmod E F EVENTS        epdel E F            epwait E [MAX [MS]]
  *     udp PEERPORT HOSTPORT LENGTH                 a datagram arrives
  *     icmpudp TYPE CODE INFO PEERPORT HOSTPORT LENGTH   an error about one that was sent
