@@ -428,7 +428,18 @@ function tcp_v4_reqsk_send_ack(sk: tcp_sock, skb: sk_buff, req: tcp_request_sock
   const seq = (req.snt_isn + 1) | 0;
   const { rcv_nxt, ts_recent } = req;
   const tsval = tcp_rsk_tsval(req);
-  tcp_v4_send_reply(skb, seq, rcv_nxt, TCPHDR_ACK, window, tsval, ts_recent, 0, iph_tos(skb) & ~INET_ECN_MASK, sk.sk_mark);
+  tcp_v4_send_reply(
+    skb,
+    seq,
+    rcv_nxt,
+    TCPHDR_ACK,
+    window,
+    tsval,
+    ts_recent,
+    0,
+    iph_tos(skb) & ~INET_ECN_MASK,
+    sk.sk_mark,
+  );
 }
 
 /** tcp_v4_send_synack: 0 or a negative errno. */
