@@ -251,3 +251,13 @@ export function scriptText(script: readonly Step[]): string {
     })
     .join('\n');
 }
+
+/** What differs in `count` random scripts from seed `first` on: for each the seed, the shortened script, and the lines. */
+export function playSeeds(random: (seed: number) => Step[], first: number, count: number): string[] {
+  const scripts = Array.from({ length: count }, (_, i) => random(first + i));
+  return differencesInTurn(scripts).flatMap((found, i) => {
+    if (found.length === 0) return [];
+    const short = shrink(scripts[i] as Step[], found);
+    return [`seed ${first + i}\n${scriptText(short)}\n\n${found.join('\n')}`];
+  });
+}
