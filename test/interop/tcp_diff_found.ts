@@ -164,7 +164,8 @@ ${CONNECT}
 +5 read C 100 ERRQUEUE
 +5 poll C
 +20 end`,
-  'SO_RCVLOWAT: no event for nothing': `${CONNECT}
+  'SO_RCVLOWAT: no event for nothing': `
++5 socket C
 +5 epoll E
 +5 epadd E C 0x80002001
 +5 epwait E

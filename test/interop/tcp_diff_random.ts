@@ -57,8 +57,8 @@ export class Writer {
 /** The peer's end of the connection, as far as the peer knows. */
 class Peer {
   /** What it has sent, and the host has acknowledged. */
-  nxt = 1;
-  acked = 1;
+  nxt: number;
+  acked: number;
   /** What it has acknowledged, and the host has sent. */
   una = 1;
   sent = 1;
@@ -67,7 +67,13 @@ class Peer {
   /** Edges of the host's segments. */
   edges: number[] = [1];
   private scale = 0;
-  private seen = 0;
+  private seen: number;
+
+  constructor(nxt = 1, seen = 0) {
+    this.nxt = nxt;
+    this.acked = nxt;
+    this.seen = seen;
+  }
 
   /** The host's segments since the last look. */
   look(segments: readonly SentSegment[], scaled: boolean): void {
@@ -148,7 +154,8 @@ function settings(pick: Writer['pick'], one: Writer['one']): string[][] {
 /** One connection's life. */
 class Life {
   private readonly w: Writer;
-  private readonly peer = new Peer();
+  private peer = new Peer();
+  private listens = false;
   private timestamps = false;
   private sack = false;
   private scaled = false;
@@ -166,8 +173,10 @@ class Life {
     const { w } = this;
     if (w.one(2)) this.passive();
     else this.active();
+    const again = this.listens && w.one(4) ? w.chance.below(steps) : -1;
     for (let n = 0; n < steps; n++) {
       this.peer.look(w.turn.segments, this.scaled);
+      if (n === again) this.reopen();
       if (w.chance.below(100) < 45) this.call();
       else if (w.one(25)) this.icmp();
       else if (w.one(12)) w.call('end', w.pick([100, 300, 500, 1300]));
@@ -238,7 +247,26 @@ class Life {
     w.segment(this.text(this.fin ? 'F.' : data > 0 ? 'P.' : '.', 1, data, 1, this.window(), this.ts()));
     this.peer.nxt = 1 + data + (this.fin ? 1 : 0);
     w.call('accept L C');
-    if (w.one(2)) w.call('close L');
+    this.listens = !w.one(2);
+    if (!this.listens) w.call('close L');
+  }
+
+  /** The same addresses and ports once more, as the host is in whatever state. */
+  private reopen(): void {
+    const { w, peer } = this;
+    if (w.one(3)) w.segment(this.text('F.', peer.nxt, 0, peer.sent, this.window(), this.ts()));
+    w.call('close C');
+    if (w.one(3)) w.segment(this.text('F.', peer.nxt, 0, peer.sent + 1, this.window(), this.ts()));
+    const isn = u32(peer.nxt + w.pick([-1, 0, 1, 1, 2, 1000, 1000000, -1000000]));
+    const before = w.turn.segments.length;
+    w.segment(`S ${isn}:${isn}(0) win 32792${this.synOptions(false)}`);
+    const answer = w.turn.segments.slice(before).find(({ flags }) => (flags & 2) !== 0);
+    if (answer === undefined) return;
+    this.peer = new Peer(isn + 1, before);
+    this.fin = false;
+    this.ahead.length = 0;
+    w.segment(this.text('.', isn + 1, 0, 1, this.window(), this.ts()));
+    w.call('accept L C');
   }
 
   private active(): void {
