@@ -180,7 +180,8 @@ export function compareInTurn(linux: readonly Entry[], ours: readonly Entry[]): 
       const [x, y] = [looseParts(plain(theirs[2])), looseParts(plain(own[2]))];
       const atOnce = steps.some(ms => Math.abs(ms - own[0]) < 0.001);
       const slack = atOnce ? SOON_MS : LATE_MS + theirs[0] * LATE_PART;
-      const off = theirs[0] - own[0] > slack || own[0] - theirs[0] > (atOnce ? SOON_MS : EARLY_MS);
+      const early = atOnce ? SOON_MS : EARLY_MS + theirs[0] * LATE_PART;
+      const off = theirs[0] - own[0] > slack || own[0] - theirs[0] > early;
       const far = x.near.some(([value, allowed], n) => Math.abs(value - (y.near[n]?.[0] ?? 0)) > allowed);
       if (x.exact === y.exact && !off && !far) continue;
       if (theirs[2].includes('state=') && own[2].includes('state=') && !off) {
