@@ -419,5 +419,7 @@ function ep_send_events(ep: eventpoll, events: epoll_event[], maxevents: number)
     if ((item.events & EPOLLONESHOT) !== 0) item.events &= EP_PRIVATE_BITS;
     else if ((item.events & EPOLLET) === 0) ep.push(item);
   }
+  // ep_done_scan: what is still ready is for the next one that waits.
+  if (ep.first !== null && ep.wq.active()) ep.wq.wake_up(EPOLLIN);
   return sent;
 }

@@ -339,6 +339,9 @@ class Runner:
         elif name in ("inq", "outq", "outqnsd", "atmark"):
             command = {"inq": 0x541B, "outq": 0x5411, "outqnsd": 0x894B, "atmark": 0x8905}[name]
             return struct.unpack("i", fcntl.ioctl(sock.fileno(), command, bytes(4)))[0]
+        elif name == "mem":
+            rmem, rcvbuf, _, sndbuf, _, wmem = struct.unpack("6I", sock.getsockopt(1, 55, 24))
+            return f"{rmem} of {rcvbuf}, {wmem} of {sndbuf}"
         elif name == "info":
             raw = sock.getsockopt(6, 11, 256)
             fields = {key: struct.unpack_from("<" + code, raw, at)[0] for key, at, code in INFO}

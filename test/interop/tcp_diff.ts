@@ -253,6 +253,11 @@ export class OurRunner {
         const result = yield* sys.ioctl(fd, command, opt);
         return shown(result, String(opt.value));
       }
+      case 'mem': {
+        const result = yield* sys.getsockopt(fd, 1, 55, opt);
+        const [rmem, rcvbuf, , sndbuf, , wmem] = opt.list as number[];
+        return shown(result, `${rmem} of ${rcvbuf}, ${wmem} of ${sndbuf}`);
+      }
       case 'info': {
         opt.value = 256;
         opt.optlen = -1;

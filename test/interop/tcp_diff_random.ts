@@ -57,8 +57,8 @@ export class Writer {
 /** The peer's end of the connection, as far as the peer knows. */
 class Peer {
   /** What it has sent, and the host has acknowledged. */
-  nxt = 1;
-  acked = 1;
+  nxt: number;
+  acked: number;
   /** What it has acknowledged, and the host has sent. */
   una = 1;
   sent = 1;
@@ -67,7 +67,13 @@ class Peer {
   /** Edges of the host's segments. */
   edges: number[] = [1];
   private scale = 0;
-  private seen = 0;
+  private seen: number;
+
+  constructor(nxt = 1, seen = 0) {
+    this.nxt = nxt;
+    this.acked = nxt;
+    this.seen = seen;
+  }
 
   /** The host's segments since the last look. */
   look(segments: readonly SentSegment[], scaled: boolean): void {
@@ -128,7 +134,9 @@ function settings(pick: Writer['pick'], one: Writer['one']): string[][] {
   if (one(8)) all.push(['tcp_frto', '0']);
   if (one(8)) all.push(['tcp_abort_on_overflow', '1']);
   if (one(8)) all.push(['tcp_rfc1337', '1']);
-  if (one(8)) all.push(['tcp_syncookies', pick(['0', '2'])]);
+  if (one(8)) all.push(['tcp_syncookies', '0']);
+  // Cookies put options where a timestamp says what time it is.
+  else if (one(10)) all.push(['tcp_syncookies', '2'], ['tcp_timestamps', '0']);
   if (one(8)) all.push(['tcp_stdurg', '1']);
   if (one(8)) all.push(['tcp_slow_start_after_idle', '0']);
   if (one(8)) all.push(['tcp_autocorking', '0']);
@@ -146,7 +154,8 @@ function settings(pick: Writer['pick'], one: Writer['one']): string[][] {
 /** One connection's life. */
 class Life {
   private readonly w: Writer;
-  private readonly peer = new Peer();
+  private peer = new Peer();
+  private listens = false;
   private timestamps = false;
   private sack = false;
   private scaled = false;
@@ -164,14 +173,17 @@ class Life {
     const { w } = this;
     if (w.one(2)) this.passive();
     else this.active();
+    const again = this.listens && w.one(4) ? w.chance.below(steps) : -1;
     for (let n = 0; n < steps; n++) {
       this.peer.look(w.turn.segments, this.scaled);
+      if (n === again) this.reopen();
       if (w.chance.below(100) < 45) this.call();
       else if (w.one(25)) this.icmp();
       else if (w.one(12)) w.call('end', w.pick([100, 300, 500, 1300]));
       else this.segment();
     }
     w.call('info C');
+    w.call('mem C');
     w.call('read C 100000');
     w.call('poll C');
     w.call('end', 15);
@@ -235,7 +247,26 @@ class Life {
     w.segment(this.text(this.fin ? 'F.' : data > 0 ? 'P.' : '.', 1, data, 1, this.window(), this.ts()));
     this.peer.nxt = 1 + data + (this.fin ? 1 : 0);
     w.call('accept L C');
-    if (w.one(2)) w.call('close L');
+    this.listens = !w.one(2);
+    if (!this.listens) w.call('close L');
+  }
+
+  /** The same addresses and ports once more, as the host is in whatever state. */
+  private reopen(): void {
+    const { w, peer } = this;
+    if (w.one(3)) w.segment(this.text('F.', peer.nxt, 0, peer.sent, this.window(), this.ts()));
+    w.call('close C');
+    if (w.one(3)) w.segment(this.text('F.', peer.nxt, 0, peer.sent + 1, this.window(), this.ts()));
+    const isn = u32(peer.nxt + w.pick([-1, 0, 1, 1, 2, 1000, 1000000, -1000000]));
+    const before = w.turn.segments.length;
+    w.segment(`S ${isn}:${isn}(0) win 32792${this.synOptions(false)}`);
+    const answer = w.turn.segments.slice(before).find(({ flags }) => (flags & 2) !== 0);
+    if (answer === undefined) return;
+    this.peer = new Peer(isn + 1, before);
+    this.fin = false;
+    this.ahead.length = 0;
+    w.segment(this.text('.', isn + 1, 0, 1, this.window(), this.ts()));
+    w.call('accept L C');
   }
 
   private active(): void {
@@ -308,17 +339,17 @@ class Life {
       case 23:
       case 24:
       case 25:
-        w.call(`info ${name}`);
+        w.call(`${w.pick(['info', 'info', 'mem'])} ${name}`);
         break;
       case 26:
         if (w.one(2)) w.call(`shutdown ${name} ${w.pick(['RD', 'WR', 'WR', 'RDWR'])}`);
         break;
       case 27:
-        if (w.one(4)) w.call(`close ${name}`);
-        else if (w.one(4)) w.call(`linger ${name} 1 0`);
+        w.call(w.pick([`close ${name}`, `linger ${name} 1 0`, 'end', 'end', 'end']));
         break;
       case 28:
-        if (w.one(6)) w.call(w.pick([`disconnect ${name}`, `connect ${name} 80`, `listen ${name} 5`, `accept ${name} X`]));
+        if (w.one(6))
+          w.call(w.pick([`disconnect ${name}`, `connect ${name} 80`, `listen ${name} 5`, `accept ${name} X`]));
         break;
       default:
         w.call(`write ${name} ${size()}`, 0);
@@ -334,7 +365,14 @@ class Life {
     return Math.min(65535, w.pick([500, 2000, 5000, 32000, 60000]) >> (this.scaled ? Math.min(14, this.scale) : 0));
   }
 
-  private text(flags: string, seq: number, length: number, ack: number | null, win: number, ...options: string[]): string {
+  private text(
+    flags: string,
+    seq: number,
+    length: number,
+    ack: number | null,
+    win: number,
+    ...options: string[]
+  ): string {
     const given = options.filter(option => option !== '');
     let text = `${flags} ${u32(seq)}:${u32(seq) + length}(${length})`;
     if (ack !== null) text += ` ack ${u32(ack)}`;
@@ -406,13 +444,13 @@ class Life {
     let flags = length > 0 && w.one(2) ? 'P.' : '.';
     const fin = w.one(this.fin ? 6 : 40);
     // Data with an ACK as old as that is taken by Linux, and by ours not (RFC 5961 5.2).
-    if (length > 0 && after(peer.una, ack) && u32(peer.una - ack) > 60000) length = 0;
+    if (length > 0 && after(peer.una, ack) && (after(1, ack) || u32(peer.una - ack) > 500)) length = 0;
     // Small ones that repeat what waits out of order are put to what lies before them where Linux's tree leads there first.
     if (after(seq + length, peer.acked) && seq !== peer.acked) {
       const again = this.ahead.some(([from, to]) => after(to, seq) && !after(from, seq + length));
       if (again) length = 1400;
       if (again && fin) return;
-      this.ahead.push([seq, seq + length]);
+      this.ahead.push([seq, seq + length + (fin ? 1 : 0)]);
     }
     if (fin) flags = `F${flags}`;
     if (length > 0 && w.one(25)) flags = `U${flags}`;
@@ -438,7 +476,19 @@ class Life {
 
   private icmp(): void {
     const { w, peer } = this;
-    const [type, code] = w.pick([[3, 0], [3, 1], [3, 2], [3, 3], [3, 4], [3, 4], [3, 13], [11, 0], [12, 0], [4, 0], [5, 1]] as const);
+    const [type, code] = w.pick([
+      [3, 0],
+      [3, 1],
+      [3, 2],
+      [3, 3],
+      [3, 4],
+      [3, 4],
+      [3, 13],
+      [11, 0],
+      [12, 0],
+      [4, 0],
+      [5, 1],
+    ] as const);
     const mtu = type === 3 && code === 4 ? w.pick([0, 68, 552, 600, 1000, 1499, 1500, 9000]) : 0;
     const seq = w.pick([peer.una, peer.una, Math.max(0, peer.sent - 1), peer.sent + 1, u32(peer.una - 100)]);
     w.step(w.pick([1, 5]), 'icmp', `${type}`, `${code}`, `${mtu}`, `${seq}`);

@@ -39,7 +39,10 @@ class Crowd {
     w.call('socket L');
     w.call('bind L 8080');
     w.call(`listen L ${w.pick([0, 1, 5])}`);
-    for (const [name, port] of [['U', 9000], ['V', 9001]] as const) {
+    for (const [name, port] of [
+      ['U', 9000],
+      ['V', 9001],
+    ] as const) {
       w.call(`usocket ${name}`);
       w.call(`bind ${name} ${port}`);
       if (w.one(2)) w.call(`connect ${name} 7`);
@@ -73,8 +76,31 @@ class Crowd {
 
   private events(): number {
     const { w } = this;
-    if (w.one(6)) return w.pick([0, IN | EXCLUSIVE, IN | EXCLUSIVE, (IN | EXCLUSIVE) + ET, IN | OUT | EXCLUSIVE, (IN | EXCLUSIVE) + ONESHOT]);
-    const wanted = w.pick([IN, IN, IN | RDHUP, OUT, IN | OUT, IN | OUT | RDHUP, PRI, IN | PRI, RDHUP, 0x40, 0x80, 0x100, 0x200, 0x41]);
+    if (w.one(6))
+      return w.pick([
+        0,
+        IN | EXCLUSIVE,
+        IN | EXCLUSIVE,
+        (IN | EXCLUSIVE) + ET,
+        IN | OUT | EXCLUSIVE,
+        (IN | EXCLUSIVE) + ONESHOT,
+      ]);
+    const wanted = w.pick([
+      IN,
+      IN,
+      IN | RDHUP,
+      OUT,
+      IN | OUT,
+      IN | OUT | RDHUP,
+      PRI,
+      IN | PRI,
+      RDHUP,
+      0x40,
+      0x80,
+      0x100,
+      0x200,
+      0x41,
+    ]);
     return wanted + (w.one(2) ? ET : 0) + (w.one(4) ? ONESHOT : 0);
   }
 
@@ -147,9 +173,15 @@ class Crowd {
         }
         break;
       default:
-        if (w.one(3)) w.call(`set ${name} ${w.pick(['SO_RCVLOWAT 100', 'SO_RCVLOWAT 1', 'SO_OOBINLINE 1', 'TCP_NOTSENT_LOWAT 1000', 'SO_SNDBUF 5000', 'IP_RECVERR 1'])}`);
-        else if (w.one(3)) w.call(`connect ${w.pick(['N', 'U', 'V'])} ${w.pick([7, 80])}`);
-        else if (w.one(3)) w.call(`disconnect ${name}`);
+        w.call(
+          w.pick([
+            `set ${name} ${w.pick(['SO_RCVLOWAT 100', 'SO_RCVLOWAT 1', 'SO_OOBINLINE 1', 'TCP_NOTSENT_LOWAT 1000', 'SO_SNDBUF 5000', 'IP_RECVERR 1'])}`,
+            `connect ${w.pick(['N', 'U', 'V'])} ${w.pick([7, 80])}`,
+            `disconnect ${name}`,
+            'end',
+            'end',
+          ]),
+        );
     }
   }
 
@@ -159,8 +191,26 @@ class Crowd {
     const peer = w.pick([7, 7, 8]);
     if (w.one(2)) w.step(w.pick([1, 2, 5]), 'udp', `${peer}`, `${host}`, `${w.pick([0, 1, 10, 100])}`);
     else {
-      const [type, code] = w.pick([[3, 3], [3, 3], [3, 1], [3, 13], [3, 4], [11, 0], [12, 0], [4, 0]] as const);
-      w.step(w.pick([1, 2, 5]), 'icmpudp', `${type}`, `${code}`, `${code === 4 ? 1000 : 0}`, `${peer}`, `${host}`, '10');
+      const [type, code] = w.pick([
+        [3, 3],
+        [3, 3],
+        [3, 1],
+        [3, 13],
+        [3, 4],
+        [11, 0],
+        [12, 0],
+        [4, 0],
+      ] as const);
+      w.step(
+        w.pick([1, 2, 5]),
+        'icmpudp',
+        `${type}`,
+        `${code}`,
+        `${code === 4 ? 1000 : 0}`,
+        `${peer}`,
+        `${host}`,
+        '10',
+      );
     }
   }
 
@@ -175,7 +225,17 @@ class Crowd {
     if (this.sockets.includes('N') && w.one(6)) {
       this.flow(80, 8081);
       if (w.one(4)) w.step(1, 'icmp', '3', w.pick(['0', '1', '3', '13']), '0', '0');
-      else w.segment(w.pick(['S. 0:0(0) ack 1 win 5000 <mss 1000>', 'R. 0:0(0) ack 1 win 0', '. 1:1(0) ack 1 win 0', 'P. 1:101(100) ack 1 win 0', 'F. 1:1(0) ack 1 win 0', 'R 1:1(0) win 0']));
+      else
+        w.segment(
+          w.pick([
+            'S. 0:0(0) ack 1 win 5000 <mss 1000>',
+            'R. 0:0(0) ack 1 win 0',
+            '. 1:1(0) ack 1 win 0',
+            'P. 1:101(100) ack 1 win 0',
+            'F. 1:1(0) ack 1 win 0',
+            'R 1:1(0) win 0',
+          ]),
+        );
       return;
     }
     if (this.flows.length < 2 || w.one(10)) {
@@ -190,7 +250,8 @@ class Crowd {
     this.flow(flow.port);
     for (const each of w.turn.segments) {
       const end = Number(/:(\d+)/.exec(each.text)?.[1]);
-      if (each.destinationPort === flow.port && (each.flags & 6) === 0) flow.ack = Math.max(flow.ack, end + (each.flags & 1));
+      if (each.destinationPort === flow.port && (each.flags & 6) === 0)
+        flow.ack = Math.max(flow.ack, end + (each.flags & 1));
     }
     const ack = `ack ${flow.ack} win ${w.pick([0, 8, 257, 257])}`;
     const length = w.pick([1, 10, 100, 1000]);

@@ -7,20 +7,21 @@
  *
  *     bg CALL                                      in a thread of its own: it may block
  *     usocket F                                    a UDP socket
+ *     mem F                                        bytes of memory in its queues, and how many may be (SO_MEMINFO)
  *     epmod E F EVENTS        epdel E F            epwait E [MAX [MS]]
  *     udp PEERPORT HOSTPORT LENGTH                 a datagram arrives
  *     icmpudp TYPE CODE INFO PEERPORT HOSTPORT LENGTH   an error about one that was sent
  *
  * `ecr last` in a segment is the last timestamp that the host has sent.
  */
-import { icmp as icmpMessage } from '../kernel/net/segment.ts';
-import { A, B, ipFrame } from '../kernel/net/segment.ts';
-import { type SentSegment, TcpPeer } from '../kernel/net/ipv4/tcp_peer.ts';
+
 import { tunReceive } from '../../harness/drill/tun.ts';
 import { ETH_HLEN } from '../../kernel/net/ethernet/eth.ts';
-import { spawn } from '../../kernel/syscalls.ts';
 import type { task_struct } from '../../kernel/sched/task.ts';
-import { applySysctls, type Entry, looseParts, OurRunner, playLinux, shownSegment, type Step } from './tcp_diff.ts';
+import { spawn } from '../../kernel/syscalls.ts';
+import { type SentSegment, TcpPeer } from '../kernel/net/ipv4/tcp_peer.ts';
+import { A, B, icmp as icmpMessage, ipFrame } from '../kernel/net/segment.ts';
+import { applySysctls, type Entry, looseParts, OurRunner, playLinux, type Step, shownSegment } from './tcp_diff.ts';
 
 /** How late a timer of Linux may be, beside LATE_PART of its time: a granule of the wheel's second level (HZ=250), and more. */
 const LATE_MS = 45;
@@ -163,10 +164,9 @@ export function compareInTurn(linux: readonly Entry[], ours: readonly Entry[]): 
   if (error !== undefined) return [`Linux: ${error[2]}`];
   const number = (entry: Entry): number => Number.parseInt(entry[2], 10);
   for (const kind of ['call', 'segment']) {
-    const [a, b] = [linux, ours].map(log => log.filter(entry => entry[1] === kind && (kind === 'call' || entry[0] <= last))) as [
-      Entry[],
-      Entry[],
-    ];
+    const [a, b] = [linux, ours].map(log =>
+      log.filter(entry => entry[1] === kind && (kind === 'call' || entry[0] <= last)),
+    ) as [Entry[], Entry[]];
     if (kind === 'call') for (const log of [a, b]) log.sort((x, y) => number(x) - number(y));
     for (let i = 0; i < Math.max(a.length, b.length); i++) {
       const [theirs, own] = [a[i], b[i]];
@@ -180,17 +180,21 @@ export function compareInTurn(linux: readonly Entry[], ours: readonly Entry[]): 
       const [x, y] = [looseParts(plain(theirs[2])), looseParts(plain(own[2]))];
       const atOnce = steps.some(ms => Math.abs(ms - own[0]) < 0.001);
       const slack = atOnce ? SOON_MS : LATE_MS + theirs[0] * LATE_PART;
-      const off = theirs[0] - own[0] > slack || own[0] - theirs[0] > (atOnce ? SOON_MS : EARLY_MS);
+      const early = atOnce ? SOON_MS : EARLY_MS + theirs[0] * LATE_PART;
+      const off = theirs[0] - own[0] > slack || own[0] - theirs[0] > early;
       const far = x.near.some(([value, allowed], n) => Math.abs(value - (y.near[n]?.[0] ?? 0)) > allowed);
       if (x.exact === y.exact && !off && !far) continue;
       if (theirs[2].includes('state=') && own[2].includes('state=') && !off) {
         const fields = own[2].split(' ');
         const changed = theirs[2]
           .split(' ')
-          .flatMap((field, n) => (looseParts(field).exact === looseParts(fields[n] ?? '').exact ? [] : [`${field}|${fields[n]}`]));
-        found.push(`${theirs[0].toFixed(1)} ms ${number(theirs)} ${changed.join(' ')} (Linux | ours)${far ? ' far' : ''}`);
-      } else
-        found.push(`Linux ${theirs[0].toFixed(1)} ms ${theirs[2]}`, `ours  ${own[0].toFixed(1)} ms ${own[2]}`);
+          .flatMap((field, n) =>
+            looseParts(field).exact === looseParts(fields[n] ?? '').exact ? [] : [`${field}|${fields[n]}`],
+          );
+        found.push(
+          `${theirs[0].toFixed(1)} ms ${number(theirs)} ${changed.join(' ')} (Linux | ours)${far ? ' far' : ''}`,
+        );
+      } else found.push(`Linux ${theirs[0].toFixed(1)} ms ${theirs[2]}`, `ours  ${own[0].toFixed(1)} ms ${own[2]}`);
       if (kind === 'segment') break;
     }
   }
@@ -247,4 +251,14 @@ export function scriptText(script: readonly Step[]): string {
       return line;
     })
     .join('\n');
+}
+
+/** What differs in `count` random scripts from seed `first` on: for each the seed, the shortened script, and the lines. */
+export function playSeeds(random: (seed: number) => Step[], first: number, count: number): string[] {
+  const scripts = Array.from({ length: count }, (_, i) => random(first + i));
+  return differencesInTurn(scripts).flatMap((found, i) => {
+    if (found.length === 0) return [];
+    const short = shrink(scripts[i] as Step[], found);
+    return [`seed ${first + i}\n${scriptText(short)}\n\n${found.join('\n')}`];
+  });
 }

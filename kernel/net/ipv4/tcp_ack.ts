@@ -285,6 +285,12 @@ function tcp_clean_rtx_queue(
     sample.in_flight = sk.mss_cache * (sk.delivered - rs.prior_delivered);
     event(sk, sample);
   }
+  if (sk.packets_out === 0 && tcp_is_sack(sk)) {
+    // A packet that was sent again, and again after its loss was taken back, counts once too often ("retrans_out leaked").
+    sk.lost_out = 0;
+    sk.sacked_out = 0;
+    sk.retrans_out = 0;
+  }
   return flag;
 }
 

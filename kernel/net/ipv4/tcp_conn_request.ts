@@ -5,7 +5,14 @@
 import type { timer_list } from '../../time/timer.ts';
 import { type dst_entry, dst_metric, dst_mtu } from '../core/dst.ts';
 import type { sk_buff } from '../core/skbuff.ts';
-import { SOCK_BINDADDR_LOCK, SOCK_BINDPORT_LOCK, SOCK_RCVBUF_LOCK, TCP_LISTEN, TCP_SYN_RECV } from '../core/sock.ts';
+import {
+  own_opts,
+  SOCK_BINDADDR_LOCK,
+  SOCK_BINDPORT_LOCK,
+  SOCK_RCVBUF_LOCK,
+  TCP_LISTEN,
+  TCP_SYN_RECV,
+} from '../core/sock.ts';
 import { RTAX_FEATURE_ECN, RTAX_FEATURES, RTAX_INITRWND, RTAX_WINDOW } from './fib.ts';
 import {
   inet_csk_reqsk_queue_add,
@@ -242,6 +249,8 @@ function tcp_create_openreq_child(sk: tcp_sock, req: tcp_request_sock, skb: sk_b
   // inet_csk_clone_lock: what the program has set for the listener holds for its children.
   child.opts = sk.opts;
   if (sk.opts.sk_netstamp !== 0) sk.sk_net.netstamp_needed++;
+  // That is a listener's.
+  if (sk.opts.defer_accept !== 0) own_opts(child).defer_accept = 0;
   child.sk_rcvbuf = sk.sk_rcvbuf;
   child.sk_sndbuf = sk.sk_sndbuf;
   child.sk_userlocks = sk.sk_userlocks & ~(SOCK_BINDADDR_LOCK | SOCK_BINDPORT_LOCK);

@@ -366,7 +366,7 @@ export function tcp_queue_rcv(sk: tcp_sock, skb: sk_buff): boolean {
 
 /** tcp_data_ready: tells the program, once there is as much as it wants (SO_RCVLOWAT), or no more can come. */
 export function tcp_data_ready(sk: tcp_sock): void {
-  if (tcp_epollin_ready(sk, sk.opts.sk_rcvlowat) || (sk.sk_shutdown & RCV_SHUTDOWN) !== 0) sk.sk_data_ready(sk);
+  if (tcp_epollin_ready(sk, sk.opts.sk_rcvlowat) || sk.sk_done) sk.sk_data_ready(sk);
 }
 
 /** Outside of the window, or all of it known: an ACK says what is expected. Takes the skb. */

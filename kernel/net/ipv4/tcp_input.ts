@@ -309,8 +309,8 @@ function fast_path(sk: tcp_sock, skb: sk_buff): boolean {
   if (after(skb.end_seq, (sk.rcv_nxt + tcp_receive_window(sk)) | 0)) return false;
   // With memory set aside for it, it is taken even if the buffer has become too small.
   if (skb.truesize > sk.sk_forward_alloc) {
-    // Linux takes the long way then. It makes a difference where something waits to be sent: its ACK is looked at.
-    if (tcp_send_head(sk) !== null || sk.packets_out !== 0) return false;
+    // Linux takes the long way then. It makes a difference where something waits to be sent, and with an old ACK.
+    if (old !== 0 || sk.packets_out !== 0 || tcp_send_head(sk) !== null) return false;
     if (sk.sk_rmem_alloc > sk.sk_rcvbuf || !sk_rmem_schedule(sk, skb.truesize)) return false;
   }
   if (stamped && sk.rcv_nxt === sk.rcv_wup) tcp_store_ts_recent(sk);

@@ -83,7 +83,7 @@ export function tcp_wmem_schedule(sk: tcp_sock, copy: number): number {
   return Math.min(copy, Math.max(0, sk.sk_forward_alloc));
 }
 
-/** sk_forced_mem_schedule: for what must go through, a FIN. */
+/** sk_forced_mem_schedule: for what must go through: a SYN, a FIN, the part that is cut off a packet. */
 export function sk_forced_mem_schedule(sk: tcp_sock, size: number): void {
   if (size <= sk.sk_forward_alloc) return;
   const pages = (size - sk.sk_forward_alloc + PAGE_SIZE - 1) >> PAGE_SHIFT;

@@ -3,7 +3,7 @@ import { COPY_TCP_COLLAPSE } from '../../copies.ts';
 import { charge_copy } from '../../costs.ts';
 import { dst_mtu } from '../core/dst.ts';
 import { type sk_buff, skb_copy_bits, skb_pull, skb_put } from '../core/skbuff.ts';
-import { sk_mem_charge, sk_wmem_queued_add, tcp_wmem_free_skb } from './tcp_mem.ts';
+import { sk_forced_mem_schedule, sk_mem_charge, sk_wmem_queued_add, tcp_wmem_free_skb } from './tcp_mem.ts';
 import { tcp_current_mss, tcp_mss_to_mtu, tcp_mtu_to_mss, tcp_sync_mss, tcp_transmit_skb } from './tcp_output.ts';
 import {
   after,
@@ -114,6 +114,7 @@ function build(sk: tcp_sock, size: number): sk_buff | null {
   }
   probe.truesize += size;
   sk_wmem_queued_add(sk, probe.truesize);
+  sk_forced_mem_schedule(sk, probe.truesize);
   sk_mem_charge(sk, probe.truesize);
   queue.unshift(probe);
   tcp_set_skb_tso_segs(probe, probe.len);

@@ -650,6 +650,7 @@ function tcp_connect_init(sk: tcp_sock): void {
 /** tcp_connect_queue_skb: what goes with the opening counts as queued, and as sent. */
 export function tcp_connect_queue_skb(sk: tcp_sock, skb: sk_buff): void {
   sk_wmem_queued_add(sk, skb.truesize);
+  sk_forced_mem_schedule(sk, skb.truesize);
   sk_mem_charge(sk, skb.truesize);
   sk.write_seq = skb.end_seq;
   sk.packets_out += 1;

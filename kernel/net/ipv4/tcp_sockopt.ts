@@ -4,6 +4,7 @@ import { HZ } from '../../time/timer.ts';
 import { own_opts, SOCK_RCVBUF_LOCK, type sock, TCP_CLOSE, TCP_LISTEN } from '../core/sock.ts';
 import type { sockopt } from '../msg.ts';
 import { tcp_set_congestion_control } from './tcp_cong.ts';
+import { tcp_data_ready } from './tcp_data.ts';
 import {
   fastopen_queue_tune,
   TCP_FASTOPEN_KEY_BUF_LENGTH,
@@ -140,7 +141,7 @@ export function tcp_set_rcvlowat(sk_: sock, value: number): void {
   const lowat = Math.min(value, cap);
   own_opts(sk).sk_rcvlowat = lowat === 0 ? 1 : lowat;
   // What is there may be enough by now.
-  if (sk.sk_state !== TCP_LISTEN && !sk.sk_dead) sk.sk_data_ready(sk);
+  tcp_data_ready(sk);
   if (locked) return;
   const space = tcp_space_from_win(sk, lowat);
   if (space > sk.sk_rcvbuf) {

@@ -9,7 +9,14 @@ import { type sk_buff, skb_cloned, skb_pull, skb_put, skb_trim } from '../core/s
 import { TCP_CLOSE } from '../core/sock.ts';
 import { tcp_chrono_start, tcp_chrono_stop, tcp_cwnd_validate } from './tcp_cwnd.ts';
 import { tcp_grow_skb } from './tcp_grow_skb.ts';
-import { sk_mem_charge, sk_mem_uncharge, sk_wmem_queued_add, tcp_wfree, tcp_wmem_free_skb } from './tcp_mem.ts';
+import {
+  sk_forced_mem_schedule,
+  sk_mem_charge,
+  sk_mem_uncharge,
+  sk_wmem_queued_add,
+  tcp_wfree,
+  tcp_wmem_free_skb,
+} from './tcp_mem.ts';
 import { tcp_mtu_probe } from './tcp_mtu_probe.ts';
 import {
   tcp_current_mss,
@@ -137,6 +144,7 @@ export function tcp_fragment(sk: tcp_sock, rtx: boolean, skb: sk_buff, len: numb
   }
   if (buff === null) return -ENOMEM;
   sk_wmem_queued_add(sk, buff.truesize);
+  sk_forced_mem_schedule(sk, buff.truesize);
   sk_mem_charge(sk, buff.truesize);
   buff.truesize += rest;
   skb.truesize -= rest;

@@ -1,0 +1,34 @@
+/** Our TCP, epoll and SO_ERROR, and this machine's Linux: random scripts, and what such scripts have found. */
+import { expect } from 'vitest';
+import { testOnTap } from '../needs.ts';
+import { parseScript } from './tcp_diff.ts';
+import { FOUND } from './tcp_diff_found.ts';
+import { randomConnection } from './tcp_diff_random.ts';
+import { randomPolling } from './tcp_diff_random_poll.ts';
+import { differencesInTurn, playSeeds } from './tcp_diff_turn.ts';
+
+/** Fresh ones each time; TCP_DIFF_SEED plays one again. */
+const FIRST = Number(process.env.TCP_DIFF_SEED ?? Math.floor(Math.random() * 2 ** 31));
+const COUNT = Number(process.env.TCP_DIFF_COUNT ?? 40);
+
+testOnTap()('what random scripts have found: as Linux', { timeout: 120_000 }, () => {
+  const names = Object.keys(FOUND);
+  const found = differencesInTurn(names.map(name => parseScript(FOUND[name] as string)));
+  expect(found.flatMap((lines, i) => lines.map(line => `${names[i]}: ${line}`))).toEqual([]);
+});
+
+testOnTap()(
+  `${COUNT} random connections from seed ${FIRST} on: as Linux, segment by segment and call by call`,
+  { timeout: 240_000 },
+  () => {
+    expect(playSeeds(randomConnection, FIRST, COUNT)).toEqual([]);
+  },
+);
+
+testOnTap()(
+  `${COUNT / 2} random crowds of sockets from seed ${FIRST} on: epoll, poll and SO_ERROR tell what Linux's tell`,
+  { timeout: 240_000 },
+  () => {
+    expect(playSeeds(randomPolling, FIRST, COUNT / 2)).toEqual([]);
+  },
+);
