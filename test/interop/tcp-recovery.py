@@ -222,6 +222,24 @@ def counters():
     return " ".join(f"{name} {known[name]}" for name in COUNTERS) + f" wmem_queued {queued}"
 
 
+pipe = os.pipe2(os.O_NONBLOCK)
+
+
+def moved(what, length, *more):
+    if what == "sf":
+        fd = os.memfd_create("file")
+        os.write(fd, payload[:length])
+        try:
+            return os.sendfile(sock.fileno(), fd, *more)
+        finally:
+            os.close(fd)
+    if what == "pw":
+        return os.write(pipe[1], payload[:length])
+    if what == "pr":
+        return len(os.read(pipe[0], length))
+    return os.splice(*((pipe[0], sock.fileno()) if what == "po" else (sock.fileno(), pipe[1])), length, flags=more[0])
+
+
 arrivals = []
 STAMPS = {29: ("qq", 1e6), 35: ("qq", 1e9), 37: ("qqqqqq", 1e9), 63: ("qq", 1e6), 64: ("qq", 1e9),
           65: ("qqqqqq", 1e9)}
@@ -327,6 +345,12 @@ for number, line in enumerate(script["steps"]):
         collect(number - 1, time.monotonic())
         info = sock.getsockopt(socket.IPPROTO_TCP, TCP_INFO, 280)
         out.append({"step": number, "time": (time.monotonic() - start) * 1000, "text": "info " + info.hex()})
+    elif what in ("sf", "pw", "pr", "po", "pi"):
+        try:
+            done = moved(what, *map(int, rest.split()))
+        except OSError as error:
+            done = -error.errno
+        out.append({"step": number, "time": (time.monotonic() - start) * 1000, "text": f"{what} {done}"})
     elif what == "c":
         sock.close()
     elif what == "k":

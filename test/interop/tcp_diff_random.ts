@@ -308,7 +308,8 @@ class Life {
         else if (w.one(4)) w.call(`linger ${name} 1 0`);
         break;
       case 28:
-        if (w.one(6)) w.call(w.pick([`disconnect ${name}`, `connect ${name} 80`, `listen ${name} 5`, `accept ${name} X`]));
+        if (w.one(6))
+          w.call(w.pick([`disconnect ${name}`, `connect ${name} 80`, `listen ${name} 5`, `accept ${name} X`]));
         break;
       default:
         w.call(`write ${name} ${size()}`, 0);
@@ -324,7 +325,14 @@ class Life {
     return Math.min(65535, w.pick([500, 2000, 5000, 32000, 60000]) >> (this.scaled ? Math.min(14, this.scale) : 0));
   }
 
-  private text(flags: string, seq: number, length: number, ack: number | null, win: number, ...options: string[]): string {
+  private text(
+    flags: string,
+    seq: number,
+    length: number,
+    ack: number | null,
+    win: number,
+    ...options: string[]
+  ): string {
     const given = options.filter(option => option !== '');
     let text = `${flags} ${u32(seq)}:${u32(seq) + length}(${length})`;
     if (ack !== null) text += ` ack ${u32(ack)}`;
@@ -419,7 +427,19 @@ class Life {
 
   private icmp(): void {
     const { w, peer } = this;
-    const [type, code] = w.pick([[3, 0], [3, 1], [3, 2], [3, 3], [3, 4], [3, 4], [3, 13], [11, 0], [12, 0], [4, 0], [5, 1]] as const);
+    const [type, code] = w.pick([
+      [3, 0],
+      [3, 1],
+      [3, 2],
+      [3, 3],
+      [3, 4],
+      [3, 4],
+      [3, 13],
+      [11, 0],
+      [12, 0],
+      [4, 0],
+      [5, 1],
+    ] as const);
     const mtu = type === 3 && code === 4 ? w.pick([0, 68, 552, 600, 1000, 1499, 1500, 9000]) : 0;
     const seq = w.pick([peer.una, peer.una, Math.max(0, peer.sent - 1), peer.sent + 1, u32(peer.una - 100)]);
     w.step(w.pick([1, 5]), 'icmp', `${type}`, `${code}`, `${mtu}`, `${seq}`);

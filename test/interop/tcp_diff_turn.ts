@@ -13,14 +13,14 @@
  *
  * `ecr last` in a segment is the last timestamp that the host has sent.
  */
-import { icmp as icmpMessage } from '../kernel/net/segment.ts';
-import { A, B, ipFrame } from '../kernel/net/segment.ts';
-import { type SentSegment, TcpPeer } from '../kernel/net/ipv4/tcp_peer.ts';
+
 import { tunReceive } from '../../harness/drill/tun.ts';
 import { ETH_HLEN } from '../../kernel/net/ethernet/eth.ts';
-import { spawn } from '../../kernel/syscalls.ts';
 import type { task_struct } from '../../kernel/sched/task.ts';
-import { applySysctls, type Entry, looseParts, OurRunner, playLinux, shownSegment, type Step } from './tcp_diff.ts';
+import { spawn } from '../../kernel/syscalls.ts';
+import { type SentSegment, TcpPeer } from '../kernel/net/ipv4/tcp_peer.ts';
+import { A, B, icmp as icmpMessage, ipFrame } from '../kernel/net/segment.ts';
+import { applySysctls, type Entry, looseParts, OurRunner, playLinux, type Step, shownSegment } from './tcp_diff.ts';
 
 /** How late a timer of Linux may be, beside LATE_PART of its time: a granule of the wheel's second level (HZ=250), and more. */
 const LATE_MS = 45;
@@ -157,10 +157,9 @@ export function compareInTurn(linux: readonly Entry[], ours: readonly Entry[]): 
   if (error !== undefined) return [`Linux: ${error[2]}`];
   const number = (entry: Entry): number => Number.parseInt(entry[2], 10);
   for (const kind of ['call', 'segment']) {
-    const [a, b] = [linux, ours].map(log => log.filter(entry => entry[1] === kind && (kind === 'call' || entry[0] <= last))) as [
-      Entry[],
-      Entry[],
-    ];
+    const [a, b] = [linux, ours].map(log =>
+      log.filter(entry => entry[1] === kind && (kind === 'call' || entry[0] <= last)),
+    ) as [Entry[], Entry[]];
     if (kind === 'call') for (const log of [a, b]) log.sort((x, y) => number(x) - number(y));
     for (let i = 0; i < Math.max(a.length, b.length); i++) {
       const [theirs, own] = [a[i], b[i]];
@@ -181,10 +180,13 @@ export function compareInTurn(linux: readonly Entry[], ours: readonly Entry[]): 
         const fields = own[2].split(' ');
         const changed = theirs[2]
           .split(' ')
-          .flatMap((field, n) => (looseParts(field).exact === looseParts(fields[n] ?? '').exact ? [] : [`${field}|${fields[n]}`]));
-        found.push(`${theirs[0].toFixed(1)} ms ${number(theirs)} ${changed.join(' ')} (Linux | ours)${far ? ' far' : ''}`);
-      } else
-        found.push(`Linux ${theirs[0].toFixed(1)} ms ${theirs[2]}`, `ours  ${own[0].toFixed(1)} ms ${own[2]}`);
+          .flatMap((field, n) =>
+            looseParts(field).exact === looseParts(fields[n] ?? '').exact ? [] : [`${field}|${fields[n]}`],
+          );
+        found.push(
+          `${theirs[0].toFixed(1)} ms ${number(theirs)} ${changed.join(' ')} (Linux | ours)${far ? ' far' : ''}`,
+        );
+      } else found.push(`Linux ${theirs[0].toFixed(1)} ms ${theirs[2]}`, `ours  ${own[0].toFixed(1)} ms ${own[2]}`);
       if (kind === 'segment') break;
     }
   }

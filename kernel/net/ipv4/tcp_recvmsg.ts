@@ -55,7 +55,7 @@ function sock_rcvlowat(sk: sock, waitall: boolean, length: number): number {
 }
 
 /** tcp_eat_recv_skb: its bytes have all been read. */
-function tcp_eat_recv_skb(sk: tcp_sock, skb: sk_buff): void {
+export function tcp_eat_recv_skb(sk: tcp_sock, skb: sk_buff): void {
   sk.sk_receive_queue.unlink(skb);
   consume_skb(skb);
 }

@@ -62,7 +62,7 @@ import {
 import { __tcp_push_pending_frames, tcp_push_one } from './tcp_write_queue.ts';
 
 /** tcp_xmit_size_goal: payload that one skb of the write queue may take: whole segments, up to half of the peer's window. */
-function tcp_xmit_size_goal(sk: tcp_sock, mss_now: number, large_allowed: boolean): number {
+export function tcp_xmit_size_goal(sk: tcp_sock, mss_now: number, large_allowed: boolean): number {
   if (!large_allowed || !sk.sk_can_gso) return mss_now;
   // tcp_bound_to_half_wnd
   const cutoff = sk.max_window > TCP_MSS_DEFAULT ? sk.max_window >>> 1 : sk.max_window;

@@ -1,5 +1,9 @@
 /** An established connection between the peer of tcp_peer.ts and a program of the host's, for tests of data. */
 import { expect } from 'vitest';
+import type { file } from '../../../../kernel/fs/file.ts';
+import { sys_pipe2 } from '../../../../kernel/fs/pipe.ts';
+import { loff_t, sys_sendfile, sys_splice } from '../../../../kernel/fs/splice.ts';
+import { sys_memfd_create } from '../../../../kernel/mm/memfd.ts';
 import { TCP_MD5SIG } from '../../../../kernel/net/ipv4/tcp_md5.ts';
 import type { tcp_sock } from '../../../../kernel/net/ipv4/tcp_sock.ts';
 import {
@@ -142,6 +146,44 @@ export class TcpFlow extends TcpPeer {
     const opt = new sockopt();
     opt.value = value;
     expect(this.call(sys_setsockopt, this.fd, level, name, opt)).toBe(0);
+  }
+
+  private pipe: number[] | null = null;
+
+  /** A step of test/interop/tcp-recovery.ts that goes past the program's memory: its result. */
+  moved(what: string, [length = 0, first = 0, second = 0]: readonly number[]): number {
+    if (this.pipe === null) {
+      this.pipe = [];
+      expect(this.call(sys_pipe2, this.pipe, SOCK_NONBLOCK)).toBe(0);
+    }
+    const [reader, writer] = this.pipe as [number, number];
+    const hdr = new user_msghdr();
+    hdr.base = this.memoryAt;
+    hdr.length = length;
+    switch (what) {
+      case 'sf': {
+        const fd = this.call(sys_memfd_create, 'file', 0);
+        expect(this.onFile(fd, 'write', hdr)).toBe(length);
+        const sent = this.call(sys_sendfile, this.fd, fd, new loff_t(first), second);
+        expect(this.call(sys_close, fd)).toBe(0);
+        return sent;
+      }
+      case 'pw':
+        return this.onFile(writer, 'write', hdr);
+      case 'pr':
+        return this.onFile(reader, 'read', hdr);
+      case 'po':
+        return this.call(task => sys_splice(task, reader, null, this.fd, null, length, first));
+      default:
+        return this.call(task => sys_splice(task, this.fd, null, writer, null, length, first));
+    }
+  }
+
+  private onFile(fd: number, what: 'read' | 'write', hdr: user_msghdr): number {
+    return this.call(task => {
+      const open = task.files.get(fd) as file;
+      return open.f_op[what]?.(open, task, hdr) ?? -1;
+    });
   }
 
   /** TCP_MD5SIG on a socket, for the peer or `address`; an empty key: it is to go. 0 or a negative errno. */
