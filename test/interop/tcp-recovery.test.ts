@@ -6,6 +6,7 @@ import { LOSSES } from './tcp-recovery-loss.ts';
 import { MD5 } from './tcp-recovery-md5.ts';
 import { ODD } from './tcp-recovery-odd.ts';
 import { RECEIVING, STAMPS } from './tcp-recovery-receive.ts';
+import { REPAIRED } from './tcp-recovery-repair.ts';
 import { SACKS, sacksByChance } from './tcp-recovery-sack.ts';
 import { SPLICES } from './tcp-recovery-splice.ts';
 import { WINDOWS } from './tcp-recovery-windows.ts';
@@ -44,4 +45,8 @@ testOnTap()('signed segments (TCP_MD5SIG) as Linux has them', { timeout: TIMEOUT
 
 testOnTap()('sendfile, splice and pipes as Linux has them', { timeout: TIMEOUT }, async () => {
   expect(await against(SPLICES)).toEqual([]);
+});
+
+testOnTap()('connections under repair (TCP_REPAIR) as Linux has them', { timeout: TIMEOUT }, async () => {
+  expect(await against(REPAIRED)).toEqual([]);
 });
