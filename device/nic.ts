@@ -141,6 +141,12 @@ const LB = TCR.LB.mask;
 const GO = PTX.GO.mask;
 const COUNT = PTX.COUNT.mask;
 const DATA = NIC.DATA.offset;
+const TDT = NIC.TDT.offset;
+const INDEX = NIC.TDT.INDEX.mask;
+const ISR = NIC.ISR.offset;
+const IMS = NIC.IMS.offset;
+const IMC = NIC.IMC.offset;
+const CAUSES = NIC.ISR.writable & NIC.IMS.writable & NIC.IMC.writable;
 const RESET_PSTART = NIC.PSTART.reset;
 const RESET_TPSR = NIC.TPSR.reset;
 const RESET_MAXLEN = NIC.MAXLEN.reset;
@@ -303,6 +309,11 @@ export class Nic implements Station, FrameSink, Timed, LinkListener, PciTarget {
       this.reporter.report('unmapped', offset, allOnes(width));
       return allOnes(width);
     }
+    // What every interrupt reads needs no look at what it is.
+    if (width === 32) {
+      if (offset === ISR) return this.interrupts.status;
+      if (offset === IMS) return this.interrupts.mask;
+    }
     return this.registers.read(offset, width);
   }
 
@@ -310,7 +321,31 @@ export class Nic implements Station, FrameSink, Timed, LinkListener, PciTarget {
   write(bar: number, offset: number, width: number, value: number): void {
     if (bar !== 0) this.reporter.report('unmapped', offset, value);
     else if (this.resetting) this.reporter.report('write-in-reset', offset, value);
-    else this.registers.write(offset, width, value);
+    else if (width !== 32 || !this.writeOften(offset, value)) this.registers.write(offset, width, value);
+  }
+
+  /** What is written for every interrupt and every packet, straight to whom it concerns. False: it is something else. */
+  private writeOften(offset: number, value: number): boolean {
+    switch (offset) {
+      case ISR:
+        if ((value & ~CAUSES) !== 0) return false;
+        this.interrupts.acknowledge(value);
+        return true;
+      case IMS:
+        if ((value & ~CAUSES) !== 0) return false;
+        this.interrupts.enable(value);
+        return true;
+      case IMC:
+        if ((value & ~CAUSES) !== 0) return false;
+        this.interrupts.disable(value);
+        return true;
+      case TDT:
+        if ((value & ~INDEX) !== 0) return false;
+        if ((this.transmitter.queues[0] as TxQueue).setTail(value, TDT)) this.transmitter.doorbell(0);
+        return true;
+      default:
+        return false;
+    }
   }
 
   /** The 32-bit value at byte `offset` of BAR 0, without side effects: for inspectors. */

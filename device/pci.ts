@@ -210,6 +210,29 @@ export class ConfigSpace {
     return this.bases[bar] as number;
   }
 
+  /** Whether any of `size` addresses from `address` on is one of a BAR's. */
+  touches(kind: 'memory' | 'io', address: number, size: number): boolean {
+    const sizes = kind === 'memory' ? this.memory : this.ports;
+    for (let bar = 0; bar < this.count; bar++) {
+      const offset = address - this.base(bar);
+      if (offset + size > 0 && offset < (sizes[bar] as number)) return true;
+    }
+    return false;
+  }
+
+  /** The BAR that all of `size` addresses from `address` on are of, and no other; -1: there is none. */
+  covers(kind: 'memory' | 'io', address: number, size: number): number {
+    const sizes = kind === 'memory' ? this.memory : this.ports;
+    let found = -1;
+    for (let bar = 0; bar < this.count; bar++) {
+      const offset = address - this.base(bar);
+      if (offset + size <= 0 || offset >= (sizes[bar] as number)) continue;
+      if (found >= 0 || offset < 0 || offset + size > (sizes[bar] as number)) return -1;
+      found = bar;
+    }
+    return found;
+  }
+
   get mastering(): boolean {
     return (this.command & PCI_COMMAND_MASTER) !== 0;
   }

@@ -53,6 +53,8 @@ export class Link implements Timed {
   readonly sent: Float64Array;
   readonly overflow: Float64Array;
   readonly latencyNs: number;
+  /** Counts frames that left and frames that arrived: as long as it stands, nothing has happened here. */
+  moves: number;
   private readonly ends: readonly [Wire, Wire];
   /** What end 0 has sent, and what end 1 has. */
   private readonly there: FrameFifo;
@@ -70,6 +72,7 @@ export class Link implements Timed {
     this.sent = new Float64Array(2);
     this.overflow = new Float64Array(2);
     this.latencyNs = latencyNs;
+    this.moves = 0;
     this.ends = [new LinkEnd(this, 0), new LinkEnd(this, 1)];
     this.there = new FrameFifo({ bytes: memory.bytes, base: memory.base, size: half }, slots);
     this.back = new FrameFifo({ bytes: memory.bytes, base: memory.base + half, size: half }, slots);
@@ -115,6 +118,7 @@ export class Link implements Timed {
         station.receive(fifo.bytes, fifo.headAt, fifo.headLength, fifo.headFcs, fifo.headId);
       }
       fifo.shift();
+      this.moves = (this.moves + 1) | 0;
     }
     this.delivering = false;
   }
@@ -133,10 +137,12 @@ export class Link implements Timed {
       }
       station.advance(time);
       station.receive(bytes, at, length, fcs, id);
+      this.moves = (this.moves + 1) | 0;
       return;
     }
     const fifo = from === 0 ? this.there : this.back;
-    if (!fifo.push(bytes, at, length, 0, fcs, id, time + this.latencyNs)) this.lose(from, id);
+    if (fifo.push(bytes, at, length, 0, fcs, id, time + this.latencyNs)) this.moves = (this.moves + 1) | 0;
+    else this.lose(from, id);
   }
 
   private lose(from: number, id: number): void {

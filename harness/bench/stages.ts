@@ -63,7 +63,7 @@ const STAGES: readonly Stage[] = [
 export function benchStages(runs: number, frames = 100_000): Result[] {
   const paths = STAGES.map(stage => stage.path());
   const times: number[][] = STAGES.map(() => []);
-  for (const path of paths) warmUp(runs, () => path.feed(Math.ceil(frames / 8)));
+  for (const path of paths) warmUp(runs, () => path.feed(frames));
   const before = STAGES.map((stage, i) => stage.ended(paths[i] as UdpPath));
   for (let run = 0; run < runs; run++) {
     for (const [i, path] of paths.entries()) times[i]?.push((seconds(() => path.feed(frames)) * 1e9) / frames);

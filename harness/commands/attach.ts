@@ -1,6 +1,7 @@
 /** `ringside attach`: one of our hosts at the other end of a wire to the real Linux, live or from a recording. */
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { forLongRuns } from '../cli/engine.ts';
 import { JudgedFailure, UsageError } from '../cli/errors.ts';
 import { onInterrupt } from '../cli/interrupt.ts';
 import type { RegisterCommand } from '../cli/main.ts';
@@ -301,6 +302,7 @@ What it makes (namespace, device) it removes when it ends, whatever way it ends;
 More in docs/real-linux.md.`,
     )
     .action(async (options: TapOptions) => {
+      forLongRuns();
       await attachTap(options);
     });
   attach

@@ -1,4 +1,5 @@
 /** `ringside bench`: how fast it is, as multiples of the floor measured in the same run. */
+import { fork } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { benchCardAccess, benchCardDrain } from '../bench/card.ts';
@@ -21,7 +22,9 @@ import {
 import { benchTrace } from '../bench/trace.ts';
 import { benchTx } from '../bench/tx.ts';
 import { benchUdp } from '../bench/udp.ts';
+import { forLongRuns } from '../cli/engine.ts';
 import { UsageError } from '../cli/errors.ts';
+import { onInterrupt } from '../cli/interrupt.ts';
 import { countBetween } from '../cli/options.ts';
 
 interface Bench {
@@ -130,7 +133,7 @@ export function registerBench(program: Command): void {
 Each figure is the median of the runs, after a warm-up. "floor" is the same path with nothing but its copies, sums and
 look-up; "multiple" is our time over the floor's, measured in turn in this run: compare that, not frames per second,
 between machines. Checksums are verified; the FCS is right by construction and computed only where it is looked at. V8
-may inline more than by default, here as in every command (harness/cli.ts).
+may inline more than by default (harness/cli/engine.ts). Of several benches each has a process of its own.
 The recorded baseline is harness/bench/baseline.json.
 
 Measured:
@@ -144,6 +147,7 @@ ${benches.map(bench => `  ${bench.name.padEnd(14)}${bench.what}`).join('\n')}`,
         );
       }
       const chosen = names.length === 0 ? benches : benches.filter(bench => names.includes(bench.name));
+      forLongRuns();
       const results: Result[] = [];
       for (const bench of chosen) {
         const problem = bench.problem?.();
@@ -153,11 +157,31 @@ ${benches.map(bench => `  ${bench.name.padEnd(14)}${bench.what}`).join('\n')}`,
           continue;
         }
         if (process.stderr.isTTY) process.stderr.write(`\r\x1b[Kmeasuring ${bench.name} …`);
-        results.push(...(await bench.run(options.runs)));
+        results.push(...(chosen.length === 1 ? await bench.run(options.runs) : await apart(bench.name, options.runs)));
       }
       if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
       process.stdout.write(options.json === true ? `${JSON.stringify(results, null, 1)}\n` : table(results));
     });
+}
+
+/** A bench in a process of its own: what code another one has made V8 see would slow it. */
+function apart(name: string, runs: number): Promise<Result[]> {
+  const child = fork(process.argv[1] as string, ['bench', name, '--json', '--runs', String(runs)], {
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+  });
+  const release = onInterrupt(() => void child.kill());
+  let text = '';
+  child.stdout?.setEncoding('utf8').on('data', chunk => {
+    text += chunk;
+  });
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      release();
+      if (code === 0) resolve(JSON.parse(text) as Result[]);
+      else reject(new Error(`bench ${name} ended with ${signal ?? code}`));
+    });
+  });
 }
 
 function table(results: readonly Result[]): string {

@@ -9,7 +9,7 @@ const HELP = `
 One request a line, one answer a line:
 
   {"id": 1, "call": "socket", "args": [2, 1, 0]}
-  {"id":1,"operation":1,"done":true,"result":3,"errno":"","value":null,"finishedAt":7000,"now":7000}
+  {"id":1,"operation":1,"done":true,"result":3,"errno":"","value":null,"finishedAt":5000,"now":5000}
 
 Calls and arguments are those of docs/drill.md; bytes are hexadecimal text. A call that blocks is answered by
 "done": false, and comes in the "finished" of a later answer. {"call": "end"} gives what was left behind.

@@ -15,8 +15,11 @@ export class HostBus implements Bus {
   private readonly postedNs: number;
   private readonly slots: CardSlot[] = [];
   private readonly event: ClockEvent;
+  /** Counts what may have changed who answers where. */
+  generation = 0;
   /** Posted writes under way. */
-  private readonly addresses = new Float64Array(QUEUE);
+  private readonly windows: Window[] = [];
+  private readonly offsets = new Int32Array(QUEUE);
   private readonly widths = new Uint8Array(QUEUE);
   private readonly values = new Float64Array(QUEUE);
   private readonly due = new Float64Array(QUEUE);
@@ -34,14 +37,18 @@ export class HostBus implements Bus {
 
   attach(slot: CardSlot): void {
     this.slots.push(slot);
+    this.generation++;
+    slot.remapped = () => {
+      this.generation++;
+    };
   }
 
   mapMemory(address: number, size: number): BusWindow {
-    return new MemoryWindow(this, address, size);
+    return new Window(this, 'memory', address, size);
   }
 
   mapPorts(port: number, size: number): BusWindow {
-    return new PortWindow(this, port, size);
+    return new Window(this, 'io', port, size);
   }
 
   sync(): void {
@@ -49,45 +56,46 @@ export class HostBus implements Bus {
     for (let i = 0; i < this.slots.length; i++) (this.slots[i] as CardSlot).sync();
   }
 
-  /** A read pushes every posted write before it. */
-  readMemory(address: number, width: 8 | 16 | 32): number {
-    if (this.count > 0) this.deliver(Infinity);
-    return this.read('memory', address, width);
+  /** The first slot that answers to an address. */
+  answers(kind: 'memory' | 'io', address: number): CardSlot | null {
+    for (let i = 0; i < this.slots.length; i++) {
+      const slot = this.slots[i] as CardSlot;
+      if (slot.decode(kind, address) >= 0) return slot;
+    }
+    return null;
   }
 
-  writeMemory(address: number, width: 8 | 16 | 32, value: number): void {
+  /** The only slot that answers to any of these addresses; null: none, or several. */
+  only(kind: 'memory' | 'io', address: number, size: number): CardSlot | null {
+    let found: CardSlot | null = null;
+    for (const slot of this.slots) {
+      if (!slot.touches(kind, address, size)) continue;
+      if (found !== null) return null;
+      found = slot;
+    }
+    return found;
+  }
+
+  /** A read pushes every posted write before it. */
+  push(): void {
+    if (this.count > 0) this.deliver(Infinity);
+  }
+
+  /** A write to memory: at once, or under way for a while. */
+  post(window: Window, offset: number, width: 8 | 16 | 32, value: number): void {
     if (this.postedNs === 0) {
-      this.write('memory', address, width, value);
+      window.store(offset, width, value);
       return;
     }
     if (this.count === QUEUE) this.deliver(Infinity);
     const i = (this.head + this.count) & (QUEUE - 1);
-    this.addresses[i] = address;
+    this.windows[i] = window;
+    this.offsets[i] = offset;
     this.widths[i] = width;
     this.values[i] = value;
     this.due[i] = this.clock.now + this.postedNs;
     this.count++;
     if (this.count === 1) this.clock.schedule(this.event, this.due[i] as number);
-  }
-
-  read(kind: 'memory' | 'io', address: number, width: 8 | 16 | 32): number {
-    for (let i = 0; i < this.slots.length; i++) {
-      const slot = this.slots[i] as CardSlot;
-      const bar = slot.decode(kind, address);
-      if (bar >= 0) return slot.read(bar, address - slot.barBase(bar), width);
-    }
-    return width === 32 ? 0xffffffff : width === 16 ? 0xffff : 0xff;
-  }
-
-  write(kind: 'memory' | 'io', address: number, width: 8 | 16 | 32, value: number): void {
-    for (let i = 0; i < this.slots.length; i++) {
-      const slot = this.slots[i] as CardSlot;
-      const bar = slot.decode(kind, address);
-      if (bar >= 0) {
-        slot.write(bar, address - slot.barBase(bar), width, value);
-        return;
-      }
-    }
   }
 
   private deliverDue(): void {
@@ -106,49 +114,82 @@ export class HostBus implements Bus {
       // It arrives when it is due, even where only a later read pushes it through.
       const { now } = this.clock;
       this.clock.now = Math.min(now, Math.max(this.due[i] as number, this.clock.time));
-      this.write('memory', this.addresses[i] as number, this.widths[i] as 8 | 16 | 32, this.values[i] as number);
+      (this.windows[i] as Window).store(
+        this.offsets[i] as number,
+        this.widths[i] as 8 | 16 | 32,
+        this.values[i] as number,
+      );
       this.clock.now = now;
     }
     this.flushing = false;
   }
 }
 
-class MemoryWindow implements BusWindow {
+/** A stretch of addresses. Mostly one BAR answers to all of it: it is looked for again when somebody may have moved one. */
+class Window implements BusWindow {
   private readonly bus: HostBus;
+  private readonly kind: 'memory' | 'io';
   private readonly address: number;
   private readonly size: number;
+  /** Who answers to all of it, by which BAR and from which offset in it; null: several, or nobody. */
+  private slot: CardSlot | null = null;
+  private bar = -1;
+  private from = 0;
+  private generation = -1;
 
-  constructor(bus: HostBus, address: number, size: number) {
+  constructor(bus: HostBus, kind: 'memory' | 'io', address: number, size: number) {
     this.bus = bus;
+    this.kind = kind;
     this.address = address;
     this.size = size;
   }
 
   read(offset: number, width: 8 | 16 | 32): number {
-    return offset < this.size ? this.bus.readMemory(this.address + offset, width) : (0xffffffff >>> (32 - width)) >>> 0;
+    if (!(offset < this.size)) return ones(width);
+    const { bus } = this;
+    if (this.kind === 'memory') bus.push();
+    if (this.generation !== bus.generation) this.look();
+    if (this.slot !== null) return this.slot.read(this.bar, this.from + offset, width);
+    const address = this.address + offset;
+    const slot = bus.answers(this.kind, address);
+    if (slot === null) return ones(width);
+    const bar = slot.decode(this.kind, address);
+    return slot.read(bar, address - slot.barBase(bar), width);
   }
 
   write(offset: number, width: 8 | 16 | 32, value: number): void {
-    if (offset < this.size) this.bus.writeMemory(this.address + offset, width, value);
+    if (!(offset < this.size)) return;
+    if (this.kind === 'memory') this.bus.post(this, offset, width, value);
+    else this.store(offset, width, value);
+  }
+
+  /** A write arrives. */
+  store(offset: number, width: 8 | 16 | 32, value: number): void {
+    if (this.generation !== this.bus.generation) this.look();
+    if (this.slot !== null) {
+      this.slot.write(this.bar, this.from + offset, width, value);
+      return;
+    }
+    const address = this.address + offset;
+    const slot = this.bus.answers(this.kind, address);
+    if (slot === null) return;
+    const bar = slot.decode(this.kind, address);
+    slot.write(bar, address - slot.barBase(bar), width, value);
+  }
+
+  private look(): void {
+    const { bus, kind, address } = this;
+    this.generation = bus.generation;
+    this.slot = null;
+    const slot = bus.only(kind, address, this.size);
+    if (slot === null) return;
+    this.bar = slot.covers(kind, address, this.size);
+    if (this.bar < 0) return;
+    this.slot = slot;
+    this.from = address - slot.barBase(this.bar);
   }
 }
 
-class PortWindow implements BusWindow {
-  private readonly bus: HostBus;
-  private readonly port: number;
-  private readonly size: number;
-
-  constructor(bus: HostBus, port: number, size: number) {
-    this.bus = bus;
-    this.port = port;
-    this.size = size;
-  }
-
-  read(offset: number, width: 8 | 16 | 32): number {
-    return offset < this.size ? this.bus.read('io', this.port + offset, width) : (0xffffffff >>> (32 - width)) >>> 0;
-  }
-
-  write(offset: number, width: 8 | 16 | 32, value: number): void {
-    if (offset < this.size) this.bus.write('io', this.port + offset, width, value);
-  }
+function ones(width: 8 | 16 | 32): number {
+  return (0xffffffff >>> (32 - width)) >>> 0;
 }

@@ -21,6 +21,8 @@ export class Cable {
   private readonly events: ClockEvent[] = [];
   /** When each part's event is due, Infinity for not: what was armed need not be looked up at every register access. */
   private armed = new Float64Array(0);
+  /** The link's `moves` when all deadlines were last looked at. */
+  private seen = 0;
 
   constructor(sim: Sim, link: Link | null, name: string) {
     this.sim = sim;
@@ -79,9 +81,22 @@ export class Cable {
     else this.sim.schedule(event, at);
   }
 
+  /** Which part this is; -1: none of these. */
+  indexOf(part: Part): number {
+    return this.parts.indexOf(part);
+  }
+
+  /** After an access to part `i`, whose deadline is `at` now: the others' can have moved only by frames on the link. */
+  accessed(i: number, at: number): void {
+    const { link } = this;
+    if (link !== null && link.moves !== this.seen) this.refresh();
+    else if (at !== this.armed[i]) this.arm(i, at);
+  }
+
   /** After anything that may have moved a deadline: arms the events anew. */
   refresh(): void {
-    const { parts, armed } = this;
+    const { parts, armed, link } = this;
+    if (link !== null) this.seen = link.moves;
     for (let i = 0; i < parts.length; i++) {
       const at = (parts[i] as Part).deadline;
       if (at !== armed[i]) this.arm(i, at);

@@ -39,10 +39,14 @@ export class CardSlot implements PciFunction, IrqLine {
   /** What the line hears. */
   private driven = false;
   cable!: Cable;
+  /** The card's number on the cable `tied`. */
+  private tied: Cable | null = null;
+  private part = -1;
   /** What the card's transmitter is plugged into. */
   wire: Wire | null = null;
-  /** Pulled out: nobody answers. */
-  removed = false;
+  private gone = false;
+  /** Told when the card may answer to other addresses than before. */
+  remapped: () => void = () => {};
 
   /** `messages`: the first of the interrupt numbers that the host keeps for this slot's messages. */
   constructor(
@@ -61,6 +65,16 @@ export class CardSlot implements PciFunction, IrqLine {
     this.iommu = iommu;
     this.messages = messages;
     this.dma = new SlotDma(iommu, arena.u8);
+  }
+
+  /** Pulled out: nobody answers. */
+  get removed(): boolean {
+    return this.gone;
+  }
+
+  set removed(gone: boolean) {
+    this.gone = gone;
+    this.remapped();
   }
 
   /** Puts the card in and assigns its BARs, as firmware does: memory from `memoryBase`, ports from `ioBase`. */
@@ -88,6 +102,7 @@ export class CardSlot implements PciFunction, IrqLine {
     if (this.removed) return;
     this.bringUp();
     this.config.write(offset, width, value);
+    this.remapped();
     this.dma.on = this.config.mastering;
     this.drive();
     this.settle();
@@ -98,6 +113,16 @@ export class CardSlot implements PciFunction, IrqLine {
   /** The BAR that answers to an address, or -1. */
   decode(kind: 'memory' | 'io', address: number): number {
     return this.removed ? -1 : this.config.decode(kind, address);
+  }
+
+  /** Whether any of these addresses is one of the card's. */
+  touches(kind: 'memory' | 'io', address: number, size: number): boolean {
+    return !this.removed && this.config.touches(kind, address, size);
+  }
+
+  /** The BAR that answers to all of these addresses, and no other of the card's; -1: none. */
+  covers(kind: 'memory' | 'io', address: number, size: number): number {
+    return this.removed ? -1 : this.config.covers(kind, address, size);
   }
 
   barBase(bar: number): number {
@@ -130,7 +155,12 @@ export class CardSlot implements PciFunction, IrqLine {
   }
 
   private settle(): void {
-    this.cable.refresh();
+    const { cable } = this;
+    if (cable !== this.tied) {
+      this.tied = cable;
+      this.part = cable.indexOf(this.card);
+    }
+    cable.accessed(this.part, this.card.deadline);
   }
 
   // ---- from the card ------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 /** epoll (fs/eventpoll.c): level and edge triggered, one-shot, exclusive, nested. */
 import { EBADF, EEXIST, EFAULT, EINVAL, ELOOP, ENOENT } from '../errno.ts';
 import { ERESTARTSYS, schedule_hrtimeout, type task_struct } from '../sched/task.ts';
-import { prepare_to_wait_exclusive, wait_queue_entry, wait_queue_head } from '../sched/wait.ts';
+import { prepare_to_wait_exclusive_first, wait_queue_entry, wait_queue_head } from '../sched/wait.ts';
 import { file, type file_operations, type file_watch, O_RDWR, type poll_table } from './file.ts';
 import {
   POLLERR,
@@ -398,7 +398,7 @@ export function sys_epoll_wait(
   const ep = open.private_data as eventpoll;
   const sent = ep.first === null ? 0 : ep_send_events(ep, events, maxevents);
   if (sent > 0 || timeout_ms === 0) return sent;
-  prepare_to_wait_exclusive(ep.wq, task);
+  prepare_to_wait_exclusive_first(ep.wq, task);
   return schedule_hrtimeout(task, timeout_ms < 0 ? -1 : timeout_ms * 1e6) ? -ERESTARTSYS : 0;
 }
 

@@ -68,6 +68,9 @@ export function run_task(cpu: Cpu): boolean {
     next.vruntime_start = clock.now;
     cpu.current = next;
     task = next;
+  } else if ((task as task_struct).vruntime_start === Number.NEGATIVE_INFINITY) {
+    // It gave up the CPU, and nobody else wants it: its turn begins anew.
+    (task as task_struct).vruntime_start = clock.now;
   }
   assert(task !== null, 'run_task without a task');
   if (task.thread !== null) {

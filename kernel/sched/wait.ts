@@ -95,6 +95,14 @@ export function prepare_to_wait(queue: wait_queue_head, task: task_struct, key =
   task.state = TASK_INTERRUPTIBLE;
 }
 
+/** __add_wait_queue_exclusive: as prepare_to_wait_exclusive, but in front of the others: who came last is woken first. */
+export function prepare_to_wait_exclusive_first(queue: wait_queue_head, task: task_struct): void {
+  task.wait_key = 0;
+  task.wait.flags |= WQ_FLAG_EXCLUSIVE;
+  if (task.wait.queue === null) queue.add(task.wait);
+  task.state = TASK_INTERRUPTIBLE;
+}
+
 export function prepare_to_wait_exclusive(queue: wait_queue_head, task: task_struct, key = 0): void {
   task.wait_key = key;
   if (task.wait.queue === null) queue.add_exclusive(task.wait);

@@ -10,12 +10,17 @@ import { OurTurn } from './tcp_diff_turn.ts';
 const u32 = (n: number): number => n >>> 0;
 const after = (a: number, b: number): boolean => ((a - b) | 0) > 0;
 
+/** Half of TCP_ATO_MIN, and that, ms. */
+const NEAR_ATO = [20, 40];
+
 /** What a script is made with: chance, and the host that plays it meanwhile. */
-class Writer {
+export class Writer {
   readonly chance: Random;
   readonly script: Step[] = [];
   readonly turn: OurTurn;
   private now = 0;
+  /** When data came last. */
+  private data = -1000;
 
   constructor(seed: number, name: string, sysctls: (pick: Writer['pick'], one: Writer['one']) => string[][]) {
     this.chance = new Random(seed, name);
@@ -31,7 +36,10 @@ class Writer {
   /** A step, `gap` ms after the last one at the earliest. */
   step(gap: number, ...words: string[]): string {
     this.turn.clear(this.now + gap);
+    // What is sent 20 or 40 ms after data came, or comes then, makes delayed ACKs of another kind: jiffies decide.
+    while (NEAR_ATO.some(ms => Math.abs(this.turn.now - this.data - ms) < 6)) this.turn.clear(this.turn.now + 6);
     this.now = this.turn.now;
+    if (words[0] === '<' && !(words[1] as string).includes('(0)')) this.data = this.now;
     this.script.push([this.now, ...words]);
     this.turn.step(this.script.length - 1, words);
     return this.turn.result;
@@ -145,6 +153,8 @@ class Life {
   private scale = 0;
   private mss = 536;
   private fin = false;
+  /** Ranges that have come out of order. */
+  private readonly ahead: (readonly [seq: number, end: number])[] = [];
 
   constructor(seed: number) {
     this.w = new Writer(seed, 'tcp', settings);
@@ -398,11 +408,20 @@ class Life {
       else if (kind === 3) seq = peer.acked;
       else if (kind === 4 && w.one(3)) {
         seq = peer.acked + peer.window + w.pick([-1, 0, 1, -length, -length + 1, -500, 100000]);
-        length = w.pick([length, 1, 20000]);
+        length = w.pick([length, 1, 3000]);
       }
     }
     let flags = length > 0 && w.one(2) ? 'P.' : '.';
     const fin = w.one(this.fin ? 6 : 40);
+    // Data with an ACK as old as that is taken by Linux, and by ours not (RFC 5961 5.2).
+    if (length > 0 && after(peer.una, ack) && u32(peer.una - ack) > 60000) length = 0;
+    // Small ones that repeat what waits out of order are put to what lies before them where Linux's tree leads there first.
+    if (after(seq + length, peer.acked) && seq !== peer.acked) {
+      const again = this.ahead.some(([from, to]) => after(to, seq) && !after(from, seq + length));
+      if (again) length = 1400;
+      if (again && fin) return;
+      this.ahead.push([seq, seq + length]);
+    }
     if (fin) flags = `F${flags}`;
     if (length > 0 && w.one(25)) flags = `U${flags}`;
     if (w.one(25)) flags = `E${flags}`;

@@ -1,5 +1,7 @@
 /** Which flow does a packet belong to? (net/core/flow_dissector.c) */
+
 import { hsiphash, type hsiphash_key } from '../../lib/siphash.ts';
+import { get_unaligned_be32 } from '../../lib/unaligned.ts';
 import type { sk_buff } from './skbuff.ts';
 
 const ETH_P_IP = 0x0800;
@@ -86,8 +88,8 @@ export function skb_flow_dissect_flow_keys(skb: sk_buff, keys: flow_keys): boole
       next = u8[at + 9] as number;
       keys.ip_proto = next;
       keys.addr_words = 1;
-      keys.src[0] = word(u8, at + 12);
-      keys.dst[0] = word(u8, at + 16);
+      keys.src[0] = get_unaligned_be32(u8, at + 12);
+      keys.dst[0] = get_unaligned_be32(u8, at + 16);
       const frag = (((u8[at + 6] as number) << 8) | (u8[at + 7] as number)) & 0x3fff;
       at += ihl;
       keys.thoff = at - start;
@@ -100,8 +102,8 @@ export function skb_flow_dissect_flow_keys(skb: sk_buff, keys: flow_keys): boole
       next = u8[at + 6] as number;
       keys.addr_words = 4;
       for (let i = 0; i < 4; i++) {
-        keys.src[i] = word(u8, at + 8 + i * 4);
-        keys.dst[i] = word(u8, at + 24 + i * 4);
+        keys.src[i] = get_unaligned_be32(u8, at + 8 + i * 4);
+        keys.dst[i] = get_unaligned_be32(u8, at + 24 + i * 4);
       }
       at += 40;
       // A fragment has no ports worth knowing.
@@ -136,7 +138,7 @@ function dissect_transport(u8: Uint8Array, at: number, end: number, protocol: nu
     // The SPI serves as well.
     case IPPROTO_ESP:
       if (at + 4 > end) return false;
-      keys.ports = word(u8, at);
+      keys.ports = get_unaligned_be32(u8, at);
       return true;
     case IPPROTO_ICMP:
     case IPPROTO_ICMPV6: {
@@ -146,18 +148,12 @@ function dissect_transport(u8: Uint8Array, at: number, end: number, protocol: nu
         protocol === IPPROTO_ICMP
           ? type === 0 || type === 8 || (type >= 13 && type <= 18)
           : type === 128 || type === 129;
-      keys.icmp = (type << 24) | ((u8[at + 1] as number) << 16) | (has_id ? word(u8, at + 4) >>> 16 : 0);
+      keys.icmp = (type << 24) | ((u8[at + 1] as number) << 16) | (has_id ? get_unaligned_be32(u8, at + 4) >>> 16 : 0);
       return true;
     }
     default:
       return true;
   }
-}
-
-function word(u8: Uint8Array, at: number): number {
-  return (
-    ((u8[at] as number) << 24) | ((u8[at + 1] as number) << 16) | ((u8[at + 2] as number) << 8) | (u8[at + 3] as number)
-  );
 }
 
 /** Is `a` greater than `b`, both as words of unsigned numbers? */

@@ -1,11 +1,13 @@
 /** Segmentation in software (net/core/gso.c): one large packet into those that the wire can carry. */
+
 import { COPY_GSO } from '../../copies.ts';
 import { charge_copy } from '../../costs.ts';
 import { csum_from_partial, csum_tcpudp_nofold, ip_fast_csum, put_csum, swap16 } from '../../lib/checksum.ts';
+import { get_unaligned_be32 } from '../../lib/unaligned.ts';
 import { ETH_P_8021AD, ETH_P_8021Q, ETH_P_IP } from '../ethernet/eth.ts';
 import { NETIF_F_GSO_UDP_L4, NETIF_F_HW_CSUM, NETIF_F_TSO } from './netdevice.ts';
 import { skb_checksum_help } from './skb_checksum.ts';
-import { tcp_gso_tstamp, udp_gso_tstamp } from './skb_tstamp.ts';
+import { skb_gso_tstamp } from './skb_tstamp.ts';
 import {
   alloc_skb,
   CHECKSUM_NONE,
@@ -100,10 +102,7 @@ export function skb_gso_segment(skb: sk_buff, features: number): sk_buff | null 
   if (thlen < (udp ? UDP_HLEN : 20) || skb.data + headers > linear || headers >= skb.len) return null;
   const segs = skb_segment(skb, headers);
   if (segs === null) return null;
-  if (skb.tx_flags !== 0) {
-    if (udp) udp_gso_tstamp(skb, segs);
-    else tcp_gso_tstamp(skb, segs, address(ram.u8, th + 4), headers);
-  }
+  if (skb.tx_flags !== 0) skb_gso_tstamp(skb, segs);
   finish_segments(skb, segs, th - skb.data, thlen, udp, features);
   return segs;
 }
@@ -192,7 +191,12 @@ function finish_segments(
   const pseudo =
     skb.ip_summed === CHECKSUM_PARTIAL
       ? ((u8[sum_at] as number) | ((u8[sum_at + 1] as number) << 8)) + (~swap16(skb.len - thoff) & 0xffff)
-      : csum_tcpudp_nofold(address(u8, ip + 12), address(u8, ip + 16), 0, udp ? IPPROTO_UDP : IPPROTO_TCP);
+      : csum_tcpudp_nofold(
+          get_unaligned_be32(u8, ip + 12),
+          get_unaligned_be32(u8, ip + 16),
+          0,
+          udp ? IPPROTO_UDP : IPPROTO_TCP,
+        );
   const fixed_id = (skb.gso_type & SKB_GSO_TCP_FIXEDID) !== 0;
   // A UDP datagram without a checksum has none in its segments either.
   const summed =
@@ -200,7 +204,7 @@ function finish_segments(
     skb.ip_summed === CHECKSUM_PARTIAL ||
     u8[skb.transport_header + 6] !== 0 ||
     u8[skb.transport_header + 7] !== 0;
-  let seq = address(u8, skb.transport_header + 4);
+  let seq = get_unaligned_be32(u8, skb.transport_header + 4);
   for (let seg: sk_buff | null = segs; seg !== null; seg = seg.next) {
     const iph = seg.network_header;
     const th = seg.data + thoff;
@@ -238,10 +242,4 @@ function finish_segments(
     seg.csum_offset = udp ? 6 : 16;
     if ((features & NETIF_F_HW_CSUM) === 0) skb_checksum_help(seg);
   }
-}
-
-function address(u8: Uint8Array, at: number): number {
-  return (
-    ((u8[at] as number) << 24) | ((u8[at + 1] as number) << 16) | ((u8[at + 2] as number) << 8) | (u8[at + 3] as number)
-  );
 }

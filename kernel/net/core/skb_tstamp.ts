@@ -86,25 +86,15 @@ export function skb_tx_timestamp(skb: sk_buff): void {
   if (skb.tx_flags !== 0) stamp(skb, SKBTX_SW_TSTAMP, SCM_TSTAMP_SND);
 }
 
-/** tcp_gso_tstamp: the stamp belongs to the segment that has the byte `tskey`. `seq`: of the first segment. */
-export function tcp_gso_tstamp(skb: sk_buff, segs: sk_buff, seq: number, headers: number): void {
-  for (let seg: sk_buff | null = segs; seg !== null; seg = seg.next) {
-    const end = (seq + seg.len - headers) | 0;
-    const in_it = ((skb.tskey - seq) | 0) >= 0 && ((skb.tskey - end) | 0) < 0;
-    seg.tx_flags = in_it ? skb.tx_flags & SKBTX_SW_TSTAMP : 0;
-    seq = end;
-  }
-}
-
 export function has_tx_tstamp(skb: sk_buff): boolean {
   return skb.txstamp_ack !== 0 || (skb.tx_flags & SKBTX_ANY_TSTAMP) !== 0;
 }
 
 /**
- * __udp_gso_segment: one datagram of several has their stamp. Linux takes the first; here it is the last, which alone is
- * on the socket's books (skb_segment).
+ * tcp_gso_tstamp, and __udp_gso_segment's part: one of the segments has the stamp of all. Linux takes TCP's with the byte
+ * `tskey`, UDP's first; here it is the last, which alone is on the socket's books (skb_segment).
  */
-export function udp_gso_tstamp(skb: sk_buff, segs: sk_buff): void {
+export function skb_gso_tstamp(skb: sk_buff, segs: sk_buff): void {
   let last = segs;
   for (let seg: sk_buff | null = segs; seg !== null; seg = seg.next) {
     seg.tx_flags = 0;

@@ -166,7 +166,15 @@ export function inet_csk_listen_start(sk: tcp_sock): number {
   sk.icsk_accept_queue = new request_sock_queue();
   if (sk.fastopenq !== null) sk.fastopenq = fastopen_queue_renew(sk.fastopenq);
   sk.sk_ack_backlog = 0;
+  // inet_csk_delack_init: children begin with what is here.
   sk.icsk_ack_pending = 0;
+  sk.icsk_ack_quick = 0;
+  sk.icsk_ack_pingpong = 0;
+  sk.icsk_ack_retry = 0;
+  sk.icsk_ack_ato = 0;
+  sk.icsk_ack_lrcvtime = 0;
+  sk.icsk_ack_last_seg_size = 0;
+  sk.icsk_ack_rcv_mss = 0;
   sk.sk_state = TCP_LISTEN;
   // A port that was shared with others may not be any more.
   if (sk.sk_prot.get_port(sk, sk.inet_num) === 0) {

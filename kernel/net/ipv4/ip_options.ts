@@ -1,5 +1,7 @@
 /** IP options (RFC 791 3.1, RFC 1122 3.2.1.8, RFC 1812 5.2.4, RFC 2113; net/ipv4/ip_options.c). */
+
 import { EINVAL } from '../../errno.ts';
+import { get_unaligned_be32, put_unaligned_be32 } from '../../lib/unaligned.ts';
 import { SKB_DROP_REASON } from '../core/dropreason.ts';
 import type { net } from '../core/net_namespace.ts';
 import type { net_device } from '../core/netdevice.ts';
@@ -109,19 +111,6 @@ function cipso_v4_validate(u8: Uint8Array, at: number): number {
   return (u8[at + 1] as number) < 8 ? 1 : 2;
 }
 
-function write32(u8: Uint8Array, at: number, value: number): void {
-  u8[at] = value >>> 24;
-  u8[at + 1] = value >>> 16;
-  u8[at + 2] = value >>> 8;
-  u8[at + 3] = value;
-}
-
-function read32(u8: Uint8Array, at: number): number {
-  return (
-    ((u8[at] as number) << 24) | ((u8[at + 1] as number) << 16) | ((u8[at + 2] as number) << 8) | (u8[at + 3] as number)
-  );
-}
-
 /**
  * __ip_options_compile: checks `opt.optlen` bytes of options at `at` and says in `opt` what is there. Those of a
  * received packet (`skb`) get our address and the time where they ask for them.
@@ -186,7 +175,7 @@ function compile_srr(
   if (skb === null) {
     if (u8[at + 2] !== 4 || optlen < 7 || ((optlen - 3) & 3) !== 0) return 1;
     // The first hop is where the packet is sent to; the rest is the route.
-    opt.faddr = read32(u8, at + 3);
+    opt.faddr = get_unaligned_be32(u8, at + 3);
     if (optlen > 7) u8.copyWithin(at + 3, at + 7, at + optlen);
   }
   if (u8[at] === IPOPT_SSRR) opt.flags |= OPT_STRICTROUTE;
@@ -209,7 +198,7 @@ function compile_rr(
   if (pointer <= optlen) {
     if (pointer + 3 > optlen) return 2;
     if (skb !== null && skb.dst !== null) {
-      write32(u8, at + pointer - 1, fib_compute_spec_dst(skb));
+      put_unaligned_be32(u8, at + pointer - 1, fib_compute_spec_dst(skb));
       opt.flags |= OPT_IS_CHANGED;
     }
     u8[at + 2] = pointer + 4;
@@ -243,7 +232,7 @@ function compile_ts(
     } else if (kind === IPOPT_TS_TSANDADDR) {
       if (pointer + 7 > optlen) return 2;
       if (skb !== null && skb.dst !== null) {
-        write32(u8, at + pointer - 1, fib_compute_spec_dst(skb));
+        put_unaligned_be32(u8, at + pointer - 1, fib_compute_spec_dst(skb));
         time = at + pointer + 3;
       }
       opt.flags |= OPT_TS_NEEDADDR | OPT_TS_NEEDTIME;
@@ -251,14 +240,14 @@ function compile_ts(
     } else if (kind === IPOPT_TS_PRESPEC) {
       if (pointer + 7 > optlen) return 2;
       // Only the host that is named stamps it.
-      if (inet_addr_type(net, read32(u8, at + pointer - 1)) !== RTN_UNICAST) {
+      if (inet_addr_type(net, get_unaligned_be32(u8, at + pointer - 1)) !== RTN_UNICAST) {
         if (skb !== null) time = at + pointer + 3;
         opt.flags |= OPT_TS_NEEDTIME;
         u8[at + 2] = pointer + 8;
       }
     }
     if (time !== 0) {
-      write32(u8, time, inet_current_timestamp(net));
+      put_unaligned_be32(u8, time, inet_current_timestamp(net));
       opt.flags |= OPT_IS_CHANGED;
     }
   } else if (kind !== IPOPT_TS_PRESPEC) {
@@ -379,24 +368,24 @@ export function ip_forward_options(skb: sk_buff): void {
   const iph = skb.network_header;
   if ((opt.flags & OPT_RR_NEEDADDR) !== 0) {
     const at = iph + opt.rr;
-    write32(u8, at + (u8[at + 2] as number) - 5, ip_rt_get_source(skb, rt));
+    put_unaligned_be32(u8, at + (u8[at + 2] as number) - 5, ip_rt_get_source(skb, rt));
     opt.flags |= OPT_IS_CHANGED;
   }
   if ((opt.flags & OPT_SRR_IS_HIT) !== 0) {
     const at = iph + opt.srr;
     const space = u8[at + 1] as number;
     let pointer = u8[at + 2] as number;
-    while (pointer + 3 <= space && read32(u8, at + pointer - 1) !== opt.nexthop) pointer += 4;
+    while (pointer + 3 <= space && get_unaligned_be32(u8, at + pointer - 1) !== opt.nexthop) pointer += 4;
     if (pointer + 3 <= space) {
       opt.flags |= OPT_IS_CHANGED;
-      write32(u8, iph + 16, opt.nexthop);
-      write32(u8, at + pointer - 1, ip_rt_get_source(skb, rt));
+      put_unaligned_be32(u8, iph + 16, opt.nexthop);
+      put_unaligned_be32(u8, at + pointer - 1, ip_rt_get_source(skb, rt));
       u8[at + 2] = pointer + 4;
     }
   }
   if ((opt.flags & OPT_TS_NEEDADDR) !== 0) {
     const at = iph + opt.ts;
-    write32(u8, at + (u8[at + 2] as number) - 9, ip_rt_get_source(skb, rt));
+    put_unaligned_be32(u8, at + (u8[at + 2] as number) - 9, ip_rt_get_source(skb, rt));
     opt.flags |= OPT_IS_CHANGED;
   }
   if ((opt.flags & OPT_IS_CHANGED) === 0) return;
@@ -411,13 +400,13 @@ export function ip_options_build(skb: sk_buff, opt: ip_options, daddr: number, r
   const iph = skb.network_header;
   opt.store(skb);
   for (let i = 0; i < opt.optlen; i++) u8[iph + IPHDR_LEN + i] = opt.__data[i] as number;
-  if (opt.srr !== 0) write32(u8, iph + opt.srr + (u8[iph + opt.srr + 1] as number) - 4, daddr);
+  if (opt.srr !== 0) put_unaligned_be32(u8, iph + opt.srr + (u8[iph + opt.srr + 1] as number) - 4, daddr);
   if ((opt.flags & OPT_RR_NEEDADDR) !== 0)
-    write32(u8, iph + opt.rr + (u8[iph + opt.rr + 2] as number) - 5, ip_rt_get_source(skb, rt));
+    put_unaligned_be32(u8, iph + opt.rr + (u8[iph + opt.rr + 2] as number) - 5, ip_rt_get_source(skb, rt));
   if ((opt.flags & OPT_TS_NEEDADDR) !== 0)
-    write32(u8, iph + opt.ts + (u8[iph + opt.ts + 2] as number) - 9, ip_rt_get_source(skb, rt));
+    put_unaligned_be32(u8, iph + opt.ts + (u8[iph + opt.ts + 2] as number) - 9, ip_rt_get_source(skb, rt));
   if ((opt.flags & OPT_TS_NEEDTIME) !== 0)
-    write32(u8, iph + opt.ts + (u8[iph + opt.ts + 2] as number) - 5, inet_current_timestamp(rt.net));
+    put_unaligned_be32(u8, iph + opt.ts + (u8[iph + opt.ts + 2] as number) - 5, inet_current_timestamp(rt.net));
 }
 
 /** ip_options_fragment: later fragments have only those options that say so; the others' places are left empty. */
@@ -486,7 +475,10 @@ export function ip_options_echo(net: net, dopt: ip_options, skb: sk_buff): numbe
         if (((data[at + 3] as number) & 15) !== IPOPT_TS_PRESPEC) {
           dopt.flags |= OPT_TS_NEEDTIME;
           pointer += 4;
-        } else if (pointer + 7 <= optlen && inet_addr_type(net, read32(data, at + pointer - 1)) !== RTN_UNICAST) {
+        } else if (
+          pointer + 7 <= optlen &&
+          inet_addr_type(net, get_unaligned_be32(data, at + pointer - 1)) !== RTN_UNICAST
+        ) {
           dopt.flags |= OPT_TS_NEEDTIME;
           pointer += 8;
         }
@@ -515,10 +507,11 @@ function echo_srr(dopt: ip_options, sopt: ip_options, u8: Uint8Array, iph: numbe
   if (from > length) from = length + 1;
   from -= 4;
   if (from > 3) {
-    faddr = read32(u8, start + from - 1);
-    for (from -= 4, to = 4; from > 3; from -= 4, to += 4) write32(data, at + to - 1, read32(u8, start + from - 1));
+    faddr = get_unaligned_be32(u8, start + from - 1);
+    for (from -= 4, to = 4; from > 3; from -= 4, to += 4)
+      put_unaligned_be32(data, at + to - 1, get_unaligned_be32(u8, start + from - 1));
     // RFC 1812 requires that a route which names its own sender is put right.
-    if (read32(u8, iph + 12) === read32(u8, start + from + 3)) to -= 4;
+    if (get_unaligned_be32(u8, iph + 12) === get_unaligned_be32(u8, start + from + 3)) to -= 4;
   }
   if (to <= 3) return;
   dopt.faddr = faddr;
@@ -549,11 +542,11 @@ export function ip_options_undo(opt: ip_options): Uint8Array {
   if (opt.srr !== 0) {
     const at = opt.srr - IPHDR_LEN;
     data.copyWithin(at + 7, at + 3, at + (data[at + 1] as number) - 4);
-    write32(data, at + 3, opt.faddr);
+    put_unaligned_be32(data, at + 3, opt.faddr);
   }
   const back = (at: number): void => {
     data[at + 2] = (data[at + 2] as number) - 4;
-    write32(data, at + (data[at + 2] as number) - 1, 0);
+    put_unaligned_be32(data, at + (data[at + 2] as number) - 1, 0);
   };
   if ((opt.flags & OPT_RR_NEEDADDR) !== 0) back(opt.rr - IPHDR_LEN);
   if (opt.ts !== 0) {

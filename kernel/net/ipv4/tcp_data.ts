@@ -486,18 +486,19 @@ function tcp_data_queue_ofo(sk: tcp_sock, skb: sk_buff): void {
   const { last } = sk.slow.out_of_order_queue;
   const eaten = last !== null && tcp_ooo_try_coalesce(sk, last, skb);
   if (eaten) {
-    if (tcp_is_sack(sk)) tcp_grow_window(sk, skb);
+    if (tcp_is_sack(sk)) tcp_grow_window(sk, skb, true);
     consume_skb(skb);
   }
   const queued = !eaten && ofo_insert(sk, skb);
   if (tcp_is_sack(sk)) tcp_sack_new_ofo_skb(sk, seq, end_seq);
-  if (!queued) return;
-  // Without SACK a window that grows would make duplicate ACKs look like something else.
-  if (tcp_is_sack(sk)) tcp_grow_window(sk, skb);
+  if (queued) {
+    // Without SACK a window that grows would make duplicate ACKs look like something else.
+    if (tcp_is_sack(sk)) tcp_grow_window(sk, skb);
+    skb.dev = null;
+    skb.dst = null;
+    tcp_set_owner_r(skb, sk);
+  }
   if (sk.sk_socket !== null) tcp_rcvbuf_grow(sk, sk.rcvq_space_space);
-  skb.dev = null;
-  skb.dst = null;
-  tcp_set_owner_r(skb, sk);
 }
 
 /** Puts a packet in its place; what it covers goes. False: all of it was there, and it is gone. */
@@ -527,7 +528,7 @@ function ofo_insert(sk: tcp_sock, skb: sk_buff): boolean {
     }
   }
   if (place !== null && tcp_ooo_try_coalesce(sk, place, skb)) {
-    if (tcp_is_sack(sk)) tcp_grow_window(sk, skb);
+    if (tcp_is_sack(sk)) tcp_grow_window(sk, skb, true);
     consume_skb(skb);
     return false;
   }

@@ -269,12 +269,12 @@ export function tcp_rcv_established(sk: tcp_sock, skb: sk_buff): void {
     return;
   }
   if (!tcp_validate_incoming(sk, skb, true)) return;
+  if ((skb.ip_dsfield & 3) !== 0) tcp_ecn_received_counters(sk, skb, skb.len - tcp_hdrlen(skb));
   const result = tcp_ack(sk, skb, FLAG_SLOWPATH | FLAG_UPDATE_TS_RECENT);
   if (result < 0) {
     tcp_drop_reason(sk, skb, -result);
     return;
   }
-  if ((skb.ip_dsfield & 3) !== 0) tcp_ecn_received_counters(sk, skb, skb.len - tcp_hdrlen(skb));
   tcp_rcv_rtt_measure_ts(sk, skb);
   tcp_urg(sk, skb);
   tcp_data_queue(sk, skb);
@@ -303,8 +303,9 @@ function fast_path(sk: tcp_sock, skb: sk_buff): boolean {
     sk.rcv_rtt_last_tsecr = rx_opt.rcv_tsecr;
     return true;
   }
-  // Data, in order: this side receives. What acknowledges less than is known may be too old (RFC 5961 5.2).
-  if (before(skb.ack_seq, sk.snd_una)) return false;
+  // Data, in order: this side receives. Not with an ACK that is too old (RFC 5961 5.2), though Linux takes it this way.
+  const old = (sk.snd_una - skb.ack_seq) | 0;
+  if (old > 0 && old > Math.min(sk.max_window, sk.bytes_acked)) return false;
   if (after(skb.end_seq, (sk.rcv_nxt + tcp_receive_window(sk)) | 0)) return false;
   // With memory set aside for it, it is taken even if the buffer has become too small.
   if (skb.truesize > sk.sk_forward_alloc) {

@@ -45,6 +45,7 @@ import {
 } from './icmp.ts';
 import { inet_csk_reqsk_queue_drop, inet_csk_route_req, inet_sk_rebuild_header } from './inet_connection_sock.ts';
 import { inet_twsk_deschedule_put } from './inet_timewait_sock.ts';
+import { ip_icmp_error } from './ip_cmsg.ts';
 import {
   get16,
   get32,
@@ -747,6 +748,8 @@ export function tcp_v4_err(skb: sk_buff, info: number): number {
   // One that a program has accepted already is as a connected one.
   const accepted = fastopen !== null && fastopen.sk === null;
   if ((sk.sk_state === TCP_SYN_SENT || sk.sk_state === TCP_SYN_RECV) && !accepted) {
+    // Whether the program has asked for it or not: so traceroute by TCP needs no privilege.
+    ip_icmp_error(sk, skb, err, get16(ram, th + 2), info, th);
     tcp_done_with_error(sk, err);
     return 0;
   }

@@ -291,7 +291,8 @@ export function tcp_check_req(sk: tcp_sock, skb: sk_buff, req: tcp_request_sock,
     return null;
   }
   // A child may have sent data, which is acknowledged with it: tcp_ack will see.
-  if ((flags & TCPHDR_ACK) !== 0 && !fastopen && skb.ack_seq !== ((req.snt_isn + 1) | 0)) return sk;
+  // A reset is looked at first, whatever it acknowledges (RFC 9293 3.10.7.4).
+  if ((flags & (TCPHDR_ACK | TCPHDR_RST)) === TCPHDR_ACK && !fastopen && skb.ack_seq !== ((req.snt_isn + 1) | 0)) return sk;
 
   const rcv_end = (req.rcv_nxt + tcp_synack_window(req)) | 0;
   if (paws_reject || tsecr_reject || !tcp_in_window(skb.seq, skb.end_seq, req.rcv_nxt, rcv_end)) {

@@ -152,8 +152,8 @@ function __tcp_grow_window(sk: tcp_sock, skb: sk_buff): number {
   return 0;
 }
 
-/** tcp_grow_window: the window opens as data comes. */
-export function tcp_grow_window(sk: tcp_sock, skb: sk_buff): void {
+/** tcp_grow_window: the window opens as data comes. `eaten`: its bytes are elsewhere (truesize_adjust): none take no memory. */
+export function tcp_grow_window(sk: tcp_sock, skb: sk_buff, eaten = false): void {
   const room = Math.min(sk.window_clamp, tcp_space(sk)) - sk.rcv_ssthresh;
   if (room <= 0) return;
   if (tcp_under_memory_pressure(sk)) {
@@ -161,7 +161,8 @@ export function tcp_grow_window(sk: tcp_sock, skb: sk_buff): void {
     return;
   }
   const { len } = skb;
-  const incr = tcp_win_from_space(sk, skb.truesize) <= len ? 2 * sk.advmss : __tcp_grow_window(sk, skb);
+  const truesize = eaten && len === 0 ? 0 : skb.truesize;
+  const incr = tcp_win_from_space(sk, truesize) <= len ? 2 * sk.advmss : __tcp_grow_window(sk, skb);
   if (incr === 0) return;
   sk.rcv_ssthresh += Math.min(room, Math.max(incr, 2 * len));
   sk.icsk_ack_quick |= 1;

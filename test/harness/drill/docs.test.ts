@@ -1,9 +1,9 @@
 /** The example of docs/drill.md does what its comments say. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
@@ -11,11 +11,13 @@ const root = fileURLToPath(new URL('../../../', import.meta.url));
 test("the manual's example: run as it stands", () => {
   const text = readFileSync(join(root, 'docs/drill.md'), 'utf8');
   const [, example] = /```ts\n([\s\S]*?)```/.exec(text) ?? [];
-  const api = pathToFileURL(join(root, 'harness/drill/api.ts')).href;
   const folder = mkdtempSync(join(tmpdir(), 'ringside-drill-'));
   try {
     const file = join(folder, 'example.mts');
-    writeFileSync(file, (example as string).replace('ringside/harness/drill/api.ts', api));
+    // As where the package is installed.
+    mkdirSync(join(folder, 'node_modules'));
+    symlinkSync(root, join(folder, 'node_modules/ringside'));
+    writeFileSync(file, example as string);
     const tsx = join(root, 'node_modules/tsx/dist/cli.mjs');
     const { stdout, stderr } = spawnSync(process.execPath, [tsx, file], { encoding: 'utf8' });
     expect(stderr.replaceAll(/^npm warn.*\n/gm, '')).toBe('');

@@ -119,6 +119,44 @@ describe('configuration space', () => {
     expect(card.slot.readConfig(0x3c, 8)).toBe(card.line);
   });
 
+  it('a window in use, its BAR moved away, put to sleep, and back: it answers while the BAR is there', () => {
+    const { host, card } = setUp();
+    const window = host.bus.mapMemory(BAR, NIC_BAR_SIZE);
+    const read = (): number => window.read(NIC.ID.offset, 32);
+    expect(read()).toBe(NIC_ID);
+    card.slot.writeConfig(0x10, 32, 0x40000000);
+    expect(read()).toBe(0xffffffff);
+    card.slot.writeConfig(0x10, 32, BAR);
+    expect(read()).toBe(NIC_ID);
+    card.slot.writeConfig(0x04, 16, 0x4);
+    expect(read()).toBe(0xffffffff);
+    card.slot.writeConfig(0x04, 16, 0x6);
+    window.write(NIC.MAR0.offset, 32, 7);
+    expect(window.read(NIC.MAR0.offset, 32)).toBe(7);
+    card.slot.surpriseRemove();
+    window.write(NIC.MAR0.offset, 32, 8);
+    expect([read(), card.nic.peek(NIC.MAR0.offset)]).not.toContain(8);
+    expect(read()).toBe(0xffffffff);
+  });
+
+  it('two cards at one address: the first slot answers, in an old window too; one that lies across both asks each', () => {
+    const world = new World();
+    const nics = ['02:00:00:00:00:02', '02:00:00:00:00:03'].map(mac => ({ mac: parseMac(mac) }));
+    const host = world.addHost({ name: 'host', postedNs: 0, drivers: [], nics });
+    const [first, second] = host.cards as [Plugged, Plugged];
+    for (const card of [first, second]) card.slot.writeConfig(0x04, 16, 0x6);
+    const at = NIC.MAR0.offset;
+    second.slot.writeConfig(0x10, 32, BAR + NIC_BAR_SIZE);
+    const both = host.bus.mapMemory(BAR, 2 * NIC_BAR_SIZE);
+    both.write(at, 32, 1);
+    both.write(NIC_BAR_SIZE + at, 32, 2);
+    expect([first.nic.peek(at), second.nic.peek(at)]).toEqual([1, 2]);
+    const window = host.bus.mapMemory(BAR + NIC_BAR_SIZE, NIC_BAR_SIZE);
+    expect(window.read(at, 32)).toBe(2);
+    first.slot.writeConfig(0x10, 32, BAR + NIC_BAR_SIZE);
+    expect([window.read(at, 32), both.read(at, 32)]).toEqual([1, 0xffffffff]);
+  });
+
   it('all-ones written to a BAR, read back as its size, and a moved BAR answers at its new place', () => {
     const { host, card } = setUp();
     card.slot.writeConfig(0x10, 32, 0xffffffff);

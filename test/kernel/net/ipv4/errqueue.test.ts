@@ -233,3 +233,26 @@ test('an error about a packet of a raw socket: with IP_RECVERR, or connected and
   expect(got).toEqual([0, 92, 92, 8, 0, A]);
   segment.finish();
 });
+
+test('several errors: the pending one becomes that of the next in the queue, and goes with the last', () => {
+  const bench = socketBench();
+  bench.program(function* (sys) {
+    const fd = yield* udp(sys);
+    const buffer = sys.mmap(64);
+    const hdr = header(sys);
+    yield* set(sys, fd, SOL_IP, IP_RECVERR, 1);
+    const to = new sockaddr_in(LOCALHOST, 9);
+    expect(yield* sys.sendto(fd, buffer, 1, 0, to)).toBe(1);
+    expect(yield* sys.recvmsg(fd, hdr, MSG_ERRQUEUE)).toBe(1);
+    expect(yield* get(sys, fd, SOL_SOCKET, SO_ERROR)).toBe(0);
+    for (let i = 0; i < 2; i++) {
+      expect(yield* sys.sendto(fd, buffer, 1, 0, to)).toBe(1);
+      expect(yield* get(sys, fd, SOL_SOCKET, SO_ERROR)).toBe(ECONNREFUSED);
+    }
+    expect(yield* sys.recvmsg(fd, hdr, MSG_ERRQUEUE)).toBe(1);
+    expect(yield* sys.sendto(fd, buffer, 1, 0, to)).toBe(-ECONNREFUSED);
+    expect(yield* sys.recvmsg(fd, hdr, MSG_ERRQUEUE)).toBe(1);
+    expect(yield* get(sys, fd, SOL_SOCKET, SO_ERROR)).toBe(0);
+  });
+  expect(bench.finish()).toEqual([]);
+});

@@ -1,7 +1,7 @@
 /** What TCP puts on the error queue: stamps of sending (SO_TIMESTAMPING) and ends of sends with MSG_ZEROCOPY; messages in pieces. */
 import { describe, expect, test } from 'vitest';
 import { EAGAIN, EFAULT, EINVAL, ENOBUFS, ENOMSG, EOPNOTSUPP, EPIPE } from '../../../../kernel/errno.ts';
-import { POLLERR } from '../../../../kernel/fs/select.ts';
+import { POLLERR, pollfd } from '../../../../kernel/fs/select.ts';
 import { SO_EE_ORIGIN_TIMESTAMPING, SO_EE_ORIGIN_ZEROCOPY } from '../../../../kernel/net/core/errqueue.ts';
 import {
   SCM_TSTAMP_ACK,
@@ -24,7 +24,7 @@ import {
   SOL_SOCKET,
 } from '../../../../kernel/net/core/sock_options.ts';
 import { tcp_poll } from '../../../../kernel/net/ipv4/tcp.ts';
-import { SOL_TCP, TCP_NODELAY } from '../../../../kernel/net/ipv4/tcp_sockopt.ts';
+import { SOL_TCP, TCP_CORK, TCP_NODELAY } from '../../../../kernel/net/ipv4/tcp_sockopt.ts';
 import {
   AF_INET,
   CMSG_RECVERR,
@@ -37,6 +37,7 @@ import {
   SOCK_DGRAM,
   SOCK_NONBLOCK,
   SOCK_STREAM,
+  sockaddr_in,
   sockopt,
   user_msghdr,
 } from '../../../../kernel/net/msg.ts';
@@ -49,7 +50,7 @@ import {
   sys_socket,
 } from '../../../../kernel/net/socket.ts';
 import { TcpFlow } from './tcp_flow.ts';
-import type { TcpPeer } from './tcp_peer.ts';
+import { TcpPeer } from './tcp_peer.ts';
 
 const ALL =
   SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_TX_ACK | SOF_TIMESTAMPING_SOFTWARE;
@@ -105,16 +106,23 @@ describe('SO_TIMESTAMPING', () => {
     expect(stamps(f)).toEqual([[SCM_TSTAMP_ACK, 12_499, 30]]);
   });
 
-  test('software cuts the packet: one stamp, of the segment that has the byte', () => {
+  test.each([0, 500])('software cuts the packet, %i bytes of which owe a stamp first: one stamp', first => {
     const f = new TcpFlow({ rtt: 0.01, gso: true });
     f.dev.features = 0;
+    f.set(SOL_TCP, TCP_CORK, 1);
     f.set(SOL_SOCKET, SO_TIMESTAMPING, ALL | SOF_TIMESTAMPING_OPT_ID);
     start = f.kernel.clock.now;
-    f.write(3500);
+    if (first > 0) {
+      f.write(first);
+      f.set(SOL_SOCKET, SO_TIMESTAMPING, SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_ID);
+    }
+    f.write(3500 - first);
+    f.set(SOL_TCP, TCP_CORK, 0);
     expect(f.segments().length).toBe(4);
-    expect(stamps(f).map(([type, byte]) => [type, byte])).toEqual([
-      [SCM_TSTAMP_SCHED, 3499],
-      [SCM_TSTAMP_SND, 3499],
+    const byte = first === 0 ? 3499 : first - 1;
+    expect(stamps(f).map(([type, id]) => [type, id])).toEqual([
+      [SCM_TSTAMP_SCHED, byte],
+      [SCM_TSTAMP_SND, byte],
     ]);
   });
 
@@ -175,7 +183,8 @@ describe('MSG_ZEROCOPY', () => {
       const { control, hdr } = next;
       expect(control.present).toBe(CMSG_RECVERR);
       // SO_EE_CODE_ZEROCOPY_COPIED
-      expect([control.ee_errno, control.ee_origin, control.ee_code]).toEqual([0, SO_EE_ORIGIN_ZEROCOPY, 1]);
+      const { ee_errno, ee_origin, ee_type, ee_code, ee_offender } = control;
+      expect([ee_errno, ee_origin, ee_type, ee_code, ee_offender]).toEqual([0, SO_EE_ORIGIN_ZEROCOPY, 0, 1, 0]);
       expect(hdr.flags).toBe(MSG_ERRQUEUE);
       all.push([control.ee_info, control.ee_data]);
     }
@@ -214,7 +223,87 @@ describe('MSG_ZEROCOPY', () => {
     f.inject('. 1:1(0) ack 10001 win 257');
     f.segments();
     f.inject('. 1:1(0) ack 11001 win 257');
+    // SK_MEMINFO_OPTMEM: of the one that waits to be read.
+    expect(f.sk.sk_omem_alloc).toBe(832);
     expect(ends(f)).toEqual([[0, 2]]);
+    expect(f.sk.sk_omem_alloc).toBe(0);
+    f.write(100, MSG_ZEROCOPY);
+    f.segments();
+    f.inject('. 1:1(0) ack 11101 win 257');
+    expect(ends(f)).toEqual([[3, 3]]);
+    f.close();
+    f.segments();
+    f.inject('R. 1:1(0) ack 11101 win 0');
+    expect(f.kernel.skbs.living().length).toBe(0);
+  });
+
+  test('between two ends something else was queued: they are told apart', () => {
+    const f = flow();
+    f.set(SOL_TCP, TCP_NODELAY, 1);
+    f.set(SOL_SOCKET, SO_TIMESTAMPING, SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_TX_SOFTWARE);
+    for (const [from, to] of [
+      [0, 100],
+      [100, 200],
+    ] as const) {
+      expect(f.write(to - from, MSG_ZEROCOPY)).toBe(to - from);
+      f.segments();
+      f.inject(`. 1:1(0) ack ${to + 1} win 257`);
+    }
+    const found: number[][] = [];
+    for (let next = errqueue(f, f.fd); typeof next !== 'number'; next = errqueue(f, f.fd)) {
+      const { ee_origin, ee_info, ee_data } = next.control;
+      found.push([ee_origin, ee_info, ee_data]);
+    }
+    // Each stamp as it leaves, each end as it is acknowledged.
+    expect(found).toEqual([
+      [4, SCM_TSTAMP_SND, 0],
+      [5, 0, 0],
+      [4, SCM_TSTAMP_SND, 0],
+      [5, 1, 1],
+    ]);
+  });
+
+  test('a send that finds no room has no number, and leaves nothing behind', () => {
+    const f = flow();
+    f.set(SOL_SOCKET, SO_SNDBUF, 5000);
+    const sent = f.write(100_000, MSG_ZEROCOPY);
+    expect(sent).toBeGreaterThan(0);
+    const { sk_omem_alloc } = f.sk;
+    expect(f.write(1000, MSG_ZEROCOPY)).toBe(-EAGAIN);
+    expect(f.sk.sk_omem_alloc).toBe(sk_omem_alloc);
+    f.segments();
+    for (let acked = 0; acked < sent; f.segments()) {
+      acked = Math.min(acked + 1000, sent);
+      f.inject(`. 1:1(0) ack ${acked + 1} win 257`);
+    }
+    expect(ends(f)).toEqual([[0, 0]]);
+    expect(f.write(100, MSG_ZEROCOPY)).toBe(100);
+    f.segments();
+    f.inject(`. 1:1(0) ack ${sent + 101} win 257`);
+    expect(ends(f)).toEqual([[1, 1]]);
+  });
+
+  test('who waits for an error is woken by an end', () => {
+    const peer = new TcpPeer();
+    const entry = new pollfd(-1, 0);
+    const program = peer.program(function* (sys) {
+      const listener = yield* sys.socket(AF_INET, SOCK_STREAM, 0);
+      yield* sys.bind(listener, new sockaddr_in(0, 8080));
+      yield* sys.listen(listener, 1);
+      entry.fd = yield* sys.accept4(listener, null, 0);
+      const opt = new sockopt();
+      opt.value = 1;
+      yield* sys.setsockopt(entry.fd, SOL_SOCKET, SO_ZEROCOPY, opt);
+      yield* sys.send(entry.fd, sys.mmap(100), 100, MSG_ZEROCOPY);
+      return yield* sys.poll([entry], 1, -1);
+    });
+    peer.inject('S 0:0(0) win 32792 <mss 1000>');
+    peer.expect('S. 0:0(0) ack 1');
+    peer.inject('. 1:1(0) ack 1 win 32792');
+    peer.expect('P. 1:101(100) ack 1');
+    expect(program.done).toBe(false);
+    peer.inject('. 1:1(0) ack 101 win 32792');
+    expect([program.value, entry.revents]).toEqual([1, POLLERR]);
   });
 
   test('without SO_ZEROCOPY the flag says nothing; a send that fails has no number', () => {
@@ -270,7 +359,8 @@ describe('MSG_ZEROCOPY', () => {
 
   test('net.core.optmem_max bounds what may be outstanding: ENOBUFS', () => {
     const f = flow();
-    f.net.sysctl.optmem_max = 2000;
+    // What is charged is 832, what is asked for 576.
+    f.net.sysctl.optmem_max = 832 + 576;
     f.set(SOL_TCP, TCP_NODELAY, 1);
     expect(f.write(100, MSG_ZEROCOPY)).toBe(100);
     expect(f.write(100, MSG_ZEROCOPY)).toBe(100);
@@ -279,7 +369,9 @@ describe('MSG_ZEROCOPY', () => {
     f.segments();
     f.inject('. 1:1(0) ack 301 win 257');
     expect(ends(f)).toEqual([[0, 1]]);
+    f.net.sysctl.optmem_max--;
     expect(f.write(100, MSG_ZEROCOPY)).toBe(100);
+    expect(f.write(100, MSG_ZEROCOPY)).toBe(-ENOBUFS);
   });
 
   test('closed before the end: nobody is told, nothing is left', () => {

@@ -1,5 +1,6 @@
 /** Fast Open (RFC 7413), segment by segment. What Linux does with most of this is asked in test/interop/tcp_diff_fastopen.ts. */
 import { describe, expect, test } from 'vitest';
+import { DrillHost } from '../../../../harness/drill/api.ts';
 import {
   ECONNABORTED,
   ECONNREFUSED,
@@ -116,7 +117,9 @@ describe('server', () => {
     peer.inject(`S 0:70(70) win 30000 <${OPTIONS},FO ${COOKIE}>`);
     peer.expect('S. 0:0(0) ack 71 win 64240 <mss 1460,nop,nop,sackOK,nop,wscale 8>');
     const child = accept(peer, fd);
+    expect(sk_of(peer, child).sk_rmem_alloc).toBeGreaterThan(70);
     expect([read(peer, child), write(peer, child, 1500)]).toEqual([70, 1500]);
+    expect(sk_of(peer, child).sk_rmem_alloc).toBe(0);
     expect(peer.segments().map(({ text }) => text.split(' win')[0])).toEqual([
       '. 1:1001(1000) ack 71',
       'P. 1001:1501(500) ack 71',
@@ -158,8 +161,10 @@ describe('server', () => {
     peer.expect(`S. 0:0(0) ack 71 win 64240 <mss 1460,FO ${cookie},nop,nop>`);
     peer.inject(`S 0:70(70) win 30000 <mss 1000,FO ${cookie}>`, from(peer, 40002));
     peer.expect('S. 0:0(0) ack 71 win 64240 <mss 1460>');
+    peer.inject(`S 0:70(70) win 30000 <mss 1000,FOEXP ${COOKIE}>`, from(peer, 40003));
+    peer.expect(`S. 0:0(0) ack 71 win 64240 <mss 1460,FOEXP ${cookie}>`);
     const { mib } = peer.net.ipv4;
-    expect([mib.TcpExtTCPFastOpenPassive, mib.TcpExtTCPFastOpenPassiveAltKey]).toEqual([2, 1]);
+    expect([mib.TcpExtTCPFastOpenPassive, mib.TcpExtTCPFastOpenPassiveAltKey]).toEqual([3, 2]);
     peer.finish();
   });
 
@@ -191,6 +196,8 @@ describe('server', () => {
     peer.segments();
     expect(syn(5)).toBe('S. 0:0(0) ack 71');
     expect(sk_of(peer, fd).fastopenq?.qlen).toBe(2);
+    // One was reset, for one there is room.
+    expect(syn(7)).toBe('S. 0:0(0) ack 1');
     // A handshake that ends makes room at once.
     peer.inject('. 71:71(0) ack 1 win 257', from(peer, 5));
     expect(syn(6)).toBe('S. 0:0(0) ack 71');
@@ -303,6 +310,7 @@ describe('client', () => {
     expect([info.tcpi_bytes_acked, info.tcpi_fastopen_client_fail]).toEqual([1161, 0]);
     const { mib } = peer.net.ipv4;
     expect([mib.TcpExtTCPFastOpenActive, mib.TcpExtTCPFastOpenActiveFail]).toEqual([1, 0]);
+    expect(mib.TcpExtTCPOrigDataSent).toBe(1);
     peer.finish();
   });
 
@@ -400,6 +408,44 @@ describe('client', () => {
     peer.finish();
   });
 
+  test('a blocking send is refused: the error, whatever an earlier one has sent', () => {
+    const { peer, open, send } = warm();
+    expect(send(open(8081), 50)).toBe(50);
+    peer.expect('S 0:50(50)');
+    peer.flow = { ...peer.flow, hostPort: 8082 };
+    const sent = peer.program(function* (sys) {
+      const fd = yield* sys.socket(AF_INET, SOCK_STREAM, 0);
+      yield* sys.bind(fd, new sockaddr_in(0, 8082));
+      return yield* sys.sendto(fd, sys.mmap(4096), 2000, MSG_FASTOPEN, new sockaddr_in(A, 80));
+    });
+    peer.settle();
+    peer.expect('S 0:1160(1160)');
+    peer.inject('R. 0:0(0) ack 1161 win 0');
+    expect(sent.value).toBe(-ECONNREFUSED);
+    peer.finish();
+  });
+
+  test('a bad pointer: the SYN goes without data, and asks for a cookie', () => {
+    const { peer, open } = warm();
+    const fd = open(8081);
+    const to = new sockaddr_in(A, 80);
+    expect(peer.call(sys_sendto, fd, 16, 100, MSG_FASTOPEN | MSG_DONTWAIT, to)).toBe(-EINPROGRESS);
+    peer.expect('S 0:0(0) win 64240 <mss 1460,nop,nop,sackOK,nop,wscale 8,FO,nop,nop>');
+    peer.finish();
+  });
+
+  test('a second one while the first waits: EALREADY; AF_UNSPEC: EOPNOTSUPP', () => {
+    const host = new DrillHost();
+    const fd = host.socket(AF_INET, SOCK_STREAM, 0).result;
+    const to = { address: '192.0.2.1', port: 80 };
+    const data = new Uint8Array(100);
+    expect(host.sendto(fd, data, MSG_FASTOPEN, { ...to, family: 0 }).errno).toBe('EOPNOTSUPP');
+    const first = host.sendto(fd, data, MSG_FASTOPEN, to);
+    expect(first.done).toBe(false);
+    expect(host.sendto(fd, data, MSG_FASTOPEN | MSG_DONTWAIT, to).errno).toBe('EALREADY');
+    expect(host.end()).toEqual([]);
+  });
+
   test('net.ipv4.tcp_fastopen without bit 1: neither option nor flag', () => {
     const { peer, open, send } = client();
     peer.net.ipv4.tcp_fastopen = 0;
@@ -416,8 +462,10 @@ describe('client', () => {
     const with_data = (port: number): boolean => {
       const fd = open(port);
       const took = send(fd, 50);
-      peer.segments();
+      const [syn] = peer.segments();
       if (took > 0) return true;
+      // Nor does it ask for a cookie.
+      expect(syn?.text).not.toContain('FO');
       // Not of interest any more.
       peer.call(sys_close, fd);
       return false;

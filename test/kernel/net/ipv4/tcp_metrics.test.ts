@@ -147,6 +147,110 @@ describe('windows and reordering', () => {
   });
 });
 
+describe('what counts', () => {
+  test('an hour after the last word: the route’s metrics again', () => {
+    const { host, listener } = server('rtt 80ms');
+    new Connection(host, listener, 1000, 300).close(300, 0);
+    host.advance(3599e9);
+    const late = new Connection(host, listener, 1001, 10);
+    expect(late.info().tcpi_rto).toBe(900_000);
+    host.advance(2e9);
+    // Three times 80 ms would be 240; tcp_rto_min, which is more than twice 80, goes on top.
+    expect(new Connection(host, listener, 1002, 10).info().tcpi_rto).toBe(280_000);
+    expect(remembered(host)).toContain(' rtt 80000us');
+  });
+
+  test('no sample from the handshake, and nothing known: 3 s; none in the whole connection: what was known goes', () => {
+    const { host, listener } = server();
+    // The second SYN/ACK leaves after a second; the ACK may be for either.
+    const first = new Connection(host, listener, 1000, 1500);
+    expect(first.info()).toMatchObject({ tcpi_rto: 3_000_000, tcpi_rtt: 0 });
+    first.write(1000);
+    first.acks(40, 1000);
+    first.close(40, 1000);
+    expect(remembered(host)).toContain(' rtt 40000us');
+    // Once more, and the FIN is sent twice, too.
+    const second = new Connection(host, listener, 1001, 1500);
+    expect(second.info().tcpi_rto).toBe(240_000);
+    second.close(1500, 0);
+    expect(remembered(host)).not.toContain(' rtt ');
+    expect(remembered(host)).toContain(' cwnd 10 ');
+  });
+
+  test('a locked cwnd is the most that a connection sends at once', () => {
+    const { host, listener } = server('cwnd lock 4');
+    new Connection(host, listener, 1000, 50).close(50, 0);
+    const second = new Connection(host, listener, 1001, 50);
+    host.take();
+    second.write(10_000);
+    expect(host.take().length).toBe(4);
+    second.acks(50, 4000);
+    expect(host.take().length).toBe(4);
+  });
+
+  test('few places for requests left, no cookies: they are for peers that have been there', () => {
+    const { host, listener } = server();
+    host.sysctl('net.ipv4.tcp_syncookies', 0);
+    host.sysctl('net.ipv4.tcp_max_syn_backlog', 8);
+    host.listen(listener, 100);
+    const answered = (port: number): number => {
+      host.take();
+      host.inject(tcpPacket({ sourcePort: port, destinationPort: 80, seq: 0, flags: SYN, options: OPTIONS }));
+      return host.take().length;
+    };
+    new Connection(host, listener, 1000, 50).close(50, 0);
+    for (let port = 2000; port < 2008; port++) expect(answered(port)).toBe(1);
+    host.command('ip tcp_metrics flush all');
+    expect(answered(2008)).toBe(0);
+    expect(host.counters().TcpExtListenDrops).toBe(1);
+  });
+});
+
+describe('windows at the end', () => {
+  /** Recovery from one lost segment of ten, over by the time it ends. */
+  function recovered(host: DrillHost, listener: number, port: number): Connection {
+    const c = new Connection(host, listener, port, 50);
+    c.write(10_000);
+    c.acks(50, 0, 1000, 10_000);
+    c.acks(50, 10_000);
+    expect(c.info()).toMatchObject({ tcpi_ca_state: 0, tcpi_snd_ssthresh: 7, tcpi_snd_cwnd: 7 });
+    return c;
+  }
+
+  test('congestion avoidance: half of the way to its window, and where slow start is to end', () => {
+    const { host, listener } = server();
+    host.sysctl('net.ipv4.tcp_no_ssthresh_metrics_save', 0);
+    recovered(host, listener, 1000).close(50, 10_000);
+    expect(remembered(host)).toMatch(/^192\.0\.2\.1 ssthresh 7 cwnd 3 rtt /);
+    const second = new Connection(host, listener, 1001, 50);
+    expect(second.info().tcpi_snd_ssthresh).toBe(7);
+    second.close(50, 0);
+    // In the first slow start no longer, and beyond its end: ten segments at once.
+    expect(remembered(host)).toMatch(/^192\.0\.2\.1 ssthresh 7 cwnd 6 rtt /);
+  });
+
+  test('tcp_no_ssthresh_metrics_save, as it is by default: no word of it', () => {
+    const { host, listener } = server();
+    recovered(host, listener, 1000).close(50, 10_000);
+    expect(remembered(host)).toMatch(/^192\.0\.2\.1 cwnd 3 rtt /);
+    expect(new Connection(host, listener, 1001, 50).info().tcpi_snd_ssthresh).toBe(0x7fffffff);
+  });
+
+  test('never out of slow start: the largest window that there was', () => {
+    const { host, listener } = server();
+    const first = new Connection(host, listener, 1000, 50);
+    first.write(20_000);
+    first.acks(50, 10_000);
+    first.acks(50, 20_000);
+    const { tcpi_snd_cwnd: grown } = first.info();
+    expect(grown).toBe(20);
+    first.close(50, 20_000);
+    expect(remembered(host)).toContain(' cwnd 20 ');
+    new Connection(host, listener, 1001, 50).close(50, 0);
+    expect(remembered(host)).toContain(' cwnd 20 ');
+  });
+});
+
 describe('the table', () => {
   test('an entry for each pair of addresses: found again, forgotten when it is flushed', () => {
     const table = new tcp_metrics_table(new Segment().net);

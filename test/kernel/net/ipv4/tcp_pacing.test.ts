@@ -66,14 +66,37 @@ test('retransmissions are paced, too', () => {
   f.finish();
 });
 
+test('the timer that waits for an answer begins when the next packet may go', () => {
+  const resent = (rate: number): number => {
+    const f = new TcpFlow({ rtt: 0.1, win: 1000 });
+    f.write(10_000);
+    f.segments();
+    f.wait(0.1);
+    f.inject('. 1:1(0) ack 10001 win 1000');
+    f.set(SOL_SOCKET, SO_MAX_PACING_RATE, rate);
+    f.write(1000);
+    const start = f.now;
+    f.wait(1);
+    const [, again] = f.times(f.segments(), start);
+    return again as number;
+  };
+  // Half a second for its bytes, of which half is made up for; timers go by the tick, coarser ones when they are far.
+  const later = resent(2000) - resent(1_000_000);
+  expect(later).toBeGreaterThanOrEqual(250);
+  expect(later).toBeLessThan(300);
+});
+
 test('a connection that ends leaves no timer', () => {
   const f = new TcpFlow({ rtt: 0.1, win: 1000 });
   f.set(SOL_SOCKET, SO_MAX_PACING_RATE, 1000);
   f.sk.snd_cwnd = 30;
   f.write(20_000);
   f.segments();
+  f.write(1000);
+  f.inject('. 1:1(0) ack 1001 win 1000');
+  expect(f.kernel.hrtimers_active).toBe(1);
   f.inject('R. 1:1(0) ack 1 win 0');
+  expect(f.kernel.hrtimers_active).toBe(0);
   f.wait(20);
   f.expect();
-  expect(f.kernel.hrtimers_active).toBe(0);
 });

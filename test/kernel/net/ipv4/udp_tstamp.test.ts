@@ -12,7 +12,7 @@ import {
   SOF_TIMESTAMPING_TX_SCHED,
   SOF_TIMESTAMPING_TX_SOFTWARE,
 } from '../../../../kernel/net/core/skb_tstamp.ts';
-import { SO_TIMESTAMPING, SOL_SOCKET } from '../../../../kernel/net/core/sock_options.ts';
+import { SO_RCVBUF, SO_TIMESTAMPING, SOL_SOCKET } from '../../../../kernel/net/core/sock_options.ts';
 import { SOL_UDP, UDP_SEGMENT } from '../../../../kernel/net/ipv4/udp.ts';
 import {
   AF_INET,
@@ -144,4 +144,61 @@ test('MSG_CMSG_CLOEXEC on a received datagram: told back in msg_flags', () => {
     }
   });
   expect(bench.finish()).toEqual([]);
+});
+
+/** A UDP socket that asks for stamps. */
+function stamping(tsflags: number): { host: DrillHost; fd: number } {
+  const host = new DrillHost();
+  const fd = host.socket(AF_INET, SOCK_DGRAM, 0).result;
+  // The neighbour is known then.
+  host.sendto(fd, new Uint8Array(4), 0, PEER);
+  expect(host.setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPING, int(tsflags)).result).toBe(0);
+  return { host, fd };
+}
+
+test('linux/net_tstamp.h and linux/errqueue.h, by their numbers', () => {
+  // SOF_TIMESTAMPING_TX_SOFTWARE, SOFTWARE, OPT_ID, TX_SCHED
+  const { host, fd } = stamping(0x2 | 0x10 | 0x80 | 0x100);
+  host.sendto(fd, new Uint8Array(4), 0, PEER);
+  // ENOMSG, SO_EE_ORIGIN_TIMESTAMPING; SCM_TSTAMP_SCHED, SCM_TSTAMP_SND
+  expect(stamps(host, fd)).toEqual([
+    [46, 42, 4, 1, 0],
+    [46, 42, 4, 0, 0],
+  ]);
+  // SOF_TIMESTAMPING_OPT_TSONLY
+  host.setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPING, int(0x2 | 0x10 | 0x800));
+  host.sendto(fd, new Uint8Array(4), 0, PEER);
+  expect(stamps(host, fd)).toEqual([[0, 42, 4, 0, 0]]);
+});
+
+test('net.core.tstamp_allow_data 0: stamps without packets only', () => {
+  const { host, fd } = stamping(BOTH);
+  host.sysctl('net.core.tstamp_allow_data', 0);
+  host.sendto(fd, new Uint8Array(4), 0, PEER);
+  expect(stamps(host, fd)).toEqual([]);
+  host.setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPING, int(BOTH | SOF_TIMESTAMPING_OPT_TSONLY));
+  host.sendto(fd, new Uint8Array(4), 0, PEER);
+  expect(stamps(host, fd)).toEqual([stamp(0, SCM_TSTAMP_SCHED, 0), stamp(0, SCM_TSTAMP_SND, 0)]);
+});
+
+test('nobody reads them: no more than the receive buffer has room for, and nothing is left at the end', () => {
+  const { host, fd } = stamping(BOTH);
+  host.setsockopt(fd, SOL_SOCKET, SO_RCVBUF, int(0));
+  for (let i = 0; i < 50; i++) expect(host.sendto(fd, new Uint8Array(4), 0, PEER).result).toBe(4);
+  const kept = stamps(host, fd);
+  expect(kept.length).toBeGreaterThan(0);
+  expect(kept.length).toBeLessThan(5);
+  // Room again.
+  host.sendto(fd, new Uint8Array(4), 0, PEER);
+  expect(stamps(host, fd).length).toBe(2);
+  expect(host.end()).toEqual([]);
+});
+
+test('who polls is woken by a stamp: POLLERR', () => {
+  const { host, fd } = stamping(BOTH);
+  const poll = host.poll([{ fd, events: 0 }], -1);
+  host.advance(1e9);
+  expect(poll.done).toBe(false);
+  host.sendto(fd, new Uint8Array(4), 0, PEER);
+  expect([poll.result, poll.value]).toEqual([1, [8]]);
 });

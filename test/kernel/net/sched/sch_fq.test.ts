@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { tc } from '../../../../harness/shell/tc.ts';
 import { netif_stop_queue, netif_wake_queue } from '../../../../kernel/net/core/dev.ts';
+import type { sk_buff } from '../../../../kernel/net/core/skbuff.ts';
 import { SO_MAX_PACING_RATE, SOL_SOCKET } from '../../../../kernel/net/core/sock.ts';
 import { SK_PACING_FQ } from '../../../../kernel/net/ipv4/tcp_sock.ts';
 import type { Qdisc } from '../../../../kernel/net/sched/qdisc.ts';
@@ -61,7 +62,153 @@ describe('turns', () => {
   });
 });
 
+describe('who waits where', () => {
+  it('a band over the limit loses its own packets only', () => {
+    const b = new QueueBench();
+    b.tc('qdisc add dev eth0 root fq limit 3');
+    netif_stop_queue(b.dev);
+    for (let i = 0; i < 8; i++) b.send(100, 9);
+    for (let i = 0; i < 5; i++) b.send(100, 1, skb => (skb.priority = 2));
+    for (let i = 0; i < 4; i++) b.send(100, 2, skb => (skb.priority = 6));
+    // Priority 6 is of band 0, priority 2 of band 2.
+    expect(stats(b).band_drops).toEqual([1, 0, 2]);
+    expect(b.drops).toEqual(Array(3).fill('FQ_BAND_LIMIT'));
+    b.exec(() => netif_wake_queue(b.dev));
+    expect(b.sent.length).toBe(14);
+    b.finish();
+  });
+
+  it('TC_PRIO_CONTROL goes before all turns', () => {
+    const marks = order('', b => {
+      for (let i = 0; i < 10; i++) b.send(100, 9);
+      b.send(100, 1);
+      b.send(100, 2, skb => (skb.priority = 7));
+    });
+    // Eight by the fast path, then the twelfth.
+    expect(marks.slice(8)).toEqual([12, 9, 10, 11]);
+  });
+
+  it('a flow that was away comes back with a whole quantum, after refill_delay', () => {
+    const marks = (refill: string): number[] => {
+      const b = new QueueBench();
+      b.tc(`qdisc add dev eth0 root fq quantum 2000 initial_quantum 1500 refill_delay ${refill}`);
+      const soon = (skb: { tstamp: number }): void => {
+        skb.tstamp = b.kernel.clock.now + 1e6;
+      };
+      b.send(1000, 1, soon);
+      b.run(10e6);
+      // With the next one's turn it is seen that nothing of the first waits.
+      b.send(100, 3, soon);
+      b.run(100e6);
+      netif_stop_queue(b.dev);
+      for (let i = 0; i < 8; i++) b.send(100, 9);
+      for (let i = 0; i < 3; i++) b.send(1000, 1);
+      b.send(500, 2);
+      b.exec(() => netif_wake_queue(b.dev));
+      b.finish();
+      return b.marksSent.slice(10);
+    };
+    expect(marks('40ms')).toEqual([11, 12, 14, 13]);
+    expect(marks('500ms')).toEqual([11, 14, 12, 13]);
+  });
+
+  it('more flows than buckets: eight that have been empty for three seconds are forgotten with each new one', () => {
+    const b = new QueueBench();
+    b.tc('qdisc add dev eth0 root fq buckets 4');
+    const send = (flow: number): void => {
+      b.send(100, flow, skb => (skb.tstamp = b.kernel.clock.now + 1e6));
+    };
+    for (let flow = 0; flow < 30; flow++) send(flow);
+    b.run(2.9e9);
+    const { flows } = stats(b);
+    expect(flows).toBeGreaterThan(25);
+    send(100);
+    expect(stats(b)).toMatchObject({ flows: flows + 1, gc_flows: 0 });
+    b.run(0.2e9);
+    send(101);
+    expect(stats(b)).toMatchObject({
+      flows: flows + 2 - 8,
+      gc_flows: 8,
+      inactive_flows: flows - 7,
+      throttled_flows: 1,
+    });
+    // One that is there already forgets nobody.
+    send(101);
+    expect(stats(b).gc_flows).toBe(8);
+    b.run(1e9);
+    b.finish();
+  });
+
+  it('a lower limit: what is too much is thrown away at once', () => {
+    const b = new QueueBench();
+    b.tc('qdisc add dev eth0 root fq');
+    netif_stop_queue(b.dev);
+    for (let i = 0; i < 20; i++) b.send(100, 1);
+    b.tc('qdisc change dev eth0 root fq limit 5');
+    expect(root(b).qlen).toBe(5);
+    expect(b.drops.length).toBe(15);
+    b.exec(() => netif_wake_queue(b.dev));
+    expect(b.marksSent).toEqual([16, 17, 18, 19, 20]);
+    b.finish();
+  });
+});
+
 describe('times', () => {
+  it('flows whose times come in any order leave in theirs', () => {
+    const b = new QueueBench();
+    b.tc('qdisc add dev eth0 root fq');
+    const now = b.kernel.clock.now;
+    const times = [50, 10, 40, 20, 30, 60];
+    for (const [flow, ms] of times.entries()) b.send(100, flow + 1, skb => (skb.tstamp = now + ms * 1e6));
+    expect(stats(b)).toMatchObject({ throttled_flows: 6, throttled: 6, time_next_delayed_flow: now + 10e6 });
+    b.run(25e6);
+    expect(stats(b)).toMatchObject({ throttled_flows: 4, throttled: 6, time_next_delayed_flow: now + 30e6 });
+    b.run(1e9);
+    expect(b.sent.map(({ mark, time }) => [mark, time - now])).toEqual(
+      [2, 4, 5, 3, 1, 6].map(mark => [mark, (times[mark - 1] as number) * 1e6]),
+    );
+    expect(stats(b)).toMatchObject({ throttled_flows: 0, time_next_delayed_flow: 0, inactive_flows: 6 });
+    b.finish();
+  });
+
+  it('a slow rate spaces packet by packet, a fast one quantum by quantum', () => {
+    const times = (rate: string): number[] => {
+      const b = new QueueBench();
+      b.tc(`qdisc add dev eth0 root fq maxrate ${rate} quantum 3000 initial_quantum 3000`);
+      const now = b.kernel.clock.now;
+      for (let i = 0; i < 7; i++) b.send(1000, 1);
+      b.run(1e9);
+      b.finish();
+      return b.sent.map(({ time }) => Math.round((time - now) / 1e6));
+    };
+    // 50 kB/s is below low_rate_threshold, 550 kbit/s.
+    expect(times('400kbit')).toEqual([0, 20, 40, 60, 80, 100, 120]);
+    expect(times('4mbit')).toEqual([0, 0, 0, 6, 6, 6, 12]);
+  });
+
+  it('ce_threshold: who has waited longer is marked, if he can be', () => {
+    const b = new QueueBench();
+    b.tc('qdisc add dev eth0 root fq ce_threshold 2ms');
+    netif_stop_queue(b.dev);
+    const ect = (skb: sk_buff): void => {
+      skb.ram.u8[skb.network_header + 1] = 2;
+    };
+    for (let i = 0; i < 8; i++) b.send(100, 9);
+    b.send(100, 1, ect);
+    b.send(100, 1);
+    b.run(1.5e6);
+    b.send(100, 2, ect);
+    b.run(1e6);
+    b.exec(() => netif_wake_queue(b.dev));
+    expect(b.sent.slice(8).map(({ mark, bytes }) => [mark, (bytes[15] as number) & 3])).toEqual([
+      [9, 3],
+      [10, 0],
+      [11, 2],
+    ]);
+    expect(stats(b).ce_mark).toBe(1);
+    b.finish();
+  });
+
   it('maxrate: each flow at that rate, whatever the others do', () => {
     const b = new QueueBench();
     b.tc('qdisc add dev eth0 root fq maxrate 800kbit quantum 1000 initial_quantum 1000');
