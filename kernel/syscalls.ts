@@ -5,11 +5,14 @@
  * Buffers are addresses in memory the task got from `mmap`; addresses, options and event arrays are objects that the
  * program uses again and again, so that a call allocates nothing.
  */
-import { EBADF, EINVAL, EMFILE, ENOTTY } from './errno.ts';
+import { EBADF, EINVAL, EMFILE, ENOTTY, ESPIPE } from './errno.ts';
 import { type epoll_event, sys_epoll_create1, sys_epoll_ctl, sys_epoll_wait } from './fs/eventpoll.ts';
 import { FIONBIO, O_NONBLOCK } from './fs/file.ts';
+import { sys_pipe2 } from './fs/pipe.ts';
 import { type fd_set, type pollfd, sys_nanosleep, sys_poll, sys_ppoll, sys_select } from './fs/select.ts';
+import { type loff_t, sys_sendfile, sys_splice } from './fs/splice.ts';
 import type { Kernel } from './kernel.ts';
+import { sys_memfd_create } from './mm/memfd.ts';
 import { type iovec, type mmsghdr, type sockaddr, sockaddr_in, type sockopt, type user_msghdr } from './net/msg.ts';
 import {
   sys_accept4,
@@ -104,6 +107,33 @@ function sys_writev(task: task_struct, fd: number, iov: readonly iovec[]): numbe
   if (open === null) return -EBADF;
   if (iov.length > UIO_MAXIOV) return -EINVAL;
   return open.f_op.write?.(open, task, rw_header(task, 0, 0, iov)) ?? -EINVAL;
+}
+
+function sys_lseek(task: task_struct, fd: number, offset: number, whence: number): number {
+  const open = task.files.get(fd);
+  if (open === null) return -EBADF;
+  return open.f_op.llseek?.(open, offset, whence) ?? -ESPIPE;
+}
+
+function sys_pread64(task: task_struct, fd: number, buf: number, length: number, pos: number): number {
+  const open = task.files.get(fd);
+  if (pos < 0) return -EINVAL;
+  if (open === null) return -EBADF;
+  return open.f_op.read_at?.(open, task, rw_header(task, buf, length, null), pos) ?? -ESPIPE;
+}
+
+function sys_pwrite64(task: task_struct, fd: number, buf: number, length: number, pos: number): number {
+  const open = task.files.get(fd);
+  if (pos < 0) return -EINVAL;
+  if (open === null) return -EBADF;
+  return open.f_op.write_at?.(open, task, rw_header(task, buf, length, null), pos) ?? -ESPIPE;
+}
+
+function sys_ftruncate(task: task_struct, fd: number, size: number): number {
+  const open = task.files.get(fd);
+  if (size < 0) return -EINVAL;
+  if (open === null) return -EBADF;
+  return open.f_op.truncate?.(open, size) ?? -EINVAL;
 }
 
 /** ioctl: FIONBIO by `arg.value`; FIONREAD and TIOCOUTQ answer there. 0 or a negative errno. */
@@ -234,6 +264,48 @@ export class Syscalls {
   /** FIONREAD, TIOCOUTQ (the answer in `arg.value`), FIONBIO. */
   ioctl(fd: number, command: number, arg: sockopt): syscall {
     return this.call.begin(sys_ioctl, fd, command, arg);
+  }
+
+  /** The ends of a new pipe to `fds`: for reading, for writing. `flags`: O_NONBLOCK or 0. */
+  pipe2(fds: number[], flags: number): syscall {
+    return this.call.begin(sys_pipe2, fds, flags);
+  }
+
+  /** Bytes moved from or to a pipe; the positions, where they are given, go on by them. `flags`: SPLICE_F_. */
+  splice(
+    fdIn: number,
+    offIn: loff_t | null,
+    fdOut: number,
+    offOut: loff_t | null,
+    len: number,
+    flags: number,
+  ): syscall {
+    return this.call.begin(sys_splice, fdIn, offIn, fdOut, offOut, len, flags);
+  }
+
+  sendfile(fdOut: number, fdIn: number, offset: loff_t | null, count: number): syscall {
+    return this.call.begin(sys_sendfile, fdOut, fdIn, offset, count);
+  }
+
+  /** A descriptor of a new file in memory. */
+  memfd_create(name: string, flags: number): syscall {
+    return this.call.begin(sys_memfd_create, name, flags);
+  }
+
+  lseek(fd: number, offset: number, whence: number): syscall {
+    return this.call.begin(sys_lseek, fd, offset, whence);
+  }
+
+  pread(fd: number, buf: number, length: number, pos: number): syscall {
+    return this.call.begin(sys_pread64, fd, buf, length, pos);
+  }
+
+  pwrite(fd: number, buf: number, length: number, pos: number): syscall {
+    return this.call.begin(sys_pwrite64, fd, buf, length, pos);
+  }
+
+  ftruncate(fd: number, size: number): syscall {
+    return this.call.begin(sys_ftruncate, fd, size);
   }
 
   getsockname(fd: number, addr: sockaddr): syscall {

@@ -15,6 +15,7 @@
 import { type tcp_info, tcp_info_parse } from '../../kernel/net/ipv4/tcp_sockopt.ts';
 import { runCommand } from '../shell/run.ts';
 import * as data from './calls/data.ts';
+import * as file from './calls/file.ts';
 import * as poll from './calls/poll.ts';
 import * as socket from './calls/socket.ts';
 import * as sockopt from './calls/sockopt.ts';
@@ -104,6 +105,50 @@ export class DrillHost extends DrillMachine {
    */
   setsockopt(fd: number, level: number, option: number, value: Uint8Array | null): Operation {
     return this.call('setsockopt', sockopt.setsockopt(fd, level, option, value));
+  }
+
+  // ---- pipes, and files in memory -------------------------------------------------------------------------------------
+
+  /** The value is [the end for reading, the end for writing]. */
+  pipe(flags = 0): Operation<number[]> {
+    return this.call('pipe', file.pipe(flags));
+  }
+
+  /** To or from a pipe; SPLICE_F_ flags. The value is where `offIn` has come to, where it is given. */
+  splice(
+    fdIn: number,
+    fdOut: number,
+    length: number,
+    flags = 0,
+    offIn: number | null = null,
+    offOut: number | null = null,
+  ): Operation<number | undefined> {
+    return this.call('splice', file.splice(fdIn, fdOut, length, flags, offIn, offOut));
+  }
+
+  /** From a file in memory to a socket or a pipe. The value is where `offset` has come to, where it is given. */
+  sendfile(fdOut: number, fdIn: number, offset: number | null, count: number): Operation<number | undefined> {
+    return this.call('sendfile', file.sendfile(fdOut, fdIn, offset, count));
+  }
+
+  memfd_create(name: string, flags = 0): Operation {
+    return this.call('memfd_create', file.memfd_create(name, flags));
+  }
+
+  lseek(fd: number, offset: number, whence: number): Operation {
+    return this.call('lseek', file.lseek(fd, offset, whence));
+  }
+
+  ftruncate(fd: number, length: number): Operation {
+    return this.call('ftruncate', file.ftruncate(fd, length));
+  }
+
+  pread(fd: number, length: number, offset: number): Operation<Uint8Array> {
+    return this.call('pread', file.pread(fd, length, offset));
+  }
+
+  pwrite(fd: number, bytes: Uint8Array, offset: number): Operation {
+    return this.call('pwrite', file.pwrite(fd, bytes, offset));
   }
 
   // ---- data: where bytes or a length are expected, null stands for a bad pointer --------------------------------------

@@ -24,6 +24,7 @@ import {
 import { IP_MSFILTER, is_mcast_option, MCAST_MSFILTER } from '../../kernel/net/ipv4/ip_mcast_opts.ts';
 import { IP_MULTICAST_IF, IP_OPTIONS, IP_UNICAST_IF, SOL_IP } from '../../kernel/net/ipv4/ip_sockglue.ts';
 import { TCP_MD5SIG, TCP_MD5SIG_EXT } from '../../kernel/net/ipv4/tcp_md5.ts';
+import { TCP_REPAIR_OPTIONS, TCP_REPAIR_WINDOW } from '../../kernel/net/ipv4/tcp_repair.ts';
 import { SOL_TCP, TCP_CONGESTION, TCP_FASTOPEN_KEY, TCP_INFO } from '../../kernel/net/ipv4/tcp_sockopt.ts';
 import type { sockopt } from '../../kernel/net/msg.ts';
 import { decodeFilterQuestion, decodeGroup, decodeMulticastIf, encodeFilter } from './groups.ts';
@@ -36,6 +37,16 @@ const SOL_RAW = 255;
 const SO_RCVTIMEO_NEW = 66;
 const SO_SNDTIMEO_NEW = 67;
 const SIZEOF_SOCK_FILTER = 8;
+
+/** TCP's options that are structures. */
+const TCP_STRUCTURES: readonly number[] = [
+  TCP_INFO,
+  TCP_FASTOPEN_KEY,
+  TCP_MD5SIG,
+  TCP_MD5SIG_EXT,
+  TCP_REPAIR_OPTIONS,
+  TCP_REPAIR_WINDOW,
+];
 
 type Layout =
   | 'int'
@@ -80,11 +91,7 @@ function layoutOf(level: number, name: number): Layout {
     }
   }
   if (level === SOL_TCP && name === TCP_CONGESTION) return 'word';
-  if (
-    level === SOL_TCP &&
-    (name === TCP_INFO || name === TCP_FASTOPEN_KEY || name === TCP_MD5SIG || name === TCP_MD5SIG_EXT)
-  )
-    return 'bytes';
+  if (level === SOL_TCP && TCP_STRUCTURES.includes(name)) return 'bytes';
   if (level !== SOL_IP) return 'int';
   if (name === IP_OPTIONS) return 'bytes';
   if (name === IP_MULTICAST_IF) return 'address';
@@ -221,7 +228,7 @@ function intOrByte(bytes: Uint8Array, length: number): Uint8Array {
  */
 export function askOption(level: number, name: number, length: number, given: Uint8Array | null, opt: sockopt): number {
   const layout = layoutOf(level, name);
-  if (tellsLength(level, layout)) opt.optlen = length;
+  if (tellsLength(level, layout) || (level === SOL_TCP && name === TCP_REPAIR_WINDOW)) opt.optlen = length;
   if (layout !== 'group' || (name !== IP_MSFILTER && name !== MCAST_MSFILTER)) return 0;
   return decodeFilterQuestion(name, viewOf((given ?? new Uint8Array(0)).subarray(0, length)), opt);
 }

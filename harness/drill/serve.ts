@@ -64,6 +64,11 @@ class Arguments {
     return value === null || typeof value === 'number' ? value : this.refuse('a length or null');
   }
 
+  numberOrNull(): number | null {
+    const value = this.take();
+    return value == null ? null : typeof value === 'number' ? value : this.refuse('a number or null');
+  }
+
   text(): string {
     const value = this.take();
     return typeof value === 'string' ? value : this.refuse('a string');
@@ -172,6 +177,14 @@ const CALLS: Readonly<Record<string, (host: DrillHost, a: Arguments) => Operatio
   send: (host, a) => host.send(a.number(), a.pointer(), a.number(0)),
   sendto: (host, a) => host.sendto(a.number(), a.pointer(), a.number(0), a.addressOrNull()),
   sendmsg: (host, a) => host.sendmsg(a.number(), a.blocks(), a.number(0), a.addressOrNull(), a.controls()),
+  pipe: (host, a) => host.pipe(a.number(0)),
+  splice: (host, a) => host.splice(a.number(), a.number(), a.number(), a.number(0), a.numberOrNull(), a.numberOrNull()),
+  sendfile: (host, a) => host.sendfile(a.number(), a.number(), a.numberOrNull(), a.number()),
+  memfd_create: (host, a) => host.memfd_create(a.text(), a.number(0)),
+  lseek: (host, a) => host.lseek(a.number(), a.number(), a.number()),
+  ftruncate: (host, a) => host.ftruncate(a.number(), a.number()),
+  pread: (host, a) => host.pread(a.number(), a.number(), a.number()),
+  pwrite: (host, a) => host.pwrite(a.number(), a.bytes(), a.number()),
   shutdown: (host, a) => host.shutdown(a.number(), a.number()),
   close: (host, a) => host.close(a.number()),
   dup: (host, a) => host.dup(a.number()),

@@ -3,6 +3,8 @@ import { EBADF, EMFILE } from '../errno.ts';
 import type { user_msghdr } from '../net/msg.ts';
 import type { task_struct } from '../sched/task.ts';
 import type { wait_queue_head } from '../sched/wait.ts';
+import type { pipe_inode_info } from './pipe.ts';
+import type { splice_state } from './splice.ts';
 
 /** Flags of an open file and of its descriptor (asm-generic/fcntl.h). */
 export const O_RDWR = 0o2;
@@ -37,6 +39,22 @@ export interface file_operations {
   write?(file: file, task: task_struct, hdr: user_msghdr): number;
   /** The answer, or a negative errno; without it -ENOTTY. */
   ioctl?(file: file, command: number): number;
+  /** Files with positions: the new one, or -EINVAL; reading and writing elsewhere; cutting. Others: -ESPIPE, -EINVAL. */
+  llseek?(file: file, offset: number, whence: number): number;
+  read_at?(file: file, task: task_struct, hdr: user_msghdr, pos: number): number;
+  write_at?(file: file, task: task_struct, hdr: user_msghdr, pos: number): number;
+  truncate?(file: file, size: number): number;
+  /** splice(2): bytes from `pos` to a pipe that has room, or from a pipe to the file; the end of what was announced. */
+  splice_read?(file: file, task: task_struct, pos: number, pipe: pipe_inode_info, len: number, flags: number): number;
+  splice_write?(
+    pipe: pipe_inode_info,
+    file: file,
+    task: task_struct,
+    len: number,
+    flags: number,
+    state: splice_state,
+  ): number;
+  splice_eof?(file: file): void;
 }
 
 /** Somebody who watches a file without holding a reference (an epoll item), told when the file goes away. */

@@ -1,5 +1,8 @@
 /** What passes between system calls and protocols: addresses, message headers, option values (include/linux/socket.h). */
+
 import type { Ram } from '../arch.ts';
+import { EFAULT, EINVAL, EMSGSIZE } from '../errno.ts';
+import type { pipe_inode_info } from '../fs/pipe.ts';
 import type { task_struct } from '../sched/task.ts';
 import type { sock_filter } from './core/filter.ts';
 import type { net } from './core/net_namespace.ts';
@@ -246,6 +249,8 @@ export class msghdr {
   msg_control: cmsg | null = null;
   /** Whose memory the buffer is, and who sleeps; null: the kernel's own, which does not sleep. */
   msg_task: task_struct | null = null;
+  /** The buffers are the kernel's all the same (MSG_SPLICE_PAGES). */
+  msg_kernel = false;
 }
 
 /** Stamps of arrival. */
@@ -258,10 +263,27 @@ export function cmsg_stamp(control: cmsg, present: number, ns: number, by_new_na
   control.timestamp = rounded ? ns - (ns % 1000) : ns;
 }
 
+/** Pieces of one message, and messages of one sendmmsg. */
+export const UIO_MAXIOV = 1024;
+
+/** Bytes of a program's message, or -EMSGSIZE (too many pieces), -EINVAL, -EFAULT. */
+export function total_length(hdr: user_msghdr): number {
+  const { iov } = hdr;
+  if (iov === null) return hdr.length >= 0 ? hdr.length : -EFAULT;
+  if (iov.length > UIO_MAXIOV) return -EMSGSIZE;
+  let length = 0;
+  for (let i = 0; i < iov.length; i++) {
+    const piece = (iov[i] as iovec).length;
+    if (!(piece >= 0)) return -EINVAL;
+    length += piece;
+  }
+  return length;
+}
+
 /** copy_to_user's check: may the message's owner touch `length` bytes at its buffer? */
 export function msg_access_ok(msg: msghdr, length: number): boolean {
   const task = msg.msg_task;
-  if (task === null) return true;
+  if (task === null || msg.msg_kernel) return true;
   const iov = msg.msg_iov;
   if (iov === null) return task.mm.access_ok(msg.msg_base, length);
   for (let i = 0; i < iov.length && length > 0; i++) {
@@ -276,7 +298,7 @@ export function msg_access_ok(msg: msghdr, length: number): boolean {
 /** The same for the `length` bytes from `offset` on. */
 export function msg_range_ok(msg: msghdr, offset: number, length: number): boolean {
   const { msg_task: task, msg_iov: iov } = msg;
-  if (task === null) return true;
+  if (task === null || msg.msg_kernel) return true;
   if (iov === null) return task.mm.access_ok(msg.msg_base + offset, length);
   for (let i = 0; i < iov.length && length > 0; i++) {
     const piece = iov[i] as iovec;
@@ -355,6 +377,9 @@ export interface proto_ops {
   recvmsg(sock: socket, msg: msghdr, length: number): number;
   /** FIONREAD and the like: the answer, or a negative errno; without it -ENOTTY. */
   ioctl?(sock: socket, command: number): number;
+  /** splice(2) from a stream to a pipe that has room; without it -EINVAL. And the end of what MSG_MORE had announced. */
+  splice_read?(sock: socket, task: task_struct, pipe: pipe_inode_info, length: number, nonblock: boolean): number;
+  splice_eof?(sock: socket): void;
 }
 
 /** An address family (struct net_proto_family). */

@@ -7,7 +7,6 @@ import {
   EFAULT,
   EINVAL,
   EMFILE,
-  EMSGSIZE,
   ENOTCONN,
   ENOTSOCK,
   ENOTTY,
@@ -44,13 +43,14 @@ import {
   type sockaddr,
   sockaddr_in,
   type sockopt,
+  total_length,
+  UIO_MAXIOV,
   type user_msghdr,
 } from './msg.ts';
+import { splice_to_socket } from './splice.ts';
 
 /** Longest message the kernel takes in one call (MAX_RW_COUNT). */
 const MAX_RW_COUNT = 0x7ffff000;
-/** Pieces of one message, and messages of one sendmmsg. */
-const UIO_MAXIOV = 1024;
 const SIZEOF_SOCKADDR_IN = 16;
 const SIZEOF_INT = 4;
 
@@ -119,6 +119,16 @@ const socket_file_ops: file_operations = {
   ioctl(open, command) {
     const sock = open.private_data as socket;
     return (sock.ops as proto_ops).ioctl?.(sock, command) ?? -ENOTTY;
+  },
+  splice_read(open, task, _pos, pipe, len) {
+    const sock = open.private_data as socket;
+    const nonblock = (open.f_flags & O_NONBLOCK) !== 0;
+    return (sock.ops as proto_ops).splice_read?.(sock, task, pipe, len, nonblock) ?? -EINVAL;
+  },
+  splice_write: splice_to_socket,
+  splice_eof(open) {
+    const sock = open.private_data as socket;
+    (sock.ops as proto_ops).splice_eof?.(sock);
   },
 };
 
@@ -218,20 +228,6 @@ function message(task: task_struct, base: number, flags: number, addr: sockaddr 
   msg.msg_control = null;
   msg.msg_task = task;
   return msg;
-}
-
-/** Bytes of a program's message, or -EMSGSIZE (too many pieces), -EINVAL, -EFAULT. */
-function total_length(hdr: user_msghdr): number {
-  const { iov } = hdr;
-  if (iov === null) return hdr.length >= 0 ? hdr.length : -EFAULT;
-  if (iov.length > UIO_MAXIOV) return -EMSGSIZE;
-  let length = 0;
-  for (let i = 0; i < iov.length; i++) {
-    const piece = (iov[i] as iovec).length;
-    if (!(piece >= 0)) return -EINVAL;
-    length += piece;
-  }
-  return length;
 }
 
 /** Puts a program's buffers into the header (import_iovec). Bytes, or a negative errno. */

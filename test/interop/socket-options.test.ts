@@ -9,6 +9,7 @@ type Question = readonly [kind: 'tcp' | 'udp', level: number, option: number, gi
 type Answer = readonly [status: number, value: string | number];
 
 const SOL_SOCKET = 1;
+const SOL_TCP = 6;
 const AF_INET = 2;
 const TYPES = { tcp: 1, udp: 2 };
 
@@ -55,6 +56,10 @@ testOnTap()('every option with every value: as Linux', { timeout: 60_000 }, () =
       [kind, SOL_SOCKET, option, null, 3] as const,
     ]),
   );
+  // Of TCP's those of TCP_REPAIR.
+  for (const option of [19, 20, 21, 22, 29]) {
+    for (const given of values) for (const room of [64, 20, 4]) questions.push(['tcp', SOL_TCP, option, given, room]);
+  }
   const linux = askLinux(questions);
   const ours = askOurs(questions);
   const wrong = questions.flatMap((question, i) => {

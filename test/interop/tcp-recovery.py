@@ -222,6 +222,67 @@ def counters():
     return " ".join(f"{name} {known[name]}" for name in COUNTERS) + f" wmem_queued {queued}"
 
 
+REPAIR, QUEUE, SEQ, OPTIONS, WINDOW, RECV, SEND = 19, 20, 21, 22, 29, 1, 2
+
+
+def restored(end):
+    """Takes the connection out of its socket and puts it into a new one (TCP_REPAIR)."""
+    global sock
+    tcp = socket.IPPROTO_TCP
+    sock.setsockopt(tcp, REPAIR, 1)
+    queues = {}
+    for queue in (RECV, SEND):
+        sock.setsockopt(tcp, QUEUE, queue)
+        try:
+            data = sock.recv(200000, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            data = b""
+        queues[queue] = (sock.getsockopt(tcp, SEQ) & 0xFFFFFFFF, data)
+    window = sock.getsockopt(tcp, WINDOW, 20)
+    mss = sock.getsockopt(tcp, 2)
+    scale = sock.getsockopt(tcp, TCP_INFO, 280)[6]
+    sock.close()
+    sock = socket.socket()
+    sock.setsockopt(tcp, TCP_CONGESTION, script["cc"].encode())
+    sock.setsockopt(tcp, REPAIR, 1)
+    for queue, (seq, data) in queues.items():
+        sock.setsockopt(tcp, QUEUE, queue)
+        sock.setsockopt(tcp, SEQ, struct.pack("I", (seq - len(data)) & 0xFFFFFFFF))
+    sock.bind((HOST, HOST_PORT))
+    sock.connect((PEER, PEER_PORT))
+    sock.setsockopt(tcp, OPTIONS, struct.pack("6I", 2, mss, 3, scale & 15 | scale >> 4 << 16, 4, 0))
+    for queue, (seq, data) in queues.items():
+        sock.setsockopt(tcp, QUEUE, queue)
+        if data:
+            sock.send(data)
+    sock.setsockopt(tcp, WINDOW, window)
+    sock.setsockopt(tcp, REPAIR, end)
+    sock.setblocking(False)
+    wl1, wnd, most, rcv_wnd, rcv_wup = struct.unpack("5I", window)
+    sums = [sum(data) for _, data in queues.values()]
+    return (f"mss {mss} recv {(queues[RECV][0] - PEER_ISN) & 0xFFFFFFFF} {len(queues[RECV][1])} send"
+            f" {(queues[SEND][0] - isn) & 0xFFFFFFFF} {len(queues[SEND][1])} {sums}"
+            f" window {(wl1 - PEER_ISN) & 0xFFFFFFFF} {wnd} {most} {rcv_wnd} {(rcv_wup - PEER_ISN) & 0xFFFFFFFF}")
+
+
+pipe = os.pipe2(os.O_NONBLOCK)
+
+
+def moved(what, length, *more):
+    if what == "sf":
+        fd = os.memfd_create("file")
+        os.write(fd, payload[:length])
+        try:
+            return os.sendfile(sock.fileno(), fd, *more)
+        finally:
+            os.close(fd)
+    if what == "pw":
+        return os.write(pipe[1], payload[:length])
+    if what == "pr":
+        return len(os.read(pipe[0], length))
+    return os.splice(*((pipe[0], sock.fileno()) if what == "po" else (sock.fileno(), pipe[1])), length, flags=more[0])
+
+
 arrivals = []
 STAMPS = {29: ("qq", 1e6), 35: ("qq", 1e9), 37: ("qqqqqq", 1e9), 63: ("qq", 1e6), 64: ("qq", 1e9),
           65: ("qqqqqq", 1e9)}
@@ -327,6 +388,15 @@ for number, line in enumerate(script["steps"]):
         collect(number - 1, time.monotonic())
         info = sock.getsockopt(socket.IPPROTO_TCP, TCP_INFO, 280)
         out.append({"step": number, "time": (time.monotonic() - start) * 1000, "text": "info " + info.hex()})
+    elif what in ("sf", "pw", "pr", "po", "pi"):
+        try:
+            done = moved(what, *map(int, rest.split()))
+        except OSError as error:
+            done = -error.errno
+        out.append({"step": number, "time": (time.monotonic() - start) * 1000, "text": f"{what} {done}"})
+    elif what == "rs":
+        told = restored(int(rest))
+        out.append({"step": number, "time": (time.monotonic() - start) * 1000, "text": told})
     elif what == "c":
         sock.close()
     elif what == "k":

@@ -6,7 +6,9 @@ import { LOSSES } from './tcp-recovery-loss.ts';
 import { MD5 } from './tcp-recovery-md5.ts';
 import { ODD } from './tcp-recovery-odd.ts';
 import { RECEIVING, STAMPS } from './tcp-recovery-receive.ts';
+import { REPAIRED } from './tcp-recovery-repair.ts';
 import { SACKS, sacksByChance } from './tcp-recovery-sack.ts';
+import { SPLICES } from './tcp-recovery-splice.ts';
 import { WINDOWS } from './tcp-recovery-windows.ts';
 
 const TIMEOUT = 150_000;
@@ -39,4 +41,12 @@ testOnTap()(
 
 testOnTap()('signed segments (TCP_MD5SIG) as Linux has them', { timeout: TIMEOUT }, async () => {
   expect(await against(MD5)).toEqual([]);
+});
+
+testOnTap()('sendfile, splice and pipes as Linux has them', { timeout: TIMEOUT }, async () => {
+  expect(await against(SPLICES)).toEqual([]);
+});
+
+testOnTap()('connections under repair (TCP_REPAIR) as Linux has them', { timeout: TIMEOUT }, async () => {
+  expect(await against(REPAIRED)).toEqual([]);
 });

@@ -9,6 +9,10 @@
  *     i                compares tcp_info
  *     n                compares counters of SACK and the memory of the write queue
  *     c                close
+ *     rs END           the connection into a new socket, by TCP_REPAIR, which END takes off
+ *     sf SIZE OFFSET COUNT   sendfile from a file of SIZE bytes
+ *     pw BYTES, pr BYTES     write to a pipe, read from it
+ *     po BYTES FLAGS   splice from the pipe to the socket; pi BYTES FLAGS: the other way
  *     k KEY            another key for the peer, none: no key
  *     icmp TYPE CODE INFO SEQ
  *     m BYTES FLAGS ROOM   recvmsg with that much room for control messages (0: none), and what came
@@ -191,6 +195,16 @@ export function playOurs(given: Script): Told[] {
         say(step, received(f, length, flags, room > 0, arrivals));
         break;
       }
+      case 'rs':
+        say(step, f.restored(Number(rest)));
+        break;
+      case 'sf':
+      case 'pw':
+      case 'pr':
+      case 'po':
+      case 'pi':
+        say(step, `${match[2]} ${f.moved(match[2], rest.split(' ').map(Number))}`);
+        break;
       case 'c':
         open = false;
         f.close();

@@ -26,6 +26,7 @@ import {
 } from './tcp_fastopen.ts';
 import { tcp_inq } from './tcp_recvmsg.ts';
 import type { tcp_sock } from './tcp_sock.ts';
+import { tcp_splice_eof, tcp_splice_read } from './tcp_splice.ts';
 
 /** asm-generic/ioctls.h, asm-generic/sockios.h */
 export const SIOCINQ = 0x541b;
@@ -202,6 +203,8 @@ export function make_stream_ops(base: proto_ops): proto_ops {
     listen: inet_listen,
     accept: inet_accept,
     ioctl: tcp_ioctl,
+    splice_read: tcp_splice_read,
+    splice_eof: tcp_splice_eof,
     linger: inet_linger,
   };
 }

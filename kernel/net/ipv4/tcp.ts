@@ -1,5 +1,5 @@
 /** TCP's states, as far as the program moves them: close, shutdown, disconnect (net/ipv4/tcp.c, RFC 9293 3.10). */
-import { ECONNRESET } from '../../errno.ts';
+import { ECONNABORTED, ECONNRESET } from '../../errno.ts';
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDHUP, POLLRDNORM, POLLWRNORM } from '../../fs/select.ts';
 import { kfree_skb_reason, SKB_DROP_REASON } from '../core/skbuff.ts';
 import {
@@ -214,7 +214,9 @@ function tcp_close_send(sk: tcp_sock): void {
   const unread = tcp_purge_unread(sk);
   // A connection that was reset already.
   if (sk.sk_state === TCP_CLOSE) return;
-  if (unread) {
+  if (sk.slow.repair !== 0) {
+    tcp_disconnect(sk);
+  } else if (unread) {
     // RFC 2525 2.17, RFC 9293 3.10.4: data was lost, and the other side is told.
     mib.TcpExtTCPAbortOnClose++;
     tcp_set_state(sk, TCP_CLOSE);
@@ -287,6 +289,8 @@ export function tcp_disconnect(sk_: sock): number {
   if (old !== TCP_CLOSE) tcp_set_state(sk, TCP_CLOSE);
   if (old === TCP_LISTEN) {
     inet_csk_listen_stop(sk, inet_child_forget);
+  } else if (sk.slow.repair !== 0) {
+    sk.sk_err = ECONNABORTED;
   } else if (
     tcp_need_reset(old) ||
     (sk.snd_nxt !== sk.write_seq && ((1 << old) & (TCPF_CLOSING | TCPF_LAST_ACK)) !== 0)

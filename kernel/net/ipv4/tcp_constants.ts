@@ -87,7 +87,8 @@ export const TCPCB_LOST = 0x04;
 export const TCPCB_TAGBITS = 0x07;
 export const TCPCB_REPAIRED = 0x10;
 export const TCPCB_EVER_RETRANS = 0x80;
-export const TCPCB_RETRANS = TCPCB_SACKED_RETRANS | TCPCB_EVER_RETRANS;
+/** What came back by repair counts as sent twice: when it was sent the first time, nobody knows. */
+export const TCPCB_RETRANS = TCPCB_SACKED_RETRANS | TCPCB_EVER_RETRANS | TCPCB_REPAIRED;
 
 /** icsk_ca_state */
 export const TCP_CA_Open = 0;

@@ -597,7 +597,7 @@ export function tcp_v4_connect(sk_: sock, addr: sockaddr): number {
     // What was learnt of somebody else.
     sk.rx_opt.ts_recent = 0;
     sk.rx_opt.ts_recent_stamp = 0;
-    sk.write_seq = 0;
+    if (sk.slow.repair === 0) sk.write_seq = 0;
   }
   sk.inet_dport = sin_port & 0xffff;
   sk.inet_daddr = daddr;
@@ -609,8 +609,10 @@ export function tcp_v4_connect(sk_: sock, addr: sockaddr): number {
   if (err === 0) {
     sk.sk_txhash = tcp.hashinfo.random.u32() | 1;
     sk_setup_caps(sk, rt);
-    if (sk.write_seq === 0) sk.write_seq = tcp.secure.tcp_seq(sk.inet_saddr, daddr, sk.inet_sport, sk.inet_dport);
-    sk.tsoffset = net.ipv4.tcp_timestamps === 1 ? tcp.secure.tcp_ts_off(sk.inet_saddr, daddr) : 0;
+    if (sk.slow.repair === 0) {
+      if (sk.write_seq === 0) sk.write_seq = tcp.secure.tcp_seq(sk.inet_saddr, daddr, sk.inet_sport, sk.inet_dport);
+      sk.tsoffset = net.ipv4.tcp_timestamps === 1 ? tcp.secure.tcp_ts_off(sk.inet_saddr, daddr) : 0;
+    }
     sk.inet_id = tcp.hashinfo.random.u32() & 0xffff;
     if (tcp_fastopen_defer_connect(sk)) return 0;
     err = tcp_connect(sk);

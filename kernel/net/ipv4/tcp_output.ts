@@ -23,6 +23,7 @@ import { put16, put32 } from './ip_header.ts';
 import { tcp_ca_dst_init, tcp_ca_event, tcp_ca_needs_ecn } from './tcp_cong.ts';
 import { type tcp_fastopen_cookie, tcp_send_syn_data } from './tcp_fastopen.ts';
 import { tcp_enter_cwr } from './tcp_fastretrans.ts';
+import { tcp_finish_connect } from './tcp_input.ts';
 import { sk_gso_disable, tcp_md5_do_lookup, tcp_v4_md5_hash_skb } from './tcp_md5.ts';
 import {
   sk_forced_mem_schedule,
@@ -484,7 +485,7 @@ export function tcp_transmit_skb(sk: tcp_sock, skb: sk_buff, clone_it: boolean):
 }
 
 /** tcp_update_skb_after_send: the packet becomes the last one in the order of sending. */
-function tcp_update_skb_after_send(sk: tcp_sock, skb: sk_buff, prior_wstamp: number): void {
+export function tcp_update_skb_after_send(sk: tcp_sock, skb: sk_buff, prior_wstamp: number): void {
   if (sk.opts.sk_pacing_status !== SK_PACING_NONE) tcp_pace_after_send(sk, skb.len, prior_wstamp);
   tcp_tsorted_unlink(sk, skb);
   const last = sk.tsorted_last;
@@ -639,9 +640,10 @@ function tcp_connect_init(sk: tcp_sock): void {
   sk.snd_sml = sk.write_seq;
   sk.snd_up = sk.write_seq;
   sk.snd_nxt = sk.write_seq;
-  sk.rcv_nxt = 0;
-  sk.rcv_wup = 0;
-  sk.copied_seq = 0;
+  if (sk.slow.repair === 0) sk.rcv_nxt = 0;
+  else sk.rcv_tstamp = tcp_jiffies(sk.kernel);
+  sk.rcv_wup = sk.rcv_nxt;
+  sk.copied_seq = sk.rcv_nxt;
   sk.icsk_rto = tcp_timeout_init(sk);
   sk.icsk_retransmits = 0;
   tcp_clear_retrans(sk);
@@ -660,6 +662,10 @@ export function tcp_connect_queue_skb(sk: tcp_sock, skb: sk_buff): void {
 export function tcp_connect(sk: tcp_sock): number {
   if (sk.icsk_af_ops.rebuild_header(sk) !== 0) return -EHOSTUNREACH;
   tcp_connect_init(sk);
+  if (sk.slow.repair !== 0) {
+    tcp_finish_connect(sk, null);
+    return 0;
+  }
   const skb = tcp_control_skb(sk);
   if (skb === null) return -ENOBUFS;
   tcp_init_nondata_skb(skb, sk.write_seq, TCPHDR_SYN);

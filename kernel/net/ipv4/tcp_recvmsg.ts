@@ -2,7 +2,7 @@
 
 import { COPY_TO_USER } from '../../copies.ts';
 import { charge_copy } from '../../costs.ts';
-import { EAGAIN, EFAULT, EINVAL, ENOTCONN } from '../../errno.ts';
+import { EAGAIN, EFAULT, EINVAL, ENOTCONN, EPERM } from '../../errno.ts';
 import { sk_peek_offset_move } from '../core/datagram.ts';
 import { consume_skb, type sk_buff, skb_copy_bits } from '../core/skbuff.ts';
 import {
@@ -32,6 +32,7 @@ import {
 import { TCP_URG_READ, TCP_URG_VALID } from './tcp.ts';
 import { __tcp_select_window, tcp_send_ack } from './tcp_output.ts';
 import { tcp_rcv_space_adjust } from './tcp_rcvbuf.ts';
+import { TCP_NO_QUEUE, TCP_SEND_QUEUE, tcp_peek_sndq } from './tcp_repair.ts';
 import {
   after,
   before,
@@ -55,7 +56,7 @@ function sock_rcvlowat(sk: sock, waitall: boolean, length: number): number {
 }
 
 /** tcp_eat_recv_skb: its bytes have all been read. */
-function tcp_eat_recv_skb(sk: tcp_sock, skb: sk_buff): void {
+export function tcp_eat_recv_skb(sk: tcp_sock, skb: sk_buff): void {
   sk.sk_receive_queue.unlink(skb);
   consume_skb(skb);
 }
@@ -156,6 +157,12 @@ export function tcp_recvmsg(sk_: sock, msg: msghdr, length: number): number {
   if ((flags & MSG_OOB) !== 0) return tcp_recv_urg(sk, msg, length);
   const timeo = sock_rcvtimeo(sk, (flags & MSG_DONTWAIT) !== 0);
   const peek = (flags & MSG_PEEK) !== 0;
+  if (sk.slow.repair !== 0) {
+    // Only looked at.
+    if (!peek) return -EPERM;
+    if (sk.slow.repair_queue === TCP_SEND_QUEUE) return tcp_peek_sndq(sk, msg, length);
+    if (sk.slow.repair_queue === TCP_NO_QUEUE) return -EINVAL;
+  }
   const target = sock_rcvlowat(sk, (flags & MSG_WAITALL) !== 0, length);
   const queue = sk.sk_receive_queue;
   // What is only looked at is looked at again after a wait.

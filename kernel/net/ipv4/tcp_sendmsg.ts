@@ -1,7 +1,7 @@
 /** Bytes from the program to the write queue (net/ipv4/tcp.c: tcp_sendmsg_locked and what it calls). */
 import { COPY_FROM_USER } from '../../copies.ts';
 import { charge_copy } from '../../costs.ts';
-import { EAGAIN, EFAULT, EINPROGRESS, ENOBUFS, EPIPE } from '../../errno.ts';
+import { EAGAIN, EFAULT, EINPROGRESS, EINVAL, ENOBUFS, EPIPE } from '../../errno.ts';
 import { GFP_KERNEL } from '../../mm/slab.ts';
 import { ERESTARTSYS, type task_struct } from '../../sched/task.ts';
 import {
@@ -41,6 +41,7 @@ import {
 } from './tcp_mem.ts';
 import { tcp_current_mss } from './tcp_output.ts';
 import { tcp_rate_check_app_limited } from './tcp_rate.ts';
+import { TCP_RECV_QUEUE, TCP_SEND_QUEUE, tcp_send_rcvq } from './tcp_repair.ts';
 import {
   after,
   own_write_queue,
@@ -48,6 +49,7 @@ import {
   TCP_MSS_DEFAULT,
   TCP_NAGLE_CORK,
   TCP_NAGLE_PUSH,
+  TCPCB_REPAIRED,
   TCPHDR_ACK,
   TCPHDR_PSH,
   TSQ_THROTTLED,
@@ -62,7 +64,7 @@ import {
 import { __tcp_push_pending_frames, tcp_push_one } from './tcp_write_queue.ts';
 
 /** tcp_xmit_size_goal: payload that one skb of the write queue may take: whole segments, up to half of the peer's window. */
-function tcp_xmit_size_goal(sk: tcp_sock, mss_now: number, large_allowed: boolean): number {
+export function tcp_xmit_size_goal(sk: tcp_sock, mss_now: number, large_allowed: boolean): number {
   if (!large_allowed || !sk.sk_can_gso) return mss_now;
   // tcp_bound_to_half_wnd
   const cutoff = sk.max_window > TCP_MSS_DEFAULT ? sk.max_window >>> 1 : sk.max_window;
@@ -277,6 +279,10 @@ function tcp_sendmsg_locked(sk: tcp_sock, msg: msghdr, length: number, uarg: ubu
   kernel.clock.now += kernel.cost.tcp_sendmsg;
   const tp = kernel.trace.tcp_sendmsg;
   if (tp !== null) tp(sk, length);
+  const { repair } = sk.slow;
+  if (repair !== 0 && sk.slow.repair_queue !== TCP_SEND_QUEUE) {
+    return sk.slow.repair_queue === TCP_RECV_QUEUE ? tcp_send_rcvq(sk, msg, length) : -EINVAL;
+  }
   let mss_now = tcp_current_mss(sk);
   let size_goal = tcp_xmit_size_goal(sk, mss_now, (flags & MSG_OOB) === 0);
   if (sk.sk_err !== 0 || (sk.sk_shutdown & SEND_SHUTDOWN) !== 0) return send_error(sk, copied, -EPIPE);
@@ -293,6 +299,8 @@ function tcp_sendmsg_locked(sk: tcp_sock, msg: msghdr, length: number, uarg: ubu
           room = false;
         } else {
           tcp_skb_entail(sk, skb);
+          // As if it had been sent.
+          if (repair !== 0) skb.sacked |= TCPCB_REPAIRED;
           copy = size_goal;
         }
       }
@@ -330,7 +338,7 @@ function tcp_sendmsg_locked(sk: tcp_sock, msg: msghdr, length: number, uarg: ubu
       if ((flags & MSG_EOR) !== 0) packet.eor = 1;
       break;
     }
-    if (packet.len < size_goal || (flags & MSG_OOB) !== 0) continue;
+    if (packet.len < size_goal || (flags & MSG_OOB) !== 0 || repair !== 0) continue;
     if (forced_push(sk)) {
       tcp_mark_push(sk, packet);
       __tcp_push_pending_frames(sk, mss_now, TCP_NAGLE_PUSH);

@@ -113,6 +113,10 @@ export class tcp_slow {
   lost = 0;
   delivered_ce = 0;
 
+  /** TCP_REPAIR, and the queue that is meant (tcp_repair.ts). */
+  repair = 0;
+  repair_queue = 0;
+
   // What is in the way of sending: the other side's window, our buffer, the path.
   icsk_probes_tstamp = 0;
   chrono_stat_rwnd = 0;

@@ -1,5 +1,5 @@
 /** Options of level SOL_TCP, and struct tcp_info (net/ipv4/tcp.c: do_tcp_setsockopt, do_tcp_getsockopt, tcp_get_info). */
-import { EINVAL, ENOPROTOOPT, EOPNOTSUPP, EPERM } from '../../errno.ts';
+import { EINVAL, ENOPROTOOPT, EOPNOTSUPP } from '../../errno.ts';
 import { HZ } from '../../time/timer.ts';
 import { own_opts, SOCK_RCVBUF_LOCK, type sock, TCP_CLOSE, TCP_LISTEN } from '../core/sock.ts';
 import type { sockopt } from '../msg.ts';
@@ -17,6 +17,16 @@ import {
 import { TCP_MD5SIG, TCP_MD5SIG_EXT } from './tcp_md5.ts';
 import { tcp_set_window_clamp } from './tcp_rcvbuf.ts';
 import { tcp_cleanup_rbuf } from './tcp_recvmsg.ts';
+import {
+  TCP_QUEUE_SEQ,
+  TCP_REPAIR,
+  TCP_REPAIR_OPTIONS,
+  TCP_REPAIR_QUEUE,
+  TCP_REPAIR_WINDOW,
+  TCP_TIMESTAMP,
+  tcp_repair_getsockopt,
+  tcp_repair_setsockopt,
+} from './tcp_repair.ts';
 import {
   ICSK_ACK_PUSHED,
   inet_csk_ack_scheduled,
@@ -45,7 +55,6 @@ import {
   TCPF_CLOSE_WAIT,
   TCPF_ESTABLISHED,
   TCPF_LISTEN,
-  tcp_clock_ts,
   tcp_jiffies,
   tcp_min_rtt,
   type tcp_sock,
@@ -71,9 +80,7 @@ export const TCP_CONGESTION = 13;
 export const TCP_THIN_LINEAR_TIMEOUTS = 16;
 export const TCP_THIN_DUPACK = 17;
 export const TCP_USER_TIMEOUT = 18;
-export const TCP_REPAIR = 19;
 export const TCP_FASTOPEN = 23;
-export const TCP_TIMESTAMP = 24;
 export const TCP_NOTSENT_LOWAT = 25;
 export const TCP_SAVE_SYN = 27;
 export const TCP_FASTOPEN_CONNECT = 30;
@@ -247,9 +254,12 @@ export function tcp_setsockopt(sk_: sock, level: number, name: number, opt: sock
       own_opts(sk).icsk_user_timeout = value;
       return 0;
     case TCP_REPAIR:
+    case TCP_REPAIR_QUEUE:
+    case TCP_QUEUE_SEQ:
+    case TCP_REPAIR_OPTIONS:
+    case TCP_REPAIR_WINDOW:
     case TCP_TIMESTAMP:
-      // Checkpoint and restore is not here: as for who may not do it.
-      return -EPERM;
+      return tcp_repair_setsockopt(sk, name, opt);
     case TCP_NOTSENT_LOWAT:
       own_opts(sk).notsent_lowat = value >>> 0;
       sk.sk_write_space(sk);
@@ -297,6 +307,7 @@ export function tcp_getsockopt(sk_: sock, level: number, name: number, opt: sock
       const { user_mss } = sk.rx_opt;
       const idle = ((1 << sk.sk_state) & (TCPF_CLOSE | TCPF_LISTEN)) !== 0;
       opt.value = user_mss !== 0 && idle ? user_mss : sk.mss_cache;
+      if (sk.slow.repair !== 0) opt.value = sk.rx_opt.mss_clamp;
       return 0;
     }
     case TCP_KEEPIDLE:
@@ -345,11 +356,11 @@ export function tcp_getsockopt(sk_: sock, level: number, name: number, opt: sock
       opt.value = sk.opts.icsk_user_timeout;
       return 0;
     case TCP_REPAIR:
-      opt.value = 0;
-      return 0;
+    case TCP_REPAIR_QUEUE:
+    case TCP_QUEUE_SEQ:
+    case TCP_REPAIR_WINDOW:
     case TCP_TIMESTAMP:
-      opt.value = (tcp_clock_ts(sk.kernel) + sk.tsoffset) >>> 0;
-      return 0;
+      return tcp_repair_getsockopt(sk, name, opt);
     case TCP_NOTSENT_LOWAT:
       opt.value = sk.opts.notsent_lowat;
       return 0;

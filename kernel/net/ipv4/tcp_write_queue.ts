@@ -24,9 +24,11 @@ import {
   tcp_init_nondata_skb,
   tcp_transmit_skb,
   tcp_tsorted_unlink,
+  tcp_update_skb_after_send,
 } from './tcp_output.ts';
 import { tcp_pacing_check, tcp_pacing_delay } from './tcp_pacing.ts';
 import { tcp_check_space } from './tcp_rcvbuf.ts';
+import { TCP_SEND_QUEUE } from './tcp_repair.ts';
 import { tcp_rearm_rto, tcp_rto_delta_us } from './tcp_rtt.ts';
 import { tcp_highest_sack_replace } from './tcp_sack.ts';
 import { skb_join_pieces, skb_pull_pieces, skb_split_pieces } from './tcp_sack_shift.ts';
@@ -378,7 +380,17 @@ export function tcp_write_xmit(sk: tcp_sock, mss: number, nonagle: number, push_
     if (result > 0) sent = 1;
   }
   const max_segs = tcp_tso_segs(sk, mss);
+  const repairing = sk.slow.repair !== 0 && sk.slow.repair_queue === TCP_SEND_QUEUE;
   for (let skb = tcp_send_head(sk); skb !== null; skb = tcp_send_head(sk)) {
+    if (repairing) {
+      // Nothing goes out; but from now on it counts as sent.
+      skb.skb_mstamp = sk.tcp_mstamp;
+      tcp_update_skb_after_send(sk, skb, sk.slow.tcp_wstamp_ns);
+      sent += tcp_set_skb_tso_segs(skb, mss);
+      tcp_event_new_data_sent(sk, skb);
+      if (skb.len < skb.gso_segs * mss) sk.snd_sml = skb.end_seq;
+      continue;
+    }
     if (tcp_pacing_check(sk)) break;
     let quota = tcp_cwnd_test(sk);
     if (quota === 0) {

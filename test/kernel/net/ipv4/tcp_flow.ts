@@ -1,11 +1,23 @@
 /** An established connection between the peer of tcp_peer.ts and a program of the host's, for tests of data. */
 import { expect } from 'vitest';
+import type { file } from '../../../../kernel/fs/file.ts';
+import { sys_pipe2 } from '../../../../kernel/fs/pipe.ts';
+import { loff_t, sys_sendfile, sys_splice } from '../../../../kernel/fs/splice.ts';
+import { sys_memfd_create } from '../../../../kernel/mm/memfd.ts';
 import { TCP_MD5SIG } from '../../../../kernel/net/ipv4/tcp_md5.ts';
+import {
+  TCP_QUEUE_SEQ,
+  TCP_REPAIR,
+  TCP_REPAIR_OPTIONS,
+  TCP_REPAIR_QUEUE,
+  TCP_REPAIR_WINDOW,
+} from '../../../../kernel/net/ipv4/tcp_repair.ts';
 import type { tcp_sock } from '../../../../kernel/net/ipv4/tcp_sock.ts';
 import {
   AF_INET,
   cmsg,
   MSG_OOB,
+  MSG_PEEK,
   SHUT_WR,
   SOCK_NONBLOCK,
   SOCK_STREAM,
@@ -17,6 +29,8 @@ import {
   type socket,
   sys_accept4,
   sys_bind,
+  sys_connect,
+  sys_getsockopt,
   sys_listen,
   sys_recvfrom,
   sys_recvmsg,
@@ -26,7 +40,7 @@ import {
   sys_socket,
 } from '../../../../kernel/net/socket.ts';
 import type { task_struct } from '../../../../kernel/sched/task.ts';
-import { type SentSegment, TcpPeer } from './tcp_peer.ts';
+import { PEER_ISN, type SentSegment, TcpPeer } from './tcp_peer.ts';
 
 const sys_close = (task: task_struct, fd: number): number => task.files.close(fd);
 
@@ -61,8 +75,8 @@ export function md5sig(key: string, address: number, flags = 0, prefixlen = 0, i
 
 /** The host has accepted the peer's connection; MSS 1000, SACK, window scale 7, unless told otherwise. */
 export class TcpFlow extends TcpPeer {
-  readonly fd: number;
-  readonly sk: tcp_sock;
+  fd: number;
+  sk: tcp_sock;
   private readonly memoryAt: number;
 
   constructor(options: FlowOptions = {}) {
@@ -88,14 +102,68 @@ export class TcpFlow extends TcpPeer {
     expect(this.fd).toBeGreaterThan(0);
     expect(this.call(sys_close, listener)).toBe(0);
     this.expect();
-    const find = (task: task_struct): number => {
-      const file = task.files.get(this.fd)?.private_data as socket | undefined;
-      this.found = file?.sk as tcp_sock;
-      return 0;
+    this.sk = this.sockOf(this.fd);
+    this.memoryAt = this.memory(200_000);
+  }
+
+  /** Takes the connection out of its socket and puts it into a new one (TCP_REPAIR). What was found, as tcp-recovery.py says it. */
+  restored(end: number): string {
+    const [RECV, SEND] = [1, 2];
+    const set = (name: number, value: number): void => this.set(6, name, value);
+    const get = (name: number, optlen = -1): sockopt => {
+      const opt = new sockopt();
+      opt.optlen = optlen;
+      expect(this.call(sys_getsockopt, this.fd, 6, name, opt)).toBe(0);
+      return opt;
     };
-    this.call(find);
-    this.sk = this.found as tcp_sock;
-    this.memoryAt = this.memory(100_000);
+    set(TCP_REPAIR, 1);
+    const queues = [RECV, SEND].map(queue => {
+      set(TCP_REPAIR_QUEUE, queue);
+      const n = Math.max(0, this.call(sys_recvfrom, this.fd, this.memoryAt, 200_000, MSG_PEEK, null));
+      return { queue, seq: get(TCP_QUEUE_SEQ).value, data: this.kernel.ram.u8.slice(this.memoryAt, this.memoryAt + n) };
+    });
+    const window = get(TCP_REPAIR_WINDOW, 20).bytes as Uint8Array;
+    const mss = get(2).value;
+    const { snd_wscale, rcv_wscale } = this.sk.rx_opt;
+    this.close();
+    this.fd = this.call(sys_socket, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    const word = new sockopt();
+    word.text = this.sk.icsk_ca_ops.name;
+    expect(this.call(sys_setsockopt, this.fd, 6, 13, word)).toBe(0);
+    this.sk = this.sockOf(this.fd);
+    set(TCP_REPAIR, 1);
+    for (const { queue, seq, data } of queues) {
+      set(TCP_REPAIR_QUEUE, queue);
+      set(TCP_QUEUE_SEQ, (seq - data.length) | 0);
+    }
+    expect(this.call(sys_bind, this.fd, new sockaddr_in(this.flow.host, this.flow.hostPort))).toBe(0);
+    expect(this.call(sys_connect, this.fd, new sockaddr_in(this.flow.peer, this.flow.peerPort))).toBe(0);
+    const options = Uint32Array.of(2, mss, 3, snd_wscale | (rcv_wscale << 16), 4, 0);
+    expect(this.setOption(this.fd, TCP_REPAIR_OPTIONS, new Uint8Array(options.buffer))).toBe(0);
+    for (const { queue, data } of queues) {
+      set(TCP_REPAIR_QUEUE, queue);
+      this.kernel.ram.u8.set(data, this.memoryAt);
+      if (data.length > 0) expect(this.write(data.length)).toBe(data.length);
+    }
+    expect(this.setOption(this.fd, TCP_REPAIR_WINDOW, window)).toBe(0);
+    set(TCP_REPAIR, end);
+    const [wl1, wnd, most, rcvWnd, wup] = new Uint32Array(window.buffer) as unknown as number[];
+    const peer = (n = 0): number => (n - PEER_ISN) >>> 0;
+    const [recv, send] = queues as [(typeof queues)[0], (typeof queues)[0]];
+    const sums = queues.map(({ data }) => data.reduce((sum, byte) => sum + byte, 0));
+    return (
+      `mss ${mss} recv ${peer(recv.seq)} ${recv.data.length} send ${(send.seq - this.hostIsn()) >>> 0} ${send.data.length}` +
+      ` [${sums.join(', ')}] window ${peer(wl1)} ${wnd} ${most} ${rcvWnd} ${peer(wup)}`
+    );
+  }
+
+  private sockOf(fd: number): tcp_sock {
+    this.call(task => {
+      const open = task.files.get(fd) as socket;
+      this.found = open.sk as tcp_sock;
+      return 0;
+    });
+    return this.found as tcp_sock;
   }
 
   private found: tcp_sock | null = null;
@@ -142,6 +210,44 @@ export class TcpFlow extends TcpPeer {
     const opt = new sockopt();
     opt.value = value;
     expect(this.call(sys_setsockopt, this.fd, level, name, opt)).toBe(0);
+  }
+
+  private pipe: number[] | null = null;
+
+  /** A step of test/interop/tcp-recovery.ts that goes past the program's memory: its result. */
+  moved(what: string, [length = 0, first = 0, second = 0]: readonly number[]): number {
+    if (this.pipe === null) {
+      this.pipe = [];
+      expect(this.call(sys_pipe2, this.pipe, SOCK_NONBLOCK)).toBe(0);
+    }
+    const [reader, writer] = this.pipe as [number, number];
+    const hdr = new user_msghdr();
+    hdr.base = this.memoryAt;
+    hdr.length = length;
+    switch (what) {
+      case 'sf': {
+        const fd = this.call(sys_memfd_create, 'file', 0);
+        expect(this.onFile(fd, 'write', hdr)).toBe(length);
+        const sent = this.call(sys_sendfile, this.fd, fd, new loff_t(first), second);
+        expect(this.call(sys_close, fd)).toBe(0);
+        return sent;
+      }
+      case 'pw':
+        return this.onFile(writer, 'write', hdr);
+      case 'pr':
+        return this.onFile(reader, 'read', hdr);
+      case 'po':
+        return this.call(task => sys_splice(task, reader, null, this.fd, null, length, first));
+      default:
+        return this.call(task => sys_splice(task, this.fd, null, writer, null, length, first));
+    }
+  }
+
+  private onFile(fd: number, what: 'read' | 'write', hdr: user_msghdr): number {
+    return this.call(task => {
+      const open = task.files.get(fd) as file;
+      return open.f_op[what]?.(open, task, hdr) ?? -1;
+    });
   }
 
   /** TCP_MD5SIG on a socket, for the peer or `address`; an empty key: it is to go. 0 or a negative errno. */
