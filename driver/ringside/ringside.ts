@@ -54,6 +54,8 @@ export class ring {
   /** Receive: the buffer of each descriptor. Transmit: the packet, at its first descriptor. */
   readonly skb: (sk_buff | null)[];
   readonly dma: Int32Array;
+  /** Receive: where each buffer's data lie, so that a small frame is copied without a look at its buffer's sk_buff. */
+  readonly address: Int32Array;
   readonly length: Int32Array;
   /** Transmit: at a packet's first descriptor, its last one (next_to_watch). */
   readonly last: Int32Array;
@@ -70,6 +72,7 @@ export class ring {
     this.count = count;
     this.skb = new Array<sk_buff | null>(count).fill(null);
     this.dma = new Int32Array(count);
+    this.address = new Int32Array(count);
     this.length = new Int32Array(count);
     this.last = new Int32Array(count);
     this.tail = tail;

@@ -72,6 +72,7 @@ function fill(adapter: ringside_adapter, rx: ring, i: number): boolean {
   }
   rx.skb[i] = skb;
   rx.dma[i] = iova;
+  rx.address[i] = skb.data;
   return true;
 }
 
@@ -137,7 +138,7 @@ function copy_frame(adapter: ringside_adapter, rx: ring, i: number, length: numb
   const skb = netdev_alloc_skb_ip_align(adapter.netdev, length);
   if (skb === null) return null;
   dma_sync_single_for_cpu(adapter.pdev, rx.dma[i] as number, length, DMA_FROM_DEVICE);
-  skb_put_data(skb, (rx.skb[i] as sk_buff).data, length, COPY_COPYBREAK);
+  skb_put_data(skb, rx.address[i] as number, length, COPY_COPYBREAK);
   return skb;
 }
 
