@@ -81,7 +81,10 @@ export class Cpu {
 
   /** An interrupt arrives, at the clock's event time. */
   interrupt(irq: number): void {
-    this.irqs[(this.irq_head + this.irq_count) % this.irqs.length] = irq;
+    const { irqs } = this;
+    let at = this.irq_head + this.irq_count;
+    if (at >= irqs.length) at -= irqs.length;
+    irqs[at] = irq;
     this.irq_count++;
     this.kick();
   }
@@ -128,7 +131,7 @@ export class Cpu {
       }
       if (this.irq_count > 0) {
         const irq = this.irqs[this.irq_head] as number;
-        this.irq_head = (this.irq_head + 1) % this.irqs.length;
+        this.irq_head = this.irq_head + 1 === this.irqs.length ? 0 : this.irq_head + 1;
         this.irq_count--;
         this.run_hard(irq);
         continue;

@@ -4,7 +4,7 @@
  * early: one for the next jiffy lasts one to two ticks. Timers are not cascaded but fire late by up to one granule of
  * their level. The wheel owns one clock event, armed for the next bucket that holds a timer: idle timers cost nothing.
  */
-import type { ClockEvent } from '../arch.ts';
+import type { Clock, ClockEvent } from '../arch.ts';
 import type { Kernel } from '../kernel.ts';
 import type { Cpu } from '../sched/cpu.ts';
 import { raise_softirq, TIMER_SOFTIRQ } from '../softirq.ts';
@@ -24,6 +24,11 @@ const EXPIRED = LVL_SIZE * LVL_DEPTH;
 const granularity = (level: number): number => 1 << (LVL_CLK_SHIFT * level);
 /** The distance, in jiffies, at which a level begins (LVL_START). */
 const level_start = (level: number): number => LVL_MASK * granularity(level - 1);
+/** How often a level's granule fits into so many jiffies: nearly always small enough for a shift, which a division is not. */
+const granules = (jiffies: number, level: number): number =>
+  jiffies <= 0x7fffffff ? jiffies >> (LVL_CLK_SHIFT * level) : Math.floor(jiffies / granularity(level));
+/** The first granule of a level that does not begin before this jiffy. */
+const granule_from = (jiffy: number, level: number): number => granules(jiffy + granularity(level) - 1, level);
 /** Timers further ahead than this are put at the wheel's capacity (WHEEL_TIMEOUT_CUTOFF, WHEEL_TIMEOUT_MAX). */
 const WHEEL_TIMEOUT_CUTOFF = level_start(LVL_DEPTH);
 const WHEEL_TIMEOUT_MAX = WHEEL_TIMEOUT_CUTOFF - granularity(LVL_DEPTH - 1);
@@ -72,6 +77,7 @@ export class timer_list {
 /** The wheel. Timers fire on CPU 0, in TIMER_SOFTIRQ. */
 export class timer_base {
   private readonly kernel: Kernel;
+  private readonly clock: Clock;
   private readonly event: ClockEvent;
   private readonly buckets: (timer_list | null)[];
   /** Timers per level: an empty level is skipped in the search for the next one. */
@@ -86,20 +92,21 @@ export class timer_base {
 
   constructor(kernel: Kernel) {
     this.kernel = kernel;
+    this.clock = kernel.clock;
     this.buckets = new Array<timer_list | null>(EXPIRED + 1).fill(null);
     this.event = kernel.clock.event('timer', () => kernel.local_timer(kernel.cpus[0] as Cpu));
   }
 
   /** jiffies: whole ticks since the simulation began. */
   jiffies(): number {
-    const { now } = this.kernel.clock;
+    const { now } = this.clock;
     if (now !== this.asked_at) this.look(now);
     return this.asked;
   }
 
   /** Whole microseconds since then. */
   us(): number {
-    const { now } = this.kernel.clock;
+    const { now } = this.clock;
     if (now !== this.asked_at) this.look(now);
     return this.asked_us;
   }
@@ -174,13 +181,14 @@ export class timer_base {
     let level = 0;
     while (level < LVL_DEPTH - 1 && delta >= level_start(level + 1)) level++;
     // calc_index
-    return (level << LVL_BITS) + ((Math.floor(expires / granularity(level)) + 1) % LVL_SIZE);
+    return (level << LVL_BITS) + ((granules(expires, level) + 1) & LVL_MASK);
   }
 
   /** The jiffy at which a non-empty bucket is due. */
   private due(bucket: number): number {
-    const unit = granularity(bucket >> LVL_BITS);
-    const base = Math.ceil(this.clk / unit);
+    const level = bucket >> LVL_BITS;
+    const unit = granularity(level);
+    const base = granule_from(this.clk, level);
     return (base + (((bucket & LVL_MASK) - base) & LVL_MASK)) * unit;
   }
 
@@ -196,7 +204,7 @@ export class timer_base {
     for (let level = 0; level < LVL_DEPTH; level++) {
       if (this.population[level] === 0) continue;
       const unit = granularity(level);
-      const base = Math.ceil(this.clk / unit);
+      const base = granule_from(this.clk, level);
       for (let i = 0; i < LVL_SIZE && (base + i) * unit < next; i++) {
         if (this.buckets[(level << LVL_BITS) + ((base + i) & LVL_MASK)] !== null) {
           next = (base + i) * unit;

@@ -516,10 +516,12 @@ function net_rx_action(cpu: Cpu): boolean {
   sd.in_action = false;
   if (sd.rps_ipi_list.length > 0) net_rps_action(sd);
   // Left over and newly scheduled, in the order Linux keeps: rest of the list, new ones, those to be polled again.
-  sd.list.splice(sd.poll_list);
-  sd.list.splice(sd.repoll);
-  sd.poll_list.splice(sd.list);
-  if (sd.poll_list.first !== null) raise_softirq(cpu, NET_RX_SOFTIRQ);
+  if (sd.list.first !== null || sd.poll_list.first !== null || sd.repoll.first !== null) {
+    sd.list.splice(sd.poll_list);
+    sd.list.splice(sd.repoll);
+    sd.poll_list.splice(sd.list);
+    raise_softirq(cpu, NET_RX_SOFTIRQ);
+  }
   return false;
 }
 

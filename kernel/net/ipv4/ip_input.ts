@@ -241,7 +241,9 @@ function ip_local_deliver_finish(net: net, skb: sk_buff): number {
   const { ipv4 } = net;
   let protocol = iph_protocol(skb);
   for (;;) {
-    const raw = ipv4.raw_local_deliver?.(skb, protocol) === true;
+    // Mostly there is no raw socket at all.
+    const { raw_local_deliver } = ipv4;
+    const raw = raw_local_deliver !== null && ipv4.raw.count !== 0 && raw_local_deliver(skb, protocol);
     const prot = ipv4.protos[protocol] ?? null;
     if (prot !== null) {
       const result = prot.handler(skb);
