@@ -210,6 +210,9 @@ function check_throttled(q: fq_sched_data, now: number): void {
 /** fq_fastpath_check: may it go ahead of all turns, because nobody waits for his? */
 function fastpath(sch: Qdisc, q: fq_sched_data, skb: sk_buff, now: number): boolean {
   if (skb.cb1 > now || q.flow_max_rate !== NO_RATE) return false;
+  // TCP's packets carry their times; of any other socket only a flow knows the rate.
+  const { sk } = skb;
+  if (sk !== null && sk.opts.sk_max_pacing_rate !== NO_RATE && sk.sk_prot.pacing_rate === null) return false;
   if (sch.qlen === 0) return true;
   if (q.flows.size !== q.inactive_flows + q.delayed.length) return false;
   return q.internal.qlen < FASTPATH_MAX && q.time_next_delayed_flow > now;

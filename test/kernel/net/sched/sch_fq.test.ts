@@ -1,5 +1,6 @@
 /** fq: turns, bands, rates, and packets that are not to leave before their time. */
 import { describe, expect, it } from 'vitest';
+import { DrillHost } from '../../../../harness/drill/api.ts';
 import { tc } from '../../../../harness/shell/tc.ts';
 import { netif_stop_queue, netif_wake_queue } from '../../../../kernel/net/core/dev.ts';
 import type { sk_buff } from '../../../../kernel/net/core/skbuff.ts';
@@ -75,6 +76,14 @@ describe('who waits where', () => {
     expect(b.drops).toEqual(Array(3).fill('FQ_BAND_LIMIT'));
     b.exec(() => netif_wake_queue(b.dev));
     expect(b.sent.length).toBe(14);
+    // There is room again; a map of one's own says whose.
+    netif_stop_queue(b.dev);
+    b.tc('qdisc change dev eth0 root fq priomap 2 2 0 2 2 2 1 2 2 2 2 2 2 2 2 2');
+    for (let i = 0; i < 8; i++) b.send(100, 9);
+    for (let i = 0; i < 5; i++) b.send(100, 1, skb => (skb.priority = 2));
+    for (let i = 0; i < 4; i++) b.send(100, 2, skb => (skb.priority = 6));
+    expect(stats(b).band_drops).toEqual([3, 1, 2]);
+    b.exec(() => netif_wake_queue(b.dev));
     b.finish();
   });
 
@@ -149,6 +158,8 @@ describe('who waits where', () => {
     expect(b.drops.length).toBe(15);
     b.exec(() => netif_wake_queue(b.dev));
     expect(b.marksSent).toEqual([16, 17, 18, 19, 20]);
+    // What was thrown away was not sent.
+    expect([root(b).packets, root(b).bytes, root(b).backlog, root(b).qlen]).toEqual([5, 500, 0, 0]);
     b.finish();
   });
 });
@@ -184,6 +195,58 @@ describe('times', () => {
     // 50 kB/s is below low_rate_threshold, 550 kbit/s.
     expect(times('400kbit')).toEqual([0, 20, 40, 60, 80, 100, 120]);
     expect(times('4mbit')).toEqual([0, 0, 0, 6, 6, 6, 12]);
+  });
+
+  it('who comes late makes up for half of a packet’s time, no more; a packet waits a second, no more', () => {
+    const b = new QueueBench();
+    b.tc('qdisc add dev eth0 root fq maxrate 400kbit');
+    const now = b.kernel.clock.now;
+    b.send(1000, 1);
+    b.run(25e6);
+    b.send(1000, 1);
+    b.send(1000, 1);
+    b.run(100e6);
+    b.send(1000, 1);
+    b.send(1000, 1);
+    b.run(1e9);
+    // 20 ms each: 5 ms late, then 65 ms.
+    expect(b.sent.map(({ time }) => (time - now) / 1e6)).toEqual([0, 25, 40, 125, 135]);
+    expect(stats(b).pkts_too_long).toBe(0);
+    b.tc('qdisc change dev eth0 root fq maxrate 800bit');
+    const then = b.kernel.clock.now;
+    for (let i = 0; i < 3; i++) b.send(1000, 2);
+    b.run(3e9);
+    expect(b.sent.slice(5).map(({ time }) => (time - then) / 1e6)).toEqual([0, 1000, 2000]);
+    expect(stats(b).pkts_too_long).toBe(3);
+    b.finish();
+  });
+
+  it('SO_MAX_PACING_RATE of a datagram socket: its packets so far apart, another’s not; nopacing: at once', () => {
+    const times = (words: string): number[][] => {
+      const host = new DrillHost();
+      expect(host.command(`tc qdisc replace dev eth0 root fq ${words}`)).toMatchObject({ status: 0, stderr: '' });
+      const sockets = [50_000, -1].map(rate => {
+        const fd = host.socket(2, 2, 0).result;
+        expect(host.setsockopt(fd, 1, 47, new Uint8Array(Int32Array.of(rate).buffer)).result).toBe(0);
+        expect(host.connect(fd, { address: '192.0.2.1', port: 9 }).result).toBe(0);
+        return fd;
+      });
+      const start = host.now;
+      const payload = new Uint8Array(1000 - 42);
+      for (let i = 0; i < 3; i++) for (const fd of sockets) expect(host.send(fd, payload).result).toBe(958);
+      host.advance(1e9);
+      const sent = host.take().map(({ time, bytes }) => [(bytes[20] as number) * 256 + (bytes[21] as number), time]);
+      expect(host.end()).toEqual([]);
+      const ports = [...new Set(sent.map(([port]) => port))];
+      return ports.map(port => sent.filter(([p]) => p === port).map(([, time]) => ((time as number) - start) / 1e6));
+    };
+    const [slow, free] = times('');
+    expect(free).toEqual([0, 0, 0]);
+    expect(slow).toEqual([0, 20, 40]);
+    expect(times('nopacing')).toEqual([
+      [0, 0, 0],
+      [0, 0, 0],
+    ]);
   });
 
   it('ce_threshold: who has waited longer is marked, if he can be', () => {
@@ -250,8 +313,9 @@ describe('times', () => {
     late();
     b.tc('qdisc change dev eth0 root fq horizon_cap');
     late();
+    const now = b.kernel.clock.now;
     b.run(1.1e9);
-    expect(b.marksSent).toEqual([2]);
+    expect(b.sent.map(({ mark, time }) => [mark, time - now])).toEqual([[2, 1e9]]);
     expect(stats(b)).toMatchObject({ horizon_drops: 1, horizon_caps: 1 });
     b.finish();
   });
