@@ -50,6 +50,8 @@ export class OurTurn {
 
   constructor(script: readonly Step[] = []) {
     const { peer } = this;
+    // As tcp-diff.py has it.
+    peer.net.ipv4.tcp_no_metrics_save = 1;
     applySysctls(peer, script);
     // What arrives takes as much memory as with the TUN device on the other side.
     peer.receive = frame => {
