@@ -266,7 +266,8 @@ class Runner:
         elif name in ("socket", "bsocket"):
             sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
             sock.setblocking(name == "bsocket")
-            sock.setsockopt(6, 13, b"cubic")
+            if all(step[2] != "tcp_congestion_control" for step in self.steps if step[1] == "sysctl"):
+                sock.setsockopt(6, 13, b"cubic")
             self.names[args[0]] = sock
         elif name == "bind":
             sock.bind((HOST if len(args) > 2 else "0.0.0.0", int(args[1])))

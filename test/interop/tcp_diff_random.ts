@@ -18,11 +18,19 @@ export class Writer {
   readonly chance: Random;
   readonly script: Step[] = [];
   readonly turn: OurTurn;
+  private readonly pace: number;
   private now = 0;
   /** When data came last. */
   private data = -1000;
 
-  constructor(seed: number, name: string, sysctls: (pick: Writer['pick'], one: Writer['one']) => string[][]) {
+  /** `pace`: ms that every gap is longer than usual. */
+  constructor(
+    seed: number,
+    name: string,
+    pace: number,
+    sysctls: (pick: Writer['pick'], one: Writer['one']) => string[][],
+  ) {
+    this.pace = pace;
     this.chance = new Random(seed, name);
     for (const words of sysctls(this.pick, this.one)) this.script.push([0, 'sysctl', ...words]);
     this.turn = new OurTurn(this.script);
@@ -35,7 +43,7 @@ export class Writer {
 
   /** A step, `gap` ms after the last one at the earliest. */
   step(gap: number, ...words: string[]): string {
-    this.turn.clear(this.now + gap);
+    this.turn.clear(this.now + gap + this.pace);
     // What is sent 20 or 40 ms after data came, or comes then, makes delayed ACKs of another kind: jiffies decide.
     while (NEAR_ATO.some(ms => Math.abs(this.turn.now - this.data - ms) < 6)) this.turn.clear(this.turn.now + 6);
     this.now = this.turn.now;
@@ -122,8 +130,11 @@ const GETTABLE = [...SOCKOPTS.map(([name]) => name), 'SO_ERROR', 'SO_ERROR', 'SO
 
 /** Features of both ends, and of one script. */
 function settings(pick: Writer['pick'], one: Writer['one']): string[][] {
-  // Of how many segments a packet is hangs on the round-trip time: on microseconds.
-  const all = [['tcp_min_tso_segs', '255']];
+  // Of how many segments a packet is hangs on the round-trip time: on microseconds; what CUBIC does, on jiffies.
+  const all = [
+    ['tcp_min_tso_segs', '255'],
+    ['tcp_congestion_control', 'reno'],
+  ];
   if (one(5)) all.push(['tcp_sack', '0']);
   if (one(5)) all.push(['tcp_timestamps', pick(['0', '2'])]);
   if (one(5)) all.push(['tcp_window_scaling', '0']);
@@ -156,6 +167,8 @@ class Life {
   private readonly w: Writer;
   private peer = new Peer();
   private listens = false;
+  /** The receive buffer is: what is collapsed into packets of less than 192 bytes takes 64 bytes less than on Linux. */
+  private tiny = false;
   private timestamps = false;
   private sack = false;
   private scaled = false;
@@ -165,8 +178,8 @@ class Life {
   /** Ranges that have come out of order. */
   private readonly ahead: (readonly [seq: number, end: number])[] = [];
 
-  constructor(seed: number) {
-    this.w = new Writer(seed, 'tcp', settings);
+  constructor(seed: number, pace: number) {
+    this.w = new Writer(seed, 'tcp', pace, settings);
   }
 
   write(steps: number): Step[] {
@@ -183,7 +196,7 @@ class Life {
       else this.segment();
     }
     w.call('info C');
-    w.call('mem C');
+    if (!this.tiny) w.call('mem C');
     w.call('read C 100000');
     w.call('poll C');
     w.call('end', 15);
@@ -292,13 +305,16 @@ class Life {
   private set(name: string): void {
     const { w } = this;
     const [option, values] = w.pick(SOCKOPTS);
-    w.call(`set ${name} ${option} ${w.pick(values)}`);
+    const value = w.pick(values);
+    w.call(`set ${name} ${option} ${value}`);
+    if (option === 'SO_RCVBUF' && value <= 5000) this.tiny = true;
   }
 
   private call(): void {
     const { w } = this;
     const name = 'C';
-    const size = (): number => w.pick([0, 1, 10, 100, 500, 1000, 1000, 3000, 10000, 60000]);
+    // Packets that are much longer are not filled up by ours as far as by Linux (tcp_grow_skb), which PSH shows.
+    const size = (): number => w.pick([0, 1, 10, 100, 500, 1000, 1000, 3000, 10000, 20000]);
     const flags = (from: readonly string[]): string => (w.one(4) ? ` ${w.pick(from)}` : '');
     switch (w.chance.below(30)) {
       case 0:
@@ -339,7 +355,7 @@ class Life {
       case 23:
       case 24:
       case 25:
-        w.call(`${w.pick(['info', 'info', 'mem'])} ${name}`);
+        w.call(`${w.pick(['info', 'info', this.tiny ? 'info' : 'mem'])} ${name}`);
         break;
       case 26:
         if (w.one(2)) w.call(`shutdown ${name} ${w.pick(['RD', 'WR', 'WR', 'RDWR'])}`);
@@ -495,6 +511,6 @@ class Life {
   }
 }
 
-export function randomConnection(seed: number): Step[] {
-  return new Life(seed).write(10 + (seed % 3) * 10);
+export function randomConnection(seed: number, pace = 0): Step[] {
+  return new Life(seed, pace).write(10 + (seed % 3) * 10);
 }

@@ -30,8 +30,8 @@ class Crowd {
   private current = 40000;
   private accepted = 0;
 
-  constructor(seed: number) {
-    this.w = new Writer(seed, 'poll', () => []);
+  constructor(seed: number, pace: number) {
+    this.w = new Writer(seed, 'poll', pace, () => []);
   }
 
   write(steps: number): Step[] {
@@ -285,6 +285,6 @@ class Crowd {
   }
 }
 
-export function randomPolling(seed: number): Step[] {
-  return new Crowd(seed).write(20 + (seed % 3) * 15);
+export function randomPolling(seed: number, pace = 0): Step[] {
+  return new Crowd(seed, pace).write(20 + (seed % 3) * 15);
 }

@@ -50,6 +50,8 @@ export class OurTurn {
 
   constructor(script: readonly Step[] = []) {
     const { peer } = this;
+    // As tcp-diff.py has it.
+    peer.net.ipv4.tcp_no_metrics_save = 1;
     applySysctls(peer, script);
     // What arrives takes as much memory as with the TUN device on the other side.
     peer.receive = frame => {
@@ -253,12 +255,18 @@ export function scriptText(script: readonly Step[]): string {
     .join('\n');
 }
 
-/** What differs in `count` random scripts from seed `first` on: for each the seed, the shortened script, and the lines. */
-export function playSeeds(random: (seed: number) => Step[], first: number, count: number): string[] {
-  const scripts = Array.from({ length: count }, (_, i) => random(first + i));
+/** Makes a script from a seed, with every gap `pace` ms longer than usual. */
+export type RandomScript = (seed: number, pace?: number) => Step[];
+
+/** What differs in random scripts: for each its seed, the shortened script, and the lines. */
+export function playSeeds(random: RandomScript, seeds: readonly number[]): string[] {
+  const scripts = seeds.map(seed => random(seed));
   return differencesInTurn(scripts).flatMap((found, i) => {
     if (found.length === 0) return [];
+    // What is gone when everything comes a little later hangs on timers that meet.
+    const slower = random(seeds[i] as number, 3);
+    if ((differencesInTurn([slower])[0] as string[]).length === 0) return [];
     const short = shrink(scripts[i] as Step[], found);
-    return [`seed ${first + i}\n${scriptText(short)}\n\n${found.join('\n')}`];
+    return [`seed ${seeds[i]}\n${scriptText(short)}\n\n${found.join('\n')}`];
   });
 }
