@@ -15,7 +15,7 @@ interop('ping -f: all answered', lab => pingFlood(lab, 2000));
 
 interop('ping of every size up to the MTU: all answered, equal', async lab => {
   for (const size of [0, 1, 17, 18, 19, 1471, 1472]) {
-    const { received, stdout } = await lab.ping(3, ['-i', '0.01', '-s', String(size)]);
+    const { received, stdout } = await lab.ping(3, ['-i', '0.05', '-s', String(size)]);
     expect(received, `-s ${size}`).toBe(3);
     expect(stdout).not.toContain('wrong data');
   }
@@ -74,7 +74,7 @@ interop(
 interop('UDP echo: datagrams of 1 to 1472 bytes come back equal, and tcpdump finds nothing wrong', async lab => {
   await lab.watch();
   await udpEchoes(lab, 1000);
-  await lab.ping(20, ['-i', '0.01', '-s', '1000']);
+  await lab.ping(20, ['-i', '0.05', '-s', '1000']);
   const packets = await lab.watched();
   expect(packets.filter(packet => /bad|wrong|incorrect|truncated|invalid|\[\|/i.test(packet))).toEqual([]);
   // Both ways, and each with a sum that tcpdump verified.
