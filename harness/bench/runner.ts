@@ -30,7 +30,7 @@ export function seconds(work: () => void): number {
   return Number(process.hrtime.bigint() - start) / 1e9;
 }
 
-const WARM_LEAST_S = 2;
+const WARM_LEAST_S = 3;
 const WARM_MOST_S = 12;
 /** So many times in a row without a gain, and a gain is so much. */
 const WARM_TURNS = 8;
@@ -39,13 +39,13 @@ const WARM_GAIN = 0.97;
 /**
  * Repeats `work` until V8 has compiled what it ever will: its optimised code for a packet's whole way comes in over some
  * 100,000 packets, and each part of it takes tens of ms to make. `work` should take some 10 ms then. Where fewer than
- * three runs are asked for, no figure is wanted, and once is enough.
+ * three runs are asked for, no figure is wanted, and once is enough. Garbage is collected before, since that throws away
+ * some of the code, too.
  */
 export function warmUp(runs: number, work: () => void): void {
-  if (runs < 3) {
-    work();
-    return;
-  }
+  work();
+  gc();
+  if (runs < 3) return;
   let best = Number.POSITIVE_INFINITY;
   for (let turns = 0, total = 0; total < WARM_LEAST_S || (turns < WARM_TURNS && total < WARM_MOST_S); turns++) {
     const time = seconds(work);
@@ -57,7 +57,7 @@ export function warmUp(runs: number, work: () => void): void {
 }
 
 /** Turns that each run is cut into: the best of them is what the code costs, the rest is what else the machine did. */
-const TURNS = 8;
+const TURNS = 32;
 
 /**
  * Costs of several subjects, in one run of `count` units of work each: in short turns, one after the other, so that what

@@ -10,17 +10,7 @@ import { RLIMIT_NOFILE, type Syscalls } from '../../kernel/syscalls.ts';
 import { DEFAULT_POSTED_NS, type Host, type Plugged } from '../machine/host.ts';
 import { World } from '../machine/world.ts';
 import { parseMac } from '../packet/address.ts';
-import {
-  allocated,
-  alternately,
-  FLOOR_TIMES,
-  gc,
-  heapUsed,
-  type Result,
-  seconds,
-  summarize,
-  warmUp,
-} from './runner.ts';
+import { allocated, alternately, FLOOR_TIMES, heapUsed, type Result, seconds, summarize, warmUp } from './runner.ts';
 import { TcpFloor } from './tcp-floor.ts';
 
 const MSS = 1460;
@@ -291,43 +281,70 @@ const BULK_BYTES = 32 * 1024 * 1024;
 const WARM_PART = 8;
 const ALLOCATION_BYTES = 2 * 1024 * 1024;
 
-/** Bulk: Gbit/s without and with offloads, each segment as a multiple of the floor, and what offloads gain. */
-export function benchTcpBulk(runs: number, bytes = BULK_BYTES): Result[] {
-  const plain = new BulkPath(false);
-  const large = new BulkPath(true);
-  const floor = new TcpFloor(MSS);
-  const segments = Math.ceil(bytes / MSS);
-  const runFloor = (count: number): void => {
-    for (let i = 0; i < count; i++) floor.segment();
-  };
-  warmUp(runs, () => plain.feed(bytes / WARM_PART));
-  warmUp(runs, () => large.feed(bytes / WARM_PART));
-  runFloor(segments);
-  gc();
-  const rates: [number[], number[]] = [[], []];
-  const multiples: [number[], number[]] = [[], []];
-  const floors: number[] = [];
-  const gains: number[] = [];
+/** Seconds a segment of each path and of the floor, run by run. */
+function bulkTimes(paths: readonly BulkPath[], floor: TcpFloor, runs: number, segments: number): number[][] {
+  const times: number[][] = [];
   // In turn: what the machine does meanwhile hits all of them.
   for (let run = 0; run < runs; run++) {
-    const [slow, fast, floorTimes] = alternately([plain, large, null], segments, (path, count) => {
-      if (path === null) runFloor(FLOOR_TIMES * count);
-      else path.feed(count * MSS);
-    }) as [number, number, number];
-    const base = floorTimes / FLOOR_TIMES;
-    for (const [i, time] of [slow, fast].entries()) {
-      rates[i]?.push((MSS * 8) / time / 1e9);
-      multiples[i]?.push(time / base);
-    }
-    floors.push(base * 1e9);
-    gains.push(slow / fast);
+    const each = alternately([...paths, null], segments, (path, count) => {
+      if (path !== null) path.feed(count * MSS);
+      else for (let i = 0; i < FLOOR_TIMES * count; i++) floor.segment();
+    });
+    each.push((each.pop() as number) / FLOOR_TIMES);
+    times.push(each);
   }
-  const heap: [number[], number[]] = [[], []];
-  for (let run = 0; run < runs; run++) {
-    for (const [i, path] of [plain, large].entries()) {
-      heap[i]?.push((allocated(() => path.feed(ALLOCATION_BYTES)) / ALLOCATION_BYTES) * MSS);
-    }
-  }
+  return times;
+}
+
+function warmBulk(path: BulkPath, runs: number, bytes: number): void {
+  warmUp(runs, () => path.feed(bytes / WARM_PART));
+}
+
+/** What a path made of these times, [ours, the floor's], and what it allocates. */
+function bulkResults(name: string, path: BulkPath, times: readonly (readonly number[])[]): Result[] {
+  const rates = times.map(([ours]) => (MSS * 8) / (ours as number) / 1e9);
+  const multiples = times.map(([ours, base]) => (ours as number) / (base as number));
+  const heap = times.map(() => (allocated(() => path.feed(ALLOCATION_BYTES)) / ALLOCATION_BYTES) * MSS);
+  return [
+    summarize(name, 'Gbit/s', rates),
+    summarize(`${name}.multiple`, 'x floor', multiples),
+    summarize(`${name}.allocated`, 'bytes/segment', heap),
+  ];
+}
+
+/**
+ * Bulk: Gbit/s without and with offloads, each segment as a multiple of the floor, and what offloads gain. Without them
+ * first, as long as V8 has seen nothing else; then both in turn.
+ */
+export function benchTcpBulk(runs: number, bytes = BULK_BYTES): Result[] {
+  const floor = new TcpFloor(MSS);
+  const segments = Math.ceil(bytes / MSS);
+  for (let i = 0; i < segments; i++) floor.segment();
+  const plain = new BulkPath(false);
+  warmBulk(plain, runs, bytes);
+  const alone = bulkTimes([plain], floor, runs, segments);
+  const results = bulkResults('tcp-bulk', plain, alone);
+  const large = new BulkPath(true);
+  warmBulk(large, runs, bytes);
+  warmBulk(plain, runs, bytes);
+  const both = bulkTimes([plain, large], floor, runs, segments);
+  results.push(
+    summarize(
+      'tcp-bulk.floor',
+      'ns/segment',
+      alone.map(([, base]) => (base as number) * 1e9),
+    ),
+    ...bulkResults(
+      'tcp-offload',
+      large,
+      both.map(([, ours, base]) => [ours as number, base as number]),
+    ),
+    summarize(
+      'tcp-offload.gain',
+      'x without',
+      both.map(([slow, fast]) => (slow as number) / (fast as number)),
+    ),
+  );
   for (const path of [plain, large]) {
     if (path.wrong !== 0 || path.retransmitted !== 0) {
       throw new Error(`bench tcp-bulk: ${path.wrong} wrong reads, ${path.retransmitted} retransmissions`);
@@ -335,21 +352,11 @@ export function benchTcpBulk(runs: number, bytes = BULK_BYTES): Result[] {
     path.world.finish();
   }
   floor.release();
-  return [
-    summarize('tcp-bulk', 'Gbit/s', rates[0]),
-    summarize('tcp-bulk.floor', 'ns/segment', floors),
-    summarize('tcp-bulk.multiple', 'x floor', multiples[0]),
-    summarize('tcp-bulk.allocated', 'bytes/segment', heap[0]),
-    summarize('tcp-offload', 'Gbit/s', rates[1]),
-    summarize('tcp-offload.multiple', 'x floor', multiples[1]),
-    summarize('tcp-offload.gain', 'x without', gains),
-    summarize('tcp-offload.allocated', 'bytes/segment', heap[1]),
-  ];
+  return results;
 }
 
 function rate(name: string, unit: string, path: TcpPath, count: number, runs: number): Result {
   warmUp(runs, () => path.feed(Math.ceil(count / WARM_PART)));
-  gc();
   const rates: number[] = [];
   for (let run = 0; run < runs; run++) rates.push(count / seconds(() => path.feed(count)));
   path.world.finish();
@@ -402,7 +409,6 @@ export function benchTcpLookup(runs: number, counts: readonly number[] = LOOKUP_
   // Each connection's last answer waits for its ACK in a buffer of 4 KiB.
   const paths = counts.map(count => new RoundTripPath(count, count > 10_000 ? 512 : 32));
   for (const path of paths) warmUp(runs, () => path.feed(Math.ceil(trips / WARM_PART)));
-  gc();
   const times: number[][] = counts.map(() => []);
   const multiples: number[][] = counts.map(() => []);
   // In turn: what the machine does meanwhile hits all of them.
