@@ -323,17 +323,19 @@ export function benchTcpBulk(runs: number, bytes = BULK_BYTES): Result[] {
   const plain = new BulkPath(false);
   warmBulk(plain, runs, bytes);
   const alone = bulkTimes([plain], floor, runs, segments);
-  const results = bulkResults('tcp-bulk', plain, alone);
-  const large = new BulkPath(true);
-  warmBulk(large, runs, bytes);
-  warmBulk(plain, runs, bytes);
-  const both = bulkTimes([plain, large], floor, runs, segments);
-  results.push(
+  const results = [
     summarize(
       'tcp-bulk.floor',
       'ns/segment',
       alone.map(([, base]) => (base as number) * 1e9),
     ),
+    ...bulkResults('tcp-bulk', plain, alone),
+  ];
+  const large = new BulkPath(true);
+  warmBulk(large, runs, bytes);
+  warmBulk(plain, runs, bytes);
+  const both = bulkTimes([plain, large], floor, runs, segments);
+  results.push(
     ...bulkResults(
       'tcp-offload',
       large,

@@ -32,14 +32,14 @@ describe('bulk', () => {
   test('the figures have their names', () => {
     const results = benchTcpBulk(1, 1_000_000);
     expect(results.map(({ name }) => name)).toEqual([
-      'tcp-bulk',
       'tcp-bulk.floor',
+      'tcp-bulk',
       'tcp-bulk.multiple',
       'tcp-bulk.allocated',
       'tcp-offload',
       'tcp-offload.multiple',
-      'tcp-offload.gain',
       'tcp-offload.allocated',
+      'tcp-offload.gain',
     ]);
   });
 });
