@@ -45,7 +45,7 @@ const HASHED_PORTS = (1 << 2) | (1 << 3) | (1 << 5) | (1 << 6);
 const OFFLOADED = VP.mask | HTYPE.mask | IPC.mask | L4C.mask;
 const ERRORS = RXD.STATUS.CRC.mask | RXD.STATUS.ALN.mask | RXD.STATUS.TRUNC.mask;
 
-/** Where in its buffer a frame begins, and what a buffer needs besides the frame (igb_rx_pg's sizes). */
+/** Where in its buffer a frame begins, and what a buffer needs besides the frame: skb_shared_info behind it, as build_skb wants. */
 const RX_HEADROOM = NET_SKB_PAD + NET_IP_ALIGN;
 const RX_OVERHEAD = RX_HEADROOM + SIZEOF_SHARED_INFO;
 

@@ -53,6 +53,18 @@ describe('the IOMMU', () => {
     expect(iommu.translate(stale, 4, true)).toBe(-1);
   });
 
+  it('a freed page, used again only when 256 others were freed after it', () => {
+    const { iommu } = newIommu();
+    const first = iommu.map(0x1000, 64, 1, false);
+    iommu.unmap(first, 64, 1, false);
+    for (let i = 0; i < 256; i++) {
+      const iova = iommu.map(0x2000, 64, 1, false);
+      expect(iova).not.toBe(first);
+      iommu.unmap(iova, 64, 1, false);
+    }
+    expect(iommu.map(0x3000, 64, 1, false)).toBe(first);
+  });
+
   it('an unmap with another size, another direction, twice, or of nothing, reported', () => {
     const { iommu, reports } = newIommu();
     const first = iommu.map(0x5000, 100, DMA_FROM_DEVICE, false);
