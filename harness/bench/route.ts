@@ -11,7 +11,7 @@ import { parseMac } from '../packet/address.ts';
 import { buildEthernet } from '../packet/ethernet.ts';
 import { buildIpv4Packet } from '../packet/ipv4.ts';
 import { buildUdp } from '../packet/udp.ts';
-import { allocated, alternately, type Result, summarize, warmUp } from './runner.ts';
+import { allocated, alternately, quietRuns, type Result, summarize, warmUp } from './runner.ts';
 
 const MAC = '02:00:00:00:00:02';
 const OUT_MAC = '02:00:00:00:00:03';
@@ -149,8 +149,8 @@ export function compareForwarding(cases: readonly ForwardCase[], runs: number, u
   const bytes: number[][] = cases.map(() => []);
   // Every frame once, so that what grows with the first of a flow has grown.
   for (const path of paths) warmUp(runs, () => path.feed(DESTINATIONS));
-  for (let run = 0; run < runs; run++) {
-    const least = alternately(paths, FRAMES, (path, frames) => path.feed(frames));
+  const work = (path: ForwardPath, frames: number): void => path.feed(frames);
+  for (const least of quietRuns(runs, 0, () => alternately(paths, FRAMES, work))) {
     for (const [i, cost] of least.entries()) {
       times[i]?.push(cost * 1e9);
       ratios[i]?.push(cost / (least[0] as number));

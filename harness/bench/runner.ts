@@ -58,6 +58,11 @@ export function warmUp(runs: number, work: () => void): void {
 
 /** Turns that each run is cut into: the best of them is what the code costs, the rest is what else the machine did. */
 const TURNS = 32;
+/**
+ * Turns of subjects that fill the caches with data of their own: in 2 ms they would do little more than bring back what
+ * the others' turn has thrown out (a bulk transfer read 3 % worse, 1,000 connections as if there were 100,000).
+ */
+export const LONG_TURNS = 8;
 
 /**
  * Costs of several subjects, in one run of `count` units of work each: in short turns, one after the other, so that what
@@ -67,15 +72,38 @@ export function alternately<T>(
   subjects: readonly T[],
   count: number,
   work: (subject: T, count: number) => void,
+  turns = TURNS,
 ): number[] {
-  const each = Math.max(1, Math.floor(count / TURNS));
+  const each = Math.max(1, Math.floor(count / turns));
   const least = subjects.map(() => Number.POSITIVE_INFINITY);
-  for (let turn = 0; turn < TURNS; turn++) {
+  for (let turn = 0; turn < turns; turn++) {
     for (const [i, subject] of subjects.entries()) {
       least[i] = Math.min(least[i] as number, seconds(() => work(subject, each)) / each);
     }
   }
   return least;
+}
+
+/** A run is quiet when its floor takes at most so much of the least one; and so many times as often is tried. */
+const QUIET = 1.1;
+const MOST_TRIES = 3;
+
+/**
+ * Costs of a floor and of other subjects, measured `runs` times on a quiet machine: where the floor took longer than it
+ * can, somebody else had the machine, and what else was measured meanwhile is as wrong. Such runs are repeated, up to a
+ * limit; those with the least floor count.
+ * @param floor where in a run's costs the floor's is
+ */
+export function quietRuns(runs: number, floor: number, measure: () => number[]): number[][] {
+  const all: number[][] = [];
+  const of = (costs: readonly number[]): number => costs.at(floor) as number;
+  let quiet = 0;
+  while (all.length < runs || (quiet < runs && all.length < MOST_TRIES * runs)) {
+    all.push(measure());
+    const least = Math.min(...all.map(of));
+    quiet = all.filter(costs => of(costs) <= QUIET * least).length;
+  }
+  return all.sort((a, b) => of(a) - of(b)).slice(0, runs);
 }
 
 let collect: (() => void) | null = null;

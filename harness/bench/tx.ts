@@ -4,7 +4,7 @@ import { sockopt } from '../../kernel/net/msg.ts';
 import { World } from '../machine/world.ts';
 import { parseMac } from '../packet/address.ts';
 import { checkFrame } from '../packet/check.ts';
-import { allocated, alternately, FLOOR_TIMES, type Result, summarize, warmUp } from './runner.ts';
+import { allocated, alternately, FLOOR_TIMES, quietRuns, type Result, summarize, warmUp } from './runner.ts';
 import { TxFloor } from './tx-floor.ts';
 
 const PORT = 7000;
@@ -94,12 +94,12 @@ export function benchTx(payload: number, runs: number, segments = 1): Result[] {
   const rates: number[] = [];
   const multiples: number[] = [];
   const floors: number[] = [];
-  // One and the other in turn: what the machine does meanwhile hits both.
-  for (let run = 0; run < runs; run++) {
-    const [group, floorGroup] = alternately([path, null], groups, (subject, count) => {
-      if (subject === null) runFloor(FLOOR_TIMES * count * segments);
-      else subject.feed(count * segments);
-    }) as [number, number];
+  const work = (subject: TxPath | null, count: number): void => {
+    if (subject === null) runFloor(FLOOR_TIMES * count * segments);
+    else subject.feed(count * segments);
+  };
+  for (const each of quietRuns(runs, -1, () => alternately([path, null], groups, work))) {
+    const [group, floorGroup] = each as [number, number];
     const ours = group / segments;
     const theirs = floorGroup / segments / FLOOR_TIMES;
     rates.push(1 / ours);

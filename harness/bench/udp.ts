@@ -8,7 +8,7 @@ import { buildEthernet } from '../packet/ethernet.ts';
 import { buildIpv4Packet } from '../packet/ipv4.ts';
 import { buildUdp } from '../packet/udp.ts';
 import { Floor } from './floor.ts';
-import { allocated, alternately, FLOOR_TIMES, type Result, summarize, warmUp } from './runner.ts';
+import { allocated, alternately, FLOOR_TIMES, quietRuns, type Result, summarize, warmUp } from './runner.ts';
 
 const PORT = 7000;
 /** Frames that arrive at one instant, before the CPU gets its turn. */
@@ -114,12 +114,12 @@ export function benchUdp(length: number, runs: number, memory = 4096): Result[] 
   const rates: number[] = [];
   const multiples: number[] = [];
   const floors: number[] = [];
-  // One and the other in turn: what the machine does meanwhile hits both.
-  for (let run = 0; run < runs; run++) {
-    const [ours, theirs] = alternately([path, null], frames, (subject, count) => {
-      if (subject === null) runFloor(FLOOR_TIMES * count);
-      else subject.feed(count);
-    }) as [number, number];
+  const work = (subject: UdpPath | null, count: number): void => {
+    if (subject === null) runFloor(FLOOR_TIMES * count);
+    else subject.feed(count);
+  };
+  for (const each of quietRuns(runs, -1, () => alternately([path, null], frames, work))) {
+    const [ours, theirs] = each as [number, number];
     rates.push(1 / ours);
     floors.push((theirs / FLOOR_TIMES) * 1e9);
     multiples.push((FLOOR_TIMES * ours) / theirs);

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
 import { conntrackCases, ruleCases } from '../../../harness/bench/netfilter.ts';
 import { ForwardPath } from '../../../harness/bench/route.ts';
-import { alternately } from '../../../harness/bench/runner.ts';
 import { iptables } from '../../../harness/shell/iptables.ts';
 
 const FRAMES = 6400;
@@ -41,15 +40,4 @@ test('each case of rules, frames fed: all leave, past as many rules as it is nam
     ['rules10', 10, '-P FORWARD ACCEPT -c 640 32000'],
     ['rules1000', 1000, '-P FORWARD ACCEPT -c 640 32000'],
   ]);
-});
-
-test('two subjects measured: in turn, each as much as the other, the best turn counts', () => {
-  const order: string[] = [];
-  const least = alternately(['a', 'b'], 64, (subject, count) => {
-    order.push(`${subject}${count}`);
-    for (let until = process.hrtime.bigint() + (subject === 'a' ? 0n : 1_000_000n); process.hrtime.bigint() < until; );
-  });
-  expect(order).toEqual(Array.from({ length: 32 }, () => ['a2', 'b2']).flat());
-  expect(least[1]).toBeGreaterThanOrEqual(0.0005);
-  expect(least[0]).toBeLessThan(0.0005);
 });
