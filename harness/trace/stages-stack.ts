@@ -27,7 +27,7 @@ export const STACK_STAGES: readonly Stage[] = [
     slot: 'ip_rcv',
     file: `${NET}ipv4/ip_input.ts`,
     test: `${T}ipv4/ip_input.test.ts`,
-    aliases: ['ip_rcv_core'],
+    aliases: ['ip_rcv_core', 'ip_list_rcv'],
     drops: ['OTHERHOST', 'IP_CSUM', 'PKT_TOO_SMALL', 'IP_INHDR'],
     simple: { slot: 'ip_rcv', way: 'up', text: say.ip },
   },

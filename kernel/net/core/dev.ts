@@ -1,17 +1,14 @@
 /** The path between drivers and protocols, both ways (net/core/dev.c). */
-import { EBUSY, EEXIST, EINVAL, ENODEV, EOPNOTSUPP, ERANGE } from '../../errno.ts';
+import { EEXIST, EINVAL, ENODEV, EOPNOTSUPP, ERANGE } from '../../errno.ts';
 import type { Kernel } from '../../kernel.ts';
 import type { Cpu } from '../../sched/cpu.ts';
 import { call_single_data } from '../../smp.ts';
 import { NET_RX_SOFTIRQ, NET_TX_SOFTIRQ, open_softirq, raise_softirq } from '../../softirq.ts';
 import { hrtimer } from '../../time/hrtimer.ts';
 import { HZ } from '../../time/timer.ts';
-import { skb_vlan_untag, VLAN_ANOTHER, VLAN_GONE, vlan_do_receive, vlan_unclaimed } from '../8021q/vlan_core.ts';
-import { ETH_P_8021AD, ETH_P_8021Q } from '../ethernet/eth.ts';
 import type { Qdisc } from '../sched/qdisc.ts';
 import { dev_activate, dev_deactivate, dev_qdisc_change_tx_queue_len, dev_shutdown } from '../sched/sch_generic.ts';
 import { net_tx_action, netif_tx_stop_all_queues } from './dev_xmit.ts';
-import { INGRESS_GONE, sch_handle_ingress } from './ingress.ts';
 import { loopback_init } from './loopback.ts';
 import {
   NETDEV_CHANGE,
@@ -22,7 +19,6 @@ import {
   NETDEV_REGISTER,
   NETDEV_UNREGISTER,
   NETDEV_UP,
-  type packet_type,
 } from './net_namespace.ts';
 import {
   DEFAULT_TX_QUEUE_LEN,
@@ -39,34 +35,20 @@ import {
   type napi_poll_t,
   napi_struct,
   net_device,
-  RX_HANDLER_ANOTHER,
-  RX_HANDLER_CONSUMED,
-  RX_HANDLER_EXACT,
-  type rx_handler_func_t,
 } from './netdevice.ts';
 import {
-  enqueue_to_backlog,
   flush_backlog,
-  get_rps_cpu,
   net_rps_action,
-  netif_rx_internal,
   process_backlog,
   type rps_dev_flow_table,
   rps_trigger_softirq,
   type sd_flow_limit,
 } from './rps.ts';
-import {
-  consume_skb,
-  kfree_skb_reason,
-  SKB_DROP_REASON,
-  type sk_buff,
-  sk_buff_head,
-  skb_get,
-  skb_share_check,
-} from './skbuff.ts';
+import { type sk_buff, sk_buff_head } from './skbuff.ts';
 
 export { NET_XMIT_CN, NET_XMIT_DROP, NET_XMIT_SUCCESS } from '../sched/qdisc.ts';
-// The transmit half of dev.c is in a file of its own.
+// The receive and the transmit half of dev.c are in files of their own.
+export * from './dev_rcv.ts';
 export * from './dev_xmit.ts';
 export const NET_RX_SUCCESS = 0;
 export const NET_RX_DROP = 1;
@@ -91,6 +73,8 @@ export class softnet_data {
   /** CPUs with new work on their backlog, to be called at the end of this softirq; the call that this CPU gets. */
   readonly rps_ipi_list: softnet_data[] = [];
   readonly csd: call_single_data;
+  /** The packet as __netif_receive_skb_core hands it on. */
+  received: sk_buff | null = null;
   /** The entry that get_rps_cpu has found for the packet in hand. */
   rflow_slot = -1;
   rflow_table: rps_dev_flow_table | null = null;
@@ -554,156 +538,4 @@ function napi_poll_slice(sd: softnet_data, napi: napi_struct): boolean {
 
 function name_of(napi: napi_struct): string {
   return (napi.dev as net_device | null)?.name ?? 'backlog';
-}
-
-// ---- receive --------------------------------------------------------------------------------------------------
-
-/** netif_rx: the old way in, for drivers without NAPI and the loopback: a CPU's backlog. Takes the skb. */
-export function netif_rx(skb: sk_buff): number {
-  const tp = skb.kernel.trace.netif_rx;
-  if (tp !== null) tp(skb);
-  return netif_rx_internal(skb);
-}
-
-/**
- * netif_receive_skb: a packet with its MAC header pulled, on its way to taps and network layers, on this CPU or, by
- * RPS, on another. Takes the skb.
- */
-export function netif_receive_skb(skb: sk_buff): void {
-  if (skb.kernel.init_net.rps_needed !== 0) {
-    const cpu = get_rps_cpu(skb);
-    if (cpu >= 0) {
-      enqueue_to_backlog(skb, cpu);
-      return;
-    }
-  }
-  __netif_receive_skb(skb);
-}
-
-/** __netif_receive_skb: here and now. Takes the skb. */
-export function __netif_receive_skb(skb: sk_buff): void {
-  const kernel = skb.kernel;
-  kernel.clock.now += kernel.cost.netif_receive_skb;
-  const tp = kernel.trace.netif_receive_skb;
-  if (tp !== null) tp(skb);
-  __netif_receive_skb_core(skb);
-}
-
-/** deliver_skb: to one taker of several, which gets a reference of its own. */
-function deliver_skb(skb: sk_buff, pt: packet_type, orig_dev: net_device): void {
-  pt.func(skb_get(skb), skb.dev as net_device, pt, orig_dev);
-}
-
-/**
- * __netif_receive_skb_core: taps, ingress filters, VLAN, the device's rx_handler, the network layers, in this order. A
- * packet that gets another device on the way starts again. `pt_prev` is the taker found last: the very last one gets
- * the packet itself.
- */
-function __netif_receive_skb_core(first: sk_buff): void {
-  let skb = first;
-  const kernel = skb.kernel;
-  const sd = kernel.softnet[kernel.cpu.id] as softnet_data;
-  const orig_dev = skb.dev as net_device;
-  const { ptype_all, ptype_base, netstamp_needed } = orig_dev.nd_net;
-  // net_timestamp_check
-  if (netstamp_needed !== 0 && skb.tstamp === 0) skb.tstamp = kernel.clock.now;
-  skb.network_header = skb.data;
-  // GRO has found it, and what is forwarded as one packet is cut apart by it.
-  if (skb.transport_header === 0) skb.transport_header = skb.data;
-  skb.mac_len = skb.data - skb.mac_header;
-  let pt_prev: packet_type | null = null;
-  let exact = false;
-  let dev = orig_dev;
-  for (;;) {
-    dev = skb.dev as net_device;
-    skb.skb_iif = dev.ifindex;
-    sd.processed++;
-    if (skb.protocol === ETH_P_8021Q || skb.protocol === ETH_P_8021AD) {
-      const untagged = skb_vlan_untag(skb);
-      if (untagged === null) return;
-      skb = untagged;
-    }
-    if (ptype_all.length > 0) {
-      if (skb.tstamp === 0) skb.tstamp = kernel.clock.now;
-      for (let i = 0; i < ptype_all.length; i++) {
-        const pt = ptype_all[i] as packet_type;
-        if (pt.dev !== null && pt.dev !== dev) continue;
-        if (pt_prev !== null) deliver_skb(skb, pt_prev, orig_dev);
-        pt_prev = pt;
-      }
-    }
-    if (dev.ingress === null && skb.vlan_present === 0 && dev.rx_handler === null) break;
-    // From here on somebody may change the packet or keep it: who has been found so far gets it first.
-    if (pt_prev !== null) deliver_skb(skb, pt_prev, orig_dev);
-    pt_prev = null;
-    const own = skb_share_check(skb);
-    if (own === null) return;
-    skb = own;
-    if (dev.ingress !== null) {
-      if (sch_handle_ingress(skb, dev.ingress) === INGRESS_GONE) return;
-    }
-    if (skb.vlan_present !== 0) {
-      const result = vlan_do_receive(skb);
-      if (result === VLAN_GONE) return;
-      if (result === VLAN_ANOTHER) continue;
-    }
-    if (dev.rx_handler !== null) {
-      const result = dev.rx_handler(skb);
-      if (result === RX_HANDLER_CONSUMED) return;
-      if (result === RX_HANDLER_ANOTHER) continue;
-      if (result === RX_HANDLER_EXACT) exact = true;
-    }
-    if (skb.vlan_present !== 0) {
-      const result = vlan_unclaimed(skb);
-      if (result === VLAN_GONE) return;
-      if (result === VLAN_ANOTHER) continue;
-    }
-    break;
-  }
-  const type = skb.protocol;
-  const list = ptype_base[type & 15] as packet_type[];
-  for (let i = 0; i < list.length; i++) {
-    const pt = list[i] as packet_type;
-    if (pt.type !== type) continue;
-    if (pt.dev === null ? exact : pt.dev !== dev && pt.dev !== orig_dev) continue;
-    if (pt_prev !== null) deliver_skb(skb, pt_prev, orig_dev);
-    pt_prev = pt;
-  }
-  if (pt_prev !== null) {
-    pt_prev.func(skb, dev, pt_prev, orig_dev);
-    return;
-  }
-  if (exact) dev.stats.rx_nohandler++;
-  else dev.stats.rx_dropped++;
-  kfree_skb_reason(skb, SKB_DROP_REASON.UNHANDLED_PROTO);
-}
-
-/** netdev_rx_handler_register: 0, or -EBUSY when the device has one. */
-export function netdev_rx_handler_register(dev: net_device, handler: rx_handler_func_t, data: unknown): number {
-  if (dev.rx_handler !== null) return -EBUSY;
-  dev.rx_handler = handler;
-  dev.rx_handler_data = data;
-  return 0;
-}
-
-/** netdev_rx_handler_unregister */
-export function netdev_rx_handler_unregister(dev: net_device): void {
-  dev.rx_handler = null;
-  dev.rx_handler_data = null;
-}
-
-/**
- * A driver throws a received frame away before it has an sk_buff for it, which Linux sees in the device's counter only:
- * here it has a reason, and a trace sees it. `address`: of the buffer that the card has written.
- */
-export function netdev_rx_drop(dev: net_device, address: number, reason: number): void {
-  dev.stats.rx_dropped++;
-  dev.nd_net.count_drop(reason);
-  const tp = dev.kernel.trace.netdev_rx_drop;
-  if (tp !== null) tp(dev, address, reason);
-}
-
-/** dev_kfree_skb_any for a transmitted skb in a NAPI poll. */
-export function napi_consume_skb(skb: sk_buff, _budget: number): void {
-  consume_skb(skb);
 }

@@ -6,7 +6,7 @@
  * A merged packet is the first segment, whose headers speak for all, with the payloads of the others in frag_list.
  */
 import { csum_fold, csum_from_partial } from '../../lib/checksum.ts';
-import { netif_receive_skb } from './dev.ts';
+import { netif_receive_skb_list } from './dev.ts';
 import { SKB_GSO_DODGY, SKB_GSO_TCPV4 } from './gso.ts';
 import type { net } from './net_namespace.ts';
 import { NETIF_F_GRO, type napi_struct, type net_device } from './netdevice.ts';
@@ -63,7 +63,6 @@ export class gro_node {
   /** Packets that are ready, and the segments they stand for. */
   private readonly rx_list: sk_buff[] = [];
   private rx_length = 0;
-  private lists = 0;
   rx_count = 0;
   /** Segments that were merged into others, packets that were made so, packets that went up as they came. */
   merged = 0;
@@ -80,15 +79,10 @@ export class gro_node {
   /** gro_normal_list: the batch goes up. */
   normal_list(): void {
     if (this.rx_length === 0) return;
-    const { rx_list } = this;
     const length = this.rx_length;
     this.rx_length = 0;
     this.rx_count = 0;
-    const { init_net: net } = (rx_list[0] as sk_buff).kernel;
-    this.lists = (this.lists + 1) & 0x3fffffff;
-    net.rcv_list = this.lists + 1;
-    for (let i = 0; i < length; i++) netif_receive_skb(rx_list[i] as sk_buff);
-    net.rcv_list = 0;
+    netif_receive_skb_list(this.rx_list, length);
   }
 
   /** gro_flush: completes what is held; with `old`, only what was there before this jiffy. Oldest first. */

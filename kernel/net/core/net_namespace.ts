@@ -19,6 +19,8 @@ export interface packet_type {
   /** Only this device; null for all. */
   readonly dev: net_device | null;
   func(skb: sk_buff, dev: net_device, pt: packet_type, orig_dev: net_device): number;
+  /** The same for the first `length` of a list; left out: one after the other. */
+  list_func?(list: sk_buff[], length: number, pt: packet_type, orig_dev: net_device): void;
   /** The socket behind a tap: it does not see what it sent itself. */
   readonly af_packet_priv: sock | null;
   /** Where several sockets are behind one tap (a fanout group): is this one of them? */
@@ -53,8 +55,6 @@ export class net {
   rps_sock_flow_table: rps_sock_flow_table | null = null;
   private readonly netdev_chain: ((event: number, dev: net_device) => void)[] = [];
   readonly drops = new Float64Array(NR_DROP_REASONS);
-  /** Number of the list of packets that GRO hands up right now (netif_receive_skb_list), 0 for none. */
-  rcv_list = 0;
   /** What sockets of every family share. */
   readonly core = new netns_core();
   /** IPv4's part; set by inet_init. */

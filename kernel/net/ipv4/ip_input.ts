@@ -1,7 +1,7 @@
 /** IPv4 receive (net/ipv4/ip_input.c): ip_rcv → ip_rcv_finish → ip_local_deliver → a transport protocol. */
 import { csum_from_partial, ip_fast_csum } from '../../lib/checksum.ts';
 import { NET_RX_DROP, NET_RX_SUCCESS } from '../core/dev.ts';
-import { dst_input } from '../core/dst.ts';
+import { type dst_entry, dst_input } from '../core/dst.ts';
 import type { net, packet_type } from '../core/net_namespace.ts';
 import type { net_device } from '../core/netdevice.ts';
 import { skb_checksum } from '../core/skb_checksum.ts';
@@ -21,7 +21,14 @@ import {
   skb_trim,
 } from '../core/skbuff.ts';
 import { ETH_P_IP } from '../ethernet/eth.ts';
-import { NF_HOOK, NF_INET_LOCAL_IN, NF_INET_PRE_ROUTING, NFPROTO_IPV4, nf_ip_hook_free } from '../netfilter/core.ts';
+import {
+  NF_HOOK,
+  NF_HOOK_LIST,
+  NF_INET_LOCAL_IN,
+  NF_INET_PRE_ROUTING,
+  NFPROTO_IPV4,
+  nf_ip_hook_free,
+} from '../netfilter/core.ts';
 import { ICMP_DEST_UNREACH, ICMP_PROT_UNREACH, icmp_send } from './icmp.ts';
 import { IPCB_flags, IPSKB_MULTIPATH } from './inet_skb_parm.ts';
 import { IP_DEFRAG_LOCAL_DELIVER, ip_defrag } from './ip_fragment.ts';
@@ -50,7 +57,13 @@ import {
 import type { ipv4_mib } from './snmp.ts';
 
 /** ip_packet_type */
-export const ip_packet_type: packet_type = { type: ETH_P_IP, dev: null, af_packet_priv: null, func: ip_rcv };
+export const ip_packet_type: packet_type = {
+  type: ETH_P_IP,
+  dev: null,
+  af_packet_priv: null,
+  func: ip_rcv,
+  list_func: ip_list_rcv,
+};
 
 /** ip_rcv: takes the skb. `data` and `network_header` are at the IP header. */
 export function ip_rcv(skb: sk_buff, dev: net_device): number {
@@ -62,6 +75,38 @@ export function ip_rcv(skb: sk_buff, dev: net_device): number {
   if (own === null) return NET_RX_DROP;
   if (nf_ip_hook_free(dev.nd_net, NF_INET_PRE_ROUTING)) return ip_rcv_finish(dev.nd_net, own);
   return NF_HOOK(NFPROTO_IPV4, NF_INET_PRE_ROUTING, dev.nd_net, own, dev, null, ip_rcv_finish);
+}
+
+/** ip_list_rcv: ip_rcv for a list. Takes the skbs. */
+export function ip_list_rcv(list: sk_buff[], length: number): void {
+  let curr_dev: net_device | null = null;
+  let n = 0;
+  for (let i = 0; i < length; i++) {
+    const skb = list[i] as sk_buff;
+    const dev = skb.dev as net_device;
+    const { kernel } = skb;
+    kernel.clock.now += kernel.cost.ip_rcv;
+    const tp = kernel.trace.ip_rcv;
+    if (tp !== null) tp(skb);
+    const own = ip_rcv_core(skb, dev.nd_net);
+    if (own === null) continue;
+    if (dev !== curr_dev) {
+      if (n > 0) ip_sublist_rcv(list, n, curr_dev as net_device);
+      n = 0;
+      curr_dev = dev;
+    }
+    list[n++] = own;
+  }
+  if (n > 0) ip_sublist_rcv(list, n, curr_dev as net_device);
+}
+
+/** ip_sublist_rcv: packets of one device. */
+function ip_sublist_rcv(list: sk_buff[], length: number, dev: net_device): void {
+  const net = dev.nd_net;
+  const left = nf_ip_hook_free(net, NF_INET_PRE_ROUTING)
+    ? length
+    : NF_HOOK_LIST(NFPROTO_IPV4, NF_INET_PRE_ROUTING, net, list, length, dev, null, ip_rcv_finish);
+  ip_list_rcv_finish(list, left);
 }
 
 /** ip_rcv_core: is it an IP packet, and whole? The skb, ours alone and without padding, or null. */
@@ -147,53 +192,74 @@ export function pskb_trim_rcsum(skb: sk_buff, length: number): void {
 
 /** ip_rcv_finish: routing says what becomes of it. Takes the skb. */
 export function ip_rcv_finish(_net: net, skb: sk_buff): number {
-  const tp = skb.kernel.trace.ip_rcv_finish;
-  if (tp !== null) tp(skb);
-  const reason = ip_rcv_finish_core(skb, skb.dev as net_device);
-  if (reason !== 0) {
-    kfree_skb_reason(skb, reason);
-    return NET_RX_DROP;
-  }
+  if (!ip_rcv_finish_routed(skb, null)) return NET_RX_DROP;
   return dst_input(skb);
 }
 
-/** The route of a received packet; one of a list asks the packet before it first (ip_list_rcv_finish). 0 or a reason. */
-function ip_rcv_route(skb: sk_buff, dev: net_device): number {
-  const net = dev.nd_net;
-  const { rt: cache } = net.ipv4;
+/**
+ * ip_list_rcv_finish: the same for a list, whose packets go on together as long as they have the same route. The first
+ * of those is the hint for the next ones.
+ */
+function ip_list_rcv_finish(list: sk_buff[], length: number): void {
+  let hint: sk_buff | null = null;
+  let curr_dst: dst_entry | null = null;
+  let n = 0;
+  for (let i = 0; i < length; i++) {
+    const skb = list[i] as sk_buff;
+    if (!ip_rcv_finish_routed(skb, hint)) continue;
+    const { dst } = skb;
+    if (dst !== curr_dst) {
+      hint = ip_extract_route_hint(skb);
+      // Behind the packets that go now: the hint is not among them.
+      if (n > 0) ip_sublist_rcv_finish(list, n);
+      n = 0;
+      curr_dst = dst;
+    }
+    list[n++] = skb;
+  }
+  if (n > 0) ip_sublist_rcv_finish(list, n);
+}
+
+/** ip_sublist_rcv_finish: packets of one route. */
+function ip_sublist_rcv_finish(list: sk_buff[], length: number): void {
+  for (let i = 0; i < length; i++) dst_input(list[i] as sk_buff);
+}
+
+/** Is there a route for it? If not, it is dropped. */
+function ip_rcv_finish_routed(skb: sk_buff, hint: sk_buff | null): boolean {
+  const tp = skb.kernel.trace.ip_rcv_finish;
+  if (tp !== null) tp(skb);
+  const reason = ip_rcv_finish_core(skb, skb.dev as net_device, hint);
+  if (reason === 0) return true;
+  kfree_skb_reason(skb, reason);
+  return false;
+}
+
+/** ip_extract_route_hint: the packet, for others of its list; null where something else than the destination decides. */
+function ip_extract_route_hint(skb: sk_buff): sk_buff | null {
+  const { rt_type, net } = skb.dst as rtable;
+  const usable =
+    (rt_type === RTN_LOCAL || rt_type === RTN_UNICAST) &&
+    !net.ipv4.fib.has_custom_rules &&
+    (IPCB_flags(skb) & IPSKB_MULTIPATH) === 0;
+  return usable ? skb : null;
+}
+
+/** The route of a received packet: that of `hint` where both go to the same place. 0 or a reason. */
+function ip_rcv_route(skb: sk_buff, dev: net_device, hint: sk_buff | null): number {
   const daddr = iph_daddr(skb);
   const saddr = iph_saddr(skb);
   const tos = iph_tos(skb);
-  if (net.rcv_list === 0) return ip_route_input(skb, daddr, saddr, tos, dev);
-  const { hint } = cache;
-  if (
-    hint !== null &&
-    cache.hint_list === net.rcv_list &&
-    cache.hint_daddr === daddr &&
-    cache.hint_tos === tos &&
-    cache.hint_dev === dev &&
-    hint.check()
-  ) {
-    return ip_route_use_hint(skb, daddr, saddr, tos, dev, hint);
+  // ip_can_use_hint
+  if (hint !== null && iph_daddr(hint) === daddr && iph_tos(hint) === tos) {
+    const rt = hint.dst as rtable;
+    if (rt.check()) return ip_route_use_hint(skb, daddr, saddr, tos, dev, rt);
   }
-  const reason = ip_route_input(skb, daddr, saddr, tos, dev);
-  if (reason !== 0) return reason;
-  const rt = skb.dst as rtable;
-  // ip_extract_route_hint: not where something else than the destination decides.
-  const usable =
-    (rt.rt_type === RTN_LOCAL || rt.rt_type === RTN_UNICAST) &&
-    !net.ipv4.fib.has_custom_rules &&
-    (IPCB_flags(skb) & IPSKB_MULTIPATH) === 0;
-  cache.hint = usable ? rt : null;
-  cache.hint_list = net.rcv_list;
-  cache.hint_dev = dev;
-  cache.hint_daddr = daddr;
-  cache.hint_tos = tos;
-  return 0;
+  return ip_route_input(skb, daddr, saddr, tos, dev);
 }
 
 /** ip_rcv_finish_core: 0 or a reason. */
-function ip_rcv_finish_core(skb: sk_buff, dev: net_device): number {
+function ip_rcv_finish_core(skb: sk_buff, dev: net_device, hint: sk_buff | null): number {
   if (skb.dst === null && skb.sk === null && dev.nd_net.ipv4.ip_early_demux !== 0) {
     // A connection remembers the route that its packets come by.
     const demux = dev.nd_net.ipv4.protos[iph_protocol(skb)]?.early_demux ?? null;
@@ -201,7 +267,7 @@ function ip_rcv_finish_core(skb: sk_buff, dev: net_device): number {
   }
   // What this host sent to itself has its route already.
   if (skb.dst === null) {
-    const reason = ip_rcv_route(skb, dev);
+    const reason = ip_rcv_route(skb, dev, hint);
     if (reason !== 0) return reason;
   }
   if (iph_ihl(skb) > 5) {

@@ -196,12 +196,6 @@ export function ip_dst_mtu_maybe_forward(rt: rtable, forwarding: boolean): numbe
 
 /** Routes of input without a next hop, one of each kind, and what lookups need for scratch. */
 export class route_cache {
-  /** The route of the packet before, for the others of its list (ip_extract_route_hint); which list, and for whom. */
-  hint: rtable | null = null;
-  hint_list = 0;
-  hint_dev: net_device | null = null;
-  hint_daddr = 0;
-  hint_tos = 0;
   brd_input: rtable | null = null;
   /** Group packets: not for us, and for us. */
   readonly mc_input: (rtable | null)[] = [null, null];

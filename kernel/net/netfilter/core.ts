@@ -183,6 +183,25 @@ export function NF_HOOK(
   return result === 1 ? okfn(net, skb) : result;
 }
 
+/** NF_HOOK_LIST: how many of a list all functions of the hook have accepted; those are then its first. Takes the others. */
+export function NF_HOOK_LIST(
+  pf: number,
+  hook: number,
+  net: net,
+  list: sk_buff[],
+  length: number,
+  indev: net_device | null,
+  outdev: net_device | null,
+  okfn: okfn_t,
+): number {
+  let n = 0;
+  for (let i = 0; i < length; i++) {
+    const skb = list[i] as sk_buff;
+    if (nf_hook(pf, hook, net, skb, indev, outdev, okfn) === 1) list[n++] = skb;
+  }
+  return n;
+}
+
 /** nf_hook_thresh: as NF_HOOK, but only functions of at least `priority` (a bridge takes up again where it left off). */
 export function NF_HOOK_THRESH(
   pf: number,

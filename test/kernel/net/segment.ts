@@ -10,6 +10,7 @@ import {
   dev_open,
   netif_carrier_on,
   netif_receive_skb,
+  netif_receive_skb_list,
   register_netdev,
 } from '../../../kernel/net/core/dev.ts';
 import { drop_reason_name } from '../../../kernel/net/core/dropreason.ts';
@@ -94,14 +95,31 @@ export class Segment {
   /** A frame arrives, and everything it causes at once happens. */
   receive(frame: Uint8Array, dev: net_device = this.dev, edit?: (skb: sk_buff) => void): void {
     this.kernel.exec(() => {
-      const skb = netdev_alloc_skb_ip_align(dev, frame.length);
-      if (skb === null) throw new Error('no memory');
-      skb.ram.u8.set(frame, skb_put(skb, frame.length));
-      skb.protocol = eth_type_trans(skb, dev);
+      const skb = this.skb(frame, dev);
       edit?.(skb);
       netif_receive_skb(skb);
     });
     this.settle();
+  }
+
+  /** Frames arrive together, each by its device, as a list. */
+  receiveList(frames: readonly (readonly [Uint8Array, net_device])[]): void {
+    this.kernel.exec(() =>
+      netif_receive_skb_list(
+        frames.map(([frame, dev]) => this.skb(frame, dev)),
+        frames.length,
+      ),
+    );
+    this.settle();
+  }
+
+  /** A frame in an skb, as a driver hands it up. */
+  private skb(frame: Uint8Array, dev: net_device): sk_buff {
+    const skb = netdev_alloc_skb_ip_align(dev, frame.length);
+    if (skb === null) throw new Error('no memory');
+    skb.ram.u8.set(frame, skb_put(skb, frame.length));
+    skb.protocol = eth_type_trans(skb, dev);
+    return skb;
   }
 
   exec<T>(fn: () => T): T {
