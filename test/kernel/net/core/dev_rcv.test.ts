@@ -1,7 +1,9 @@
 /** A list of packets on its way up: stage by stage, and split where its packets part. */
 import { expect, test } from 'vitest';
+import { netdev_rx_handler_register, netdev_rx_handler_unregister } from '../../../../kernel/net/core/dev.ts';
+import { RX_HANDLER_ANOTHER, RX_HANDLER_PASS } from '../../../../kernel/net/core/netdevice.ts';
 import { store_rps_map } from '../../../../kernel/net/core/rps.ts';
-import { kfree_skb_reason, SKB_DROP_REASON } from '../../../../kernel/net/core/skbuff.ts';
+import { kfree_skb_reason, SKB_DROP_REASON, type sk_buff } from '../../../../kernel/net/core/skbuff.ts';
 import { inet_addr_add } from '../../../../kernel/net/ipv4/devinet.ts';
 import { in_aton } from '../../../../kernel/net/ipv4/ip_header.ts';
 import {
@@ -82,6 +84,37 @@ test('two devices, each packet has its own when it is routed', () => {
   ]);
   expect(seen).toEqual([segment.dev.name, 'other', segment.dev.name]);
   expect(hooked).toEqual(seen);
+  segment.finish();
+});
+
+test('a device above the one they came in by takes the second: hooks see the right one', () => {
+  const segment = new Segment();
+  const upper = segment.device('upper', '020000000002');
+  const hooked: string[] = [];
+  segment.exec(() => {
+    const above = (skb: sk_buff): number => {
+      if (skb.ram.u8[skb.data + 5] !== 2) return RX_HANDLER_PASS;
+      skb.dev = upper;
+      return RX_HANDLER_ANOTHER;
+    };
+    netdev_rx_handler_register(segment.dev, above, null);
+    nf_register_net_hook(segment.net, {
+      pf: NFPROTO_IPV4,
+      hooknum: NF_INET_PRE_ROUTING,
+      priority: 0,
+      hook(_priv, skb, state) {
+        hooked.push(`${skb.ram.u8[skb.data + 5]} ${state.in?.name}`);
+        return NF_ACCEPT;
+      },
+    });
+  });
+  segment.receiveList([
+    [ping(1), segment.dev],
+    [ping(2), segment.dev],
+    [ping(3), segment.dev],
+  ]);
+  expect(hooked).toEqual([`1 ${segment.dev.name}`, '2 upper', `3 ${segment.dev.name}`]);
+  segment.exec(() => netdev_rx_handler_unregister(segment.dev));
   segment.finish();
 });
 
