@@ -56,13 +56,12 @@ export function warmUp(runs: number, work: () => void): void {
   }
 }
 
-/** Turns that each run is cut into: the best of them is what the code costs, the rest is what else the machine did. */
-const TURNS = 32;
 /**
- * Turns of subjects that fill the caches with data of their own: in 2 ms they would do little more than bring back what
- * the others' turn has thrown out (a bulk transfer read 3 % worse, 1,000 connections as if there were 100,000).
+ * Turns that each run is cut into: the best of them is what the code costs, the rest is what else the machine did. In turns
+ * of 2 ms a subject would do little more than bring back what the others' turn has thrown out of the caches: a bulk transfer
+ * read 3 % worse, 1,000 connections as if there were 100,000.
  */
-export const LONG_TURNS = 8;
+const TURNS = 8;
 
 /**
  * Costs of several subjects, in one run of `count` units of work each: in short turns, one after the other, so that what
@@ -72,11 +71,10 @@ export function alternately<T>(
   subjects: readonly T[],
   count: number,
   work: (subject: T, count: number) => void,
-  turns = TURNS,
 ): number[] {
-  const each = Math.max(1, Math.floor(count / turns));
+  const each = Math.max(1, Math.floor(count / TURNS));
   const least = subjects.map(() => Number.POSITIVE_INFINITY);
-  for (let turn = 0; turn < turns; turn++) {
+  for (let turn = 0; turn < TURNS; turn++) {
     for (const [i, subject] of subjects.entries()) {
       least[i] = Math.min(least[i] as number, seconds(() => work(subject, each)) / each);
     }

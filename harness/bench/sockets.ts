@@ -8,7 +8,7 @@ import { parseMac } from '../packet/address.ts';
 import { buildEthernet } from '../packet/ethernet.ts';
 import { buildIpv4Packet } from '../packet/ipv4.ts';
 import { buildUdp } from '../packet/udp.ts';
-import { allocated, alternately, LONG_TURNS, quietRuns, type Result, summarize, warmUp } from './runner.ts';
+import { allocated, alternately, quietRuns, type Result, summarize, warmUp } from './runner.ts';
 
 const MAC = '02:00:00:00:00:02';
 const PEER_MAC = '02:00:00:00:00:01';
@@ -144,7 +144,7 @@ export function benchSockets(runs: number): Result[] {
   const multiples: number[][] = COUNTS.map(() => []);
   const bytes: number[][] = COUNTS.map(() => []);
   const work = (path: Sockets, frames: number): void => path.feed(frames);
-  for (const each of quietRuns(runs, 0, () => alternately(paths, FRAMES, work, LONG_TURNS))) {
+  for (const each of quietRuns(runs, 0, () => alternately(paths, FRAMES, work))) {
     each.forEach((time, i) => {
       times[i]?.push(time * 1e9);
       multiples[i]?.push(time / (each[0] as number));

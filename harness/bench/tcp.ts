@@ -11,17 +11,7 @@ import { RLIMIT_NOFILE, type Syscalls } from '../../kernel/syscalls.ts';
 import { DEFAULT_POSTED_NS, type Host, type Plugged } from '../machine/host.ts';
 import { World } from '../machine/world.ts';
 import { parseMac } from '../packet/address.ts';
-import {
-  allocated,
-  alternately,
-  heapUsed,
-  LONG_TURNS,
-  quietRuns,
-  type Result,
-  seconds,
-  summarize,
-  warmUp,
-} from './runner.ts';
+import { allocated, alternately, heapUsed, quietRuns, type Result, seconds, summarize, warmUp } from './runner.ts';
 import { TcpFloor } from './tcp-floor.ts';
 
 const MSS = 1460;
@@ -315,7 +305,7 @@ function bulkTimes(paths: readonly BulkPath[], floor: TcpFloor, runs: number, se
     if (path !== null) path.feed(count * MSS);
     else for (let i = 0; i < count; i++) floor.segment();
   };
-  return quietRuns(runs, -1, () => alternately([...paths, null], segments, work, LONG_TURNS));
+  return quietRuns(runs, -1, () => alternately([...paths, null], segments, work));
 }
 
 function warmBulk(path: BulkPath, runs: number, bytes: number): void {
@@ -437,7 +427,7 @@ export function benchTcpLookup(runs: number, counts: readonly number[] = LOOKUP_
   // Each connection's last answer waits for its ACK in a buffer of 4 KiB.
   const paths = counts.map(count => new RoundTripPath(count, count > 10_000 ? 512 : 32, true, true, true));
   for (const path of paths) warmUp(runs, () => path.feed(Math.ceil(trips / WARM_PART)));
-  const times = quietRuns(runs, 0, () => alternately(paths, trips, (path, count) => path.feed(count), LONG_TURNS));
+  const times = quietRuns(runs, 0, () => alternately(paths, trips, (path, count) => path.feed(count)));
   for (const path of paths) path.world.finish();
   return counts.flatMap((count, i) => {
     const mine = times.map(each => each[i] as number);
