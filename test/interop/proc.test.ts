@@ -116,6 +116,7 @@ testOnTap()('packet, ptype and dev_mcast: the lines of Linux for the same socket
       if (bind !== undefined) yield* sys.bind(fd, new sockaddr_ll(ifindex, bind));
     }
     ours = `${read('packet')}${read('ptype')}${read('dev_mcast')}`;
+    return 0;
   });
   world.sim.run(world.sim.time + 1_000_000);
   expect(comparable(ours)).toEqual(comparable(onLinux('python3', PROGRAM)));

@@ -1,4 +1,5 @@
 /** /proc/net/route, fib_trie and fib_triestat (net/ipv4/fib_trie.c). */
+import { swab32 } from '../../lib/swab.ts';
 import type { net } from '../core/net_namespace.ts';
 import {
   fib_dump,
@@ -30,8 +31,7 @@ const LINE = 127;
 
 /** An address as the file shows it: the 32 bits as they lie in memory, of a little-endian machine. */
 function raw(addr: number): string {
-  const bytes = [addr & 0xff, (addr >>> 8) & 0xff, (addr >>> 16) & 0xff, addr >>> 24];
-  return bytes.map(byte => byte.toString(16).toUpperCase().padStart(2, '0')).join('');
+  return (swab32(addr) >>> 0).toString(16).toUpperCase().padStart(8, '0');
 }
 
 /** The main table's routes, a line each. */

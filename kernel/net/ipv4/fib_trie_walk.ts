@@ -161,7 +161,7 @@ export function trie_check(trie: fib_trie): string[] {
     if (t[n + EMPTY] !== empty || t[n + FULL] !== full) wrong.push(`tnode ${n}: counts`);
     if (t[n + SLEN] !== slen) wrong.push(`tnode ${n}: slen ${t[n + SLEN]}, not ${slen}`);
     // One alone there may be: a half that has just been inflated is not looked at again, as on Linux.
-    if ((1 << (t[n + BITS] as number)) === empty) wrong.push(`tnode ${n}: has no children`);
+    if (1 << (t[n + BITS] as number) === empty) wrong.push(`tnode ${n}: has no children`);
     return slen;
   };
   if (trie.root !== 0) visit(trie.root, 0);
