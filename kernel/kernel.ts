@@ -9,6 +9,7 @@ import { vlan_init } from './net/8021q/vlan_dev.ts';
 import { br_init } from './net/bridge/br_if.ts';
 import { net_dev_init, softnet_data, unregister_netdev } from './net/core/dev.ts';
 import { net } from './net/core/net_namespace.ts';
+import { dev_proc_init } from './net/core/net-procfs.ts';
 import { flush_backlog } from './net/core/rps.ts';
 import { skb_pool } from './net/core/skbuff.ts';
 import { sysctl_core_init } from './net/core/sysctl_net_core.ts';
@@ -95,6 +96,7 @@ export class Kernel {
     this.init_net = new net(this);
     sysctl_core_init(this.init_net);
     net_dev_init(this);
+    dev_proc_init(this.init_net);
     packet_init(this.init_net);
     inet_init(this.init_net);
     netfilter_init(this.init_net);

@@ -72,6 +72,10 @@ const oneLine = (message: string): string =>
     .trim()
     .replaceAll(/\s*\n\s*/g, ' ');
 
+/** What a message quotes of a file must not speak to the terminal, nor break the line. */
+const printable = (message: string): string =>
+  message.replaceAll(/\p{Cc}/gu, character => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
+
 const quote = (argument: string): string =>
   /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 
@@ -138,7 +142,7 @@ export async function main(
     progress.command = command;
   });
   const fail = (command: Command, message: string, hint: boolean): void => {
-    output.err(`${commandPath(command)}: ${message}\n`);
+    output.err(`${commandPath(command)}: ${printable(message)}\n`);
     if (hint) output.err(`see ${commandPath(command)} --help\n`);
   };
   try {

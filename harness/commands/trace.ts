@@ -337,6 +337,9 @@ export const registerTrace: RegisterCommand = (program: Command) => {
     .option('--json', 'print JSON lines instead of text')
     .addHelpText('after', HELP)
     .action((file: string, options: TraceOptions) => {
+      if (options.peer === options.as.mac) {
+        throw new UsageError(`--peer ${options.peer} is the host that --as makes us: nothing would be fed`);
+      }
       const capture = loadCapture(file);
       if (options.out !== undefined) {
         checkOutput(options.out);

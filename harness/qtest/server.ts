@@ -1,6 +1,7 @@
 /** Sockets for the qtest protocol and for frames: clients come one after the other, each finds a fresh machine. */
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { dirname } from 'node:path';
 import { describeSystemError, UsageError } from '../cli/errors.ts';
 import { type MachineOptions, QtestMachine } from './machine.ts';
 import { QtestSession } from './protocol.ts';
@@ -148,7 +149,8 @@ export class QtestServer {
     this.servers.push(server);
     await new Promise<void>((resolve, reject) => {
       server.on('error', error => {
-        reject(new UsageError(`${show(address)}: ${describeSystemError(error)}`, { cause: error }));
+        const why = describeSystemError(inMissingFolder(address) ? { code: 'ENOENT' } : error);
+        reject(new UsageError(`${show(address)}: ${why}`, { cause: error }));
       });
       server.listen(address, () => {
         this.options.log(`listening on ${show(address)}`);
@@ -272,6 +274,9 @@ export class QtestServer {
     frames.write(out);
   }
 }
+
+/** libuv tells EACCES where bind(2) said ENOENT. */
+const inMissingFolder = (address: Address): boolean => 'path' in address && !existsSync(dirname(address.path));
 
 /** A socket that nobody listens on any more would be in the way; anything else at this path stays. */
 function removeStale(path: string): Promise<void> {

@@ -21,7 +21,7 @@ import {
   type fib4_rule_config,
   fib4_rule_del,
 } from '../../kernel/net/ipv4/fib_rules.ts';
-import type { fib_alias } from '../../kernel/net/ipv4/fib_trie.ts';
+import type { fib_alias } from '../../kernel/net/ipv4/fib_trie_walk.ts';
 import { inet_make_mask, put16, put32 } from '../../kernel/net/ipv4/ip_header.ts';
 import {
   ip_route_input,

@@ -29,6 +29,7 @@ export const fixtureCommands: readonly RegisterCommand[] = [
       .option('--seed <n>', 'chance', parseSeed, 1)
       .action(async (how: string) => {
         if (how === 'usage') throw new UsageError('x: no such thing');
+        if (how === 'quoting') throw new UsageError('x: unexpected "\x1b[2J\n\u009b"');
         if (how === 'judged') throw new JudgedFailure('2 of 3 passed');
         if (how === 'status') process.exitCode = 1;
         if (how === 'bug') throw new Error('assertion failed: head <= tail');

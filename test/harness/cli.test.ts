@@ -69,6 +69,7 @@ describe('used wrongly: status 2, what was wrong, where to read on', () => {
       /^ringside read: option '--as <host>' argument 'x' is invalid\. It lacks a part; a host/,
     ],
     [['fail', 'usage'], 'ringside fail: x: no such thing\nsee ringside fail --help\n'],
+    [['fail', 'quoting'], 'ringside fail: x: unexpected "\\x1b[2J\\x0a\\x9b"\nsee ringside fail --help\n'],
     [['read', 'no/file', '--as', host], /^ringside read: no\/file: cannot be read: no such file or folder\nsee /],
     [['read', '/', '--as', host], /^ringside read: \/: cannot be read: it is a folder\n/],
     [

@@ -497,6 +497,15 @@ describe('--filter', () => {
     expect(filtered?.fed).toBe(plain?.fed);
   });
 
+  test('--peer is ourselves: a wrong use', () => {
+    const [mac] = HOST.split(',') as [string];
+    const run = spawnSync(process.execPath, [bin, 'trace', captureFile('ping4'), '--as', HOST, '--peer', mac], {
+      encoding: 'utf8',
+    });
+    expect([run.status, run.stdout]).toEqual([2, '']);
+    expect(run.stderr).toContain(`--peer ${mac} is the host that --as makes us`);
+  });
+
   test('a wrong expression is a wrong use, and says where', () => {
     const run = spawnSync(
       process.execPath,

@@ -11,7 +11,7 @@ import type { sk_buff } from './skbuff.ts';
 import { netns_core, type sock } from './sock.ts';
 
 export const ETH_P_ALL = 0x0003;
-const PTYPE_HASH_MASK = 15;
+export const PTYPE_HASH_MASK = 15;
 
 /** A network layer's, or a tap's, wish to see packets. `func` takes the skb. */
 export interface packet_type {
@@ -44,6 +44,8 @@ export class net {
   loopback_dev: net_device | null = null;
   /** Taps on everything (ETH_P_ALL), and the network layers by EtherType. */
   readonly ptype_all: packet_type[] = [];
+  /** All of these, in the order in which they came: what /proc/net/ptype shows. */
+  readonly ptypes: packet_type[] = [];
   readonly ptype_base: packet_type[][] = Array.from({ length: PTYPE_HASH_MASK + 1 }, () => []);
   /** What GRO knows, by EtherType (dev_add_offload). */
   readonly offload_base: packet_offload[] = [];
@@ -103,13 +105,16 @@ export class net {
   /** dev_add_pack */
   dev_add_pack(pt: packet_type): void {
     this.list_of(pt).push(pt);
+    this.ptypes.push(pt);
   }
 
   /** dev_remove_pack */
   dev_remove_pack(pt: packet_type): void {
     const list = this.list_of(pt);
     const index = list.indexOf(pt);
-    if (index >= 0) list.splice(index, 1);
+    if (index < 0) return;
+    list.splice(index, 1);
+    this.ptypes.splice(this.ptypes.indexOf(pt), 1);
   }
 
   private list_of(pt: packet_type): packet_type[] {

@@ -464,6 +464,13 @@ export function sk_getsockopt(sk: sock, name: number, opt: sockopt): number {
   return err;
 }
 
+/** A struct of ints: as much of it as the program has room for. */
+function answer_ints(opt: sockopt, list: number[]): number {
+  opt.list = list;
+  if (opt.optlen >= 0) opt.optlen = Math.min(opt.optlen, list.length * SIZEOF_INT);
+  return 0;
+}
+
 function get_option(sk: sock, name: number, opt: sockopt): number {
   switch (name) {
     case SO_REUSEADDR:
@@ -526,10 +533,8 @@ function get_option(sk: sock, name: number, opt: sockopt): number {
       return -ENODATA;
     case SO_PEERCRED:
       // struct ucred of nobody: no process, user and group -1.
-      opt.list = [0, -1, -1];
       opt.value = 0;
-      if (opt.optlen >= 0) opt.optlen = Math.min(opt.optlen, opt.list.length * SIZEOF_INT);
-      return 0;
+      return answer_ints(opt, [0, -1, -1]);
     case SO_BSDCOMPAT:
       opt.value = 0;
       return 0;
@@ -612,10 +617,8 @@ function get_option(sk: sock, name: number, opt: sockopt): number {
       // sk_get_meminfo: what is received, its limit, what is sent, its limit, fwd_alloc, queued, options, backlog, drops.
       const { sk_rmem_alloc, sk_rcvbuf, sk_wmem_alloc, sk_sndbuf, sk_drops } = sk;
       const { sk_forward_alloc = 0, sk_wmem_queued = 0 } = sk as Partial<stream_numbers>;
-      opt.list = [sk_rmem_alloc, sk_rcvbuf, sk_wmem_alloc - 1, sk_sndbuf, sk_forward_alloc, sk_wmem_queued];
-      opt.list.push(sk.sk_omem_alloc, 0, sk_drops);
-      if (opt.optlen >= 0) opt.optlen = Math.min(opt.optlen, opt.list.length * SIZEOF_INT);
-      return 0;
+      const queues = [sk_rmem_alloc, sk_rcvbuf, sk_wmem_alloc - 1, sk_sndbuf, sk_forward_alloc, sk_wmem_queued];
+      return answer_ints(opt, [...queues, sk.sk_omem_alloc, 0, sk_drops]);
     }
     case SO_NO_CHECK:
       opt.value = Number(sk.opts.sk_no_check_tx);

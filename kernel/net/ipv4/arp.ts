@@ -21,7 +21,14 @@ import {
   neigh_update,
   type neighbour,
 } from '../core/neighbour.ts';
-import { NETDEV_CHANGE, NETDEV_CHANGEADDR, NETDEV_DOWN, NETDEV_UNREGISTER, type net } from '../core/net_namespace.ts';
+import {
+  NETDEV_CHANGE,
+  NETDEV_CHANGEADDR,
+  NETDEV_DOWN,
+  NETDEV_UNREGISTER,
+  type net,
+  type packet_type,
+} from '../core/net_namespace.ts';
 import { ARPHRD_ETHER, IFF_LOOPBACK, IFF_NOARP, type net_device } from '../core/netdevice.ts';
 import {
   alloc_skb,
@@ -88,19 +95,21 @@ const ops: neigh_ops = {
   proxy_redo: parp_redo,
 };
 
+/** What a packet is looked at with: one for all, so that nothing is allocated. */
+export class arp_scratch {
+  readonly sha = new Uint8Array(6);
+  readonly tha = new Uint8Array(6);
+  readonly fl4 = new flowi4();
+}
+
+/** arp_packet_type */
+const arp_packet_type: packet_type = { type: ETH_P_ARP, dev: null, af_packet_priv: null, func: arp_rcv };
+
 /** arp_init: the table, and the packet type. */
 export function arp_init(net: net): void {
   net.ipv4.arp = new neigh_table(net, 'arp_cache', ETH_P_IP, ops);
-  // Two of these per packet at most; one table has one, so that nothing is allocated.
-  const sha = new Uint8Array(6);
-  const tha = new Uint8Array(6);
-  const fl4 = new flowi4();
-  net.dev_add_pack({
-    type: ETH_P_ARP,
-    dev: null,
-    af_packet_priv: null,
-    func: (skb, dev) => arp_rcv(skb, dev, sha, tha, fl4),
-  });
+  net.ipv4.arp_scratch = new arp_scratch();
+  net.dev_add_pack(arp_packet_type);
   net.register_netdevice_notifier(arp_netdev_event);
 }
 
@@ -231,7 +240,7 @@ function arp_fwd_pvlan(in_dev: in_device, dev: net_device, rt: rtable, sip: numb
 /** parp_redo: a question that has waited its while is answered. Takes the skb. */
 function parp_redo(skb: sk_buff): void {
   const dev = skb.dev as net_device;
-  const reason = arp_process(skb, dev, new Uint8Array(6), new Uint8Array(6), new flowi4());
+  const reason = arp_process(skb, dev);
   if (reason === 0) consume_skb(skb);
   else if (reason !== ARP_QUEUED) kfree_skb_reason(skb, reason);
 }
@@ -316,7 +325,7 @@ export function arp_send(
 }
 
 /** arp_rcv: takes the skb. */
-function arp_rcv(skb: sk_buff, dev: net_device, sha: Uint8Array, tha: Uint8Array, fl4: flowi4): number {
+function arp_rcv(skb: sk_buff, dev: net_device): number {
   const { kernel } = skb;
   kernel.clock.now += kernel.cost.arp_rcv;
   const tp = kernel.trace.arp_rcv;
@@ -339,7 +348,7 @@ function arp_rcv(skb: sk_buff, dev: net_device, sha: Uint8Array, tha: Uint8Array
   own.cb0 = 0;
   own.cb1 = 0;
   if (nf_hook(NFPROTO_ARP, NF_ARP_IN, dev.nd_net, own, dev, null, null) !== 1) return NET_RX_DROP;
-  const reason = arp_process(own, dev, sha, tha, fl4);
+  const reason = arp_process(own, dev);
   if (reason === ARP_QUEUED) return NET_RX_SUCCESS;
   if (reason === 0) {
     consume_skb(own);
@@ -353,11 +362,12 @@ function arp_rcv(skb: sk_buff, dev: net_device, sha: Uint8Array, tha: Uint8Array
 const ARP_QUEUED = -1;
 
 /** arp_process: 0, or why the packet is one to drop (Linux has no name for these). Takes the skb with ARP_QUEUED only. */
-function arp_process(skb: sk_buff, dev: net_device, sha: Uint8Array, tha: Uint8Array, fl4: flowi4): number {
+function arp_process(skb: sk_buff, dev: net_device): number {
   const in_dev = dev.ip_ptr;
   if (in_dev === null) return SKB_DROP_REASON.DEV_READY;
   const net = dev.nd_net;
   const { arp: tbl } = net.ipv4;
+  const { sha, tha, fl4 } = net.ipv4.arp_scratch;
   const { ram } = skb;
   const at = skb.network_header;
   const hrd = get16(ram, at + AR_HRD);

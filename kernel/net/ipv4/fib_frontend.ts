@@ -43,7 +43,8 @@ import {
   fib_result_prefsrc,
   fib_sync_down_dev,
 } from './fib_semantics.ts';
-import { type fib_alias, fib_table, fib_trie } from './fib_trie.ts';
+import { fib_table, fib_trie } from './fib_trie.ts';
+import { type fib_alias, trie_dump, trie_flush } from './fib_trie_walk.ts';
 import {
   INADDR_BROADCAST,
   inet_make_mask,
@@ -225,10 +226,11 @@ export function fib_unmerge(net: net): void {
   if (fib.local.trie !== fib.main.trie) return;
   const shared = fib.main.trie;
   const own = new fib_trie(fib.infos);
-  for (const alias of shared.dump(RT_TABLE_LOCAL)) {
+  for (const alias of trie_dump(shared, RT_TABLE_LOCAL)) {
     own.insert(alias.dst, 32 - alias.prefix_len, alias.tos, RT_TABLE_LOCAL, alias.fi, 0);
   }
-  shared.flush(
+  trie_flush(
+    shared,
     RT_TABLE_LOCAL,
     () => true,
     () => {},
@@ -369,13 +371,13 @@ function valid_key(dst: number, plen: number): boolean {
 export function fib_dump(net: net, table?: number): fib_alias[] {
   const { fib } = net.ipv4;
   const tables = table === undefined ? [fib.local, fib.main] : [fib.tables.get(table)];
-  return tables.flatMap(tb => tb?.trie.dump(tb.tb_id) ?? []);
+  return tables.flatMap(tb => (tb === undefined ? [] : trie_dump(tb.trie, tb.tb_id)));
 }
 
 /** fib_flush: deletes the routes that are dead, or that `dead` says are to go, from every table. */
 export function fib_flush(net: net, dead: (fi: fib_info) => boolean = is_dead): void {
   for (const tb of net.ipv4.fib.tables.values()) {
-    tb.trie.flush(tb.tb_id, dead, (fi, slen) => gone(net, tb, fi, slen));
+    trie_flush(tb.trie, tb.tb_id, dead, (fi, slen) => gone(net, tb, fi, slen));
   }
   rt_cache_flush(net);
 }
@@ -389,7 +391,7 @@ export function ip_route_flush(net: net, id: number, which: (alias: fib_alias) =
   const tb = fib_get_table(net, id);
   if (tb === null) return 0;
   let count = 0;
-  for (const alias of tb.trie.dump(id)) {
+  for (const alias of trie_dump(tb.trie, id)) {
     if (!which(alias)) continue;
     const slen = 32 - alias.prefix_len;
     const fa = tb.trie.aliases(alias.dst, slen, alias.tos, id).find(at => tb.trie.alias_info(at) === alias.fi);

@@ -29,45 +29,36 @@ import {
   RTNH_F_LINKDOWN,
 } from './fib.ts';
 
-const KEYLENGTH = 32;
-const KEY = 0;
-const POS = 1;
-const BITS = 2;
-const SLEN = 3;
-const PARENT = 4;
-const EMPTY = 5;
-const FULL = 6;
-const CHILDREN = 7;
+// Where what lies in a tnode, a leaf and an alias.
+export const KEYLENGTH = 32;
+export const KEY = 0;
+export const POS = 1;
+export const BITS = 2;
+export const SLEN = 3;
+export const PARENT = 4;
+export const EMPTY = 5;
+export const FULL = 6;
+export const CHILDREN = 7;
 
-const LEAF_KEY = 0;
-const LEAF_ALIAS = 1;
-const LEAF_SLEN = 2;
-const LEAF_PARENT = 3;
+export const LEAF_KEY = 0;
+export const LEAF_ALIAS = 1;
+export const LEAF_SLEN = 2;
+export const LEAF_PARENT = 3;
 const LEAF_WORDS = 4;
 
-const FA_BITS = 0;
-const FA_INFO = 1;
-const FA_NEXT = 2;
-const FA_TABLE = 3;
+export const FA_BITS = 0;
+export const FA_INFO = 1;
+export const FA_NEXT = 2;
+export const FA_TABLE = 3;
 const FA_WORDS = 4;
 
-/** When a node doubles and halves, in per cent of its children that are in use; the root is allowed more. */
+/** When a node doubles (of the children it would have) and halves, in per cent of those in use; the root may be emptier. */
 const inflate_threshold = 50;
 const halve_threshold = 25;
 const inflate_threshold_root = 30;
 const halve_threshold_root = 15;
 /** Doublings in a row. */
 const MAX_WORK = 10;
-
-/** One route, as lists show it. */
-export interface fib_alias {
-  dst: number;
-  prefix_len: number;
-  tos: number;
-  type: number;
-  table: number;
-  fi: fib_info;
-}
 
 /** A table of routes (struct fib_table). Two may share a trie: an alias says whose it is. */
 export class fib_table {
@@ -86,18 +77,19 @@ export class fib_table {
 }
 
 export class fib_trie {
-  private readonly infos: (fib_info | null)[];
+  // What fib_trie_walk.ts looks at, too.
+  readonly infos: (fib_info | null)[];
   /** tnodes: a bump allocator with a free list for each number of bits. Offset 0 is nothing. */
-  private t = new Int32Array(64);
+  t = new Int32Array(64);
   private t_end = 1;
   private readonly t_free = new Int32Array(KEYLENGTH + 1);
-  private l = new Int32Array(16 * LEAF_WORDS);
+  l = new Int32Array(16 * LEAF_WORDS);
   private l_end = LEAF_WORDS;
   private l_free = 0;
-  private a = new Int32Array(16 * FA_WORDS);
+  a = new Int32Array(16 * FA_WORDS);
   private a_end = FA_WORDS;
   private a_free = 0;
-  private root = 0;
+  root = 0;
   /** Nodes in use, for tests and inspectors. */
   tnodes = 0;
   leaves = 0;
@@ -317,119 +309,9 @@ export class fib_trie {
     this.pull_suffix(tp, slen);
   }
 
-  /** Every route of a table (-1: of all in the trie), by address, the longest prefix first. A copy. */
-  dump(tb_id: number): fib_alias[] {
-    const list: fib_alias[] = [];
-    this.walk(leaf => {
-      const { a, l, infos } = this;
-      for (let fa = l[leaf + LEAF_ALIAS] as number; fa !== 0; fa = a[fa + FA_NEXT] as number) {
-        const bits = a[fa + FA_BITS] as number;
-        const table = a[fa + FA_TABLE] as number;
-        if (tb_id !== -1 && table !== tb_id) continue;
-        list.push({
-          dst: l[leaf + LEAF_KEY] as number,
-          prefix_len: KEYLENGTH - (bits & 0xff),
-          tos: (bits >>> 8) & 0xff,
-          type: bits >>> 16,
-          table,
-          fi: infos[a[fa + FA_INFO] as number] as fib_info,
-        });
-      }
-    });
-    return list;
-  }
-
-  /** Removes every alias of a table that `dead` says is to go, after `gone` was told of it. */
-  flush(
-    tb_id: number,
-    dead: (fi: fib_info, slen: number) => boolean,
-    gone: (fi: fib_info, slen: number) => void,
-  ): void {
-    const doomed: [key: number, fa: number][] = [];
-    this.walk(leaf => {
-      const { a, l, infos } = this;
-      for (let fa = l[leaf + LEAF_ALIAS] as number; fa !== 0; fa = a[fa + FA_NEXT] as number) {
-        if (a[fa + FA_TABLE] !== tb_id) continue;
-        const fi = infos[a[fa + FA_INFO] as number] as fib_info;
-        if (dead(fi, (a[fa + FA_BITS] as number) & 0xff)) doomed.push([l[leaf + LEAF_KEY] as number, fa]);
-      }
-    });
-    for (const [key, fa] of doomed) {
-      const fi = this.alias_info(fa);
-      const slen = (this.a[fa + FA_BITS] as number) & 0xff;
-      this.remove(key, fa);
-      gone(fi, slen);
-    }
-  }
-
-  /** Calls `each` with every leaf, in the order of the keys. */
-  private walk(each: (leaf: number) => void): void {
-    const visit = (n: number): void => {
-      if (n < 0) each(-n);
-      else if (n > 0) {
-        const length = 1 << (this.t[n + BITS] as number);
-        for (let i = 0; i < length; i++) visit(this.t[n + CHILDREN + i] as number);
-      }
-    };
-    visit(this.root);
-  }
-
-  /** Levels of the deepest leaf, for tests. */
-  depth(): number {
-    const below = (n: number): number => {
-      if (n <= 0) return n < 0 ? 1 : 0;
-      let most = 0;
-      for (let i = 0; i < 1 << (this.t[n + BITS] as number); i++) {
-        most = Math.max(most, below(this.t[n + CHILDREN + i] as number));
-      }
-      return most + 1;
-    };
-    return below(this.root);
-  }
-
-  /** What must hold of every node, for tests: a list of what does not. */
-  check(): string[] {
-    const wrong: string[] = [];
-    const visit = (n: number, parent: number): number => {
-      const { t, l } = this;
-      if (n < 0) {
-        const at = -n;
-        if (l[at + LEAF_PARENT] !== parent) wrong.push(`leaf ${at}: parent`);
-        let slen = -1;
-        for (let fa = l[at + LEAF_ALIAS] as number; fa !== 0; fa = this.a[fa + FA_NEXT] as number) {
-          const own = (this.a[fa + FA_BITS] as number) & 0xff;
-          if (own < slen) wrong.push(`leaf ${at}: aliases out of order`);
-          slen = own;
-        }
-        if (slen !== l[at + LEAF_SLEN]) wrong.push(`leaf ${at}: slen ${l[at + LEAF_SLEN]}, not ${slen}`);
-        return slen;
-      }
-      if (t[n + PARENT] !== parent) wrong.push(`tnode ${n}: parent`);
-      const pos = t[n + POS] as number;
-      let slen = pos;
-      let empty = 0;
-      let full = 0;
-      for (let i = 0; i < 1 << (t[n + BITS] as number); i++) {
-        const child = t[n + CHILDREN + i] as number;
-        if (child === 0) empty++;
-        else {
-          if (this.index_of(this.key_of(child), n) !== i) wrong.push(`tnode ${n}: child ${i} does not belong there`);
-          slen = Math.max(slen, visit(child, n));
-          if (this.is_full(n, child)) full++;
-        }
-      }
-      if (t[n + EMPTY] !== empty || t[n + FULL] !== full) wrong.push(`tnode ${n}: counts`);
-      if (t[n + SLEN] !== slen) wrong.push(`tnode ${n}: slen ${t[n + SLEN]}, not ${slen}`);
-      if ((1 << (t[n + BITS] as number)) - empty < 2) wrong.push(`tnode ${n}: has less than two children`);
-      return slen;
-    };
-    if (this.root !== 0) visit(this.root, 0);
-    return wrong;
-  }
-
   // ---- nodes ----------------------------------------------------------------------------------------------------
 
-  private key_of(n: number): number {
+  key_of(n: number): number {
     return (n > 0 ? this.t[n + KEY] : this.l[-n + LEAF_KEY]) as number;
   }
 
@@ -443,7 +325,7 @@ export class fib_trie {
   }
 
   /** get_cindex: which child of a tnode a key falls to; beyond its children when the keys differ above. */
-  private index_of(key: number, tn: number): number {
+  index_of(key: number, tn: number): number {
     return (key ^ (this.t[tn + KEY] as number)) >>> (this.t[tn + POS] as number);
   }
 
@@ -491,7 +373,7 @@ export class fib_trie {
   }
 
   /** tnode_full: does the child look at the very next bits, so that the two could be one? */
-  private is_full(tn: number, n: number): boolean {
+  is_full(tn: number, n: number): boolean {
     return n > 0 && (this.t[n + POS] as number) + (this.t[n + BITS] as number) === this.t[tn + POS];
   }
 
@@ -598,7 +480,8 @@ export class fib_trie {
     const length = 1 << (t[tn + BITS] as number);
     const used = length - (t[tn + EMPTY] as number) + (t[tn + FULL] as number);
     const threshold = t[tn + PARENT] === 0 ? inflate_threshold_root : inflate_threshold;
-    return used > 1 && t[tn + POS] !== 0 && 100 * used >= threshold * length;
+    // Of twice as many children: a full child counts for both of the places that it would fill.
+    return used > 1 && t[tn + POS] !== 0 && 50 * used >= threshold * length;
   }
 
   private should_halve(tn: number): boolean {
@@ -642,22 +525,15 @@ export class fib_trie {
     return this.replace(old, tn);
   }
 
-  /** One half of a node's children in a node of their own; what they come to: 0, the only child, or that node. */
+  /** One half of a node's children in a node of their own. With one child or none `replace` sees it off. */
   private split(node: number, key: number, pos: number, bits: number, from: number): number {
     const tn = this.tnode_new(key, pos, bits);
     for (let i = 0; i < 1 << bits; i++) {
       const child = this.t[node + CHILDREN + from + i] as number;
       if (child !== 0) this.put_child(tn, i, child);
     }
-    const used = (1 << bits) - (this.t[tn + EMPTY] as number);
-    if (used > 1) {
-      this.adopt(tn);
-      return tn;
-    }
-    let only = 0;
-    for (let i = 0; only === 0 && i < 1 << bits; i++) only = this.t[tn + CHILDREN + i] as number;
-    this.tnode_free(tn);
-    return only;
+    this.adopt(tn);
+    return tn;
   }
 
   /** halve: a node with half the children in its place. Returns it. */

@@ -1,5 +1,6 @@
 import { csum_fold, csum_partial, put_csum } from '../../lib/checksum.ts';
 import { reciprocal_scale } from '../../lib/hash.ts';
+import { swab32 } from '../../lib/swab.ts';
 import { HZ, timer_list } from '../../time/timer.ts';
 import { NET_RX_DROP, NET_RX_SUCCESS } from '../core/dev.ts';
 import type { net } from '../core/net_namespace.ts';
@@ -478,8 +479,7 @@ export function proc_net_igmp(net: net): string {
     lines.push(`${ifindex}\t${name.padEnd(10)}: ${count} ${querier.padStart(7)}\n`);
     // The newest first, and addresses as a little-endian machine prints them.
     for (const im of [...in_dev.mc_list.values()].reverse()) {
-      const a = im.multiaddr;
-      const group = hex8((a << 24) | ((a & 0xff00) << 8) | ((a >>> 8) & 0xff00) | (a >>> 24));
+      const group = hex8(swab32(im.multiaddr));
       const left = im.tm_running ? Math.max(0, im.timer.expires - jiffies(in_dev)) : 0;
       const timer = `${im.tm_running ? 1 : 0}:${hex8(Math.floor((left * 100) / HZ))}`;
       lines.push(`\t\t\t\t${group} ${String(im.users).padStart(5)} ${timer}\t\t${im.reporter ? 1 : 0}\n`);

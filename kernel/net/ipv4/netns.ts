@@ -6,6 +6,7 @@ import type { neigh_table } from '../core/neighbour.ts';
 import type { net } from '../core/net_namespace.ts';
 import type { sk_buff } from '../core/skbuff.ts';
 import type { sock } from '../core/sock.ts';
+import type { arp_scratch } from './arp.ts';
 import { inet_forward_change, ipv4_devconf } from './devconf.ts';
 import type { in_ifaddr } from './devinet.ts';
 import type { fib_tables } from './fib.ts';
@@ -115,6 +116,7 @@ export class netns_ipv4 extends netns_ipv4_tcp {
   reply_opt!: ip_options;
   /** arp_tbl; set by arp_init. */
   arp!: neigh_table;
+  arp_scratch!: arp_scratch;
   /** Set by tcp_init. */
   tcp!: tcp_pernet;
   /** Set by udp_init and ping_init. */

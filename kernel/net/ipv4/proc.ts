@@ -13,7 +13,7 @@ import {
   proc_create_net,
 } from '../core/net-procfs.ts';
 import { arp_seq_show } from './arp.ts';
-import { fib_route_seq_show } from './fib_proc.ts';
+import { fib_route_seq_show, fib_trie_seq_show, fib_triestat_seq_show } from './fib_proc.ts';
 import { proc_net_igmp } from './igmp.ts';
 import { sockstat_frag } from './ip_fragment.ts';
 import { proc_net_icmp, proc_net_raw, proc_net_udp, sockstat_lines } from './proc_socks.ts';
@@ -83,6 +83,8 @@ function stat_arp_cache(net: net): string {
 export function ip_proc_init(net: net): void {
   proc_create_net(net, 'arp', arp_seq_show);
   proc_create_net(net, 'route', fib_route_seq_show);
+  proc_create_net(net, 'fib_trie', fib_trie_seq_show);
+  proc_create_net(net, 'fib_triestat', fib_triestat_seq_show);
   proc_create_net(net, 'igmp', proc_net_igmp);
   proc_create_net(net, 'stat/arp_cache', stat_arp_cache);
   proc_create_net(net, 'udp', proc_net_udp);

@@ -1,4 +1,5 @@
 /** /proc/net/udp, raw, icmp and sockstat: their text, as Linux 6.18 on x86 prints it (net/ipv4/udp.c, raw.c, ping.c, proc.c). */
+import { swab32 } from '../../lib/swab.ts';
 import type { net } from '../core/net_namespace.ts';
 import type { sock } from '../core/sock.ts';
 
@@ -6,8 +7,7 @@ const hex = (value: number, width: number): string => (value >>> 0).toString(16)
 
 /** An address as the memory of a little-endian machine holds it. */
 function address(value: number): string {
-  const swapped = (value << 24) | ((value & 0xff00) << 8) | ((value >>> 8) & 0xff00) | (value >>> 24);
-  return hex(swapped, 8);
+  return hex(swab32(value), 8);
 }
 
 /** udp4_format_sock, raw_sock_seq_show and ping_v4_format_sock. Programs are root's; there are no inodes. */

@@ -3,9 +3,11 @@
  * at its address before. The server's half makes a full sock out of the SYN; the client's sends the data, and again
  * where it was not taken.
  */
+
 import { EALREADY, EOPNOTSUPP } from '../../errno.ts';
 import { O_NONBLOCK } from '../../fs/file.ts';
 import { siphash, siphash_key } from '../../lib/siphash.ts';
+import { swab32 } from '../../lib/swab.ts';
 import { ERESTARTSYS, type task_struct } from '../../sched/task.ts';
 import { HZ } from '../../time/timer.ts';
 import { type dst_entry, dst_metric } from '../core/dst.ts';
@@ -185,11 +187,6 @@ export function fastopen_queue_tune(sk: tcp_sock, backlog: number): void {
   fastopenq_of(sk).max_qlen = Math.min(backlog >>> 0, sk.sk_net.sysctl.somaxconn);
 }
 
-/** An address as it lies in the header, read as a little-endian word. */
-function wire_word(address: number): number {
-  return (address << 24) | ((address & 0xff00) << 8) | ((address >>> 8) & 0xff00) | (address >>> 24);
-}
-
 /** __tcp_fastopen_cookie_gen_cipher: a keyed hash of both addresses, as they stand in the SYN. */
 function cookie_gen(
   state: tcp_fastopen_state,
@@ -198,8 +195,8 @@ function cookie_gen(
   foc: tcp_fastopen_cookie,
 ): void {
   const { words } = state;
-  words[0] = wire_word(req.ir_rmt_addr);
-  words[1] = wire_word(req.ir_loc_addr);
+  words[0] = swab32(req.ir_rmt_addr);
+  words[1] = swab32(req.ir_loc_addr);
   const low = siphash(words, 2, key);
   const { high } = key;
   for (let i = 0; i < 4; i++) {

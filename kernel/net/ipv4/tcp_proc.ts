@@ -1,5 +1,6 @@
 /** TCP's part of /proc/net: tcp (net/ipv4/tcp_ipv4.c: tcp4_seq_show), snmp, netstat, sockstat, as Linux 6.18 on a little-endian machine prints it. */
 
+import { swab32 } from '../../lib/swab.ts';
 import type { net } from '../core/net_namespace.ts';
 import {
   PROC_NETSTAT_TCPEXT,
@@ -30,7 +31,7 @@ const PER_CLOCK_T = 10;
 
 const x = (value: number, width: number): string => (value >>> 0).toString(16).toUpperCase().padStart(width, '0');
 /** An address as the bytes of network order read by a little-endian machine. */
-const addr = (a: number): string => x(((a & 0xff) << 24) | ((a & 0xff00) << 8) | ((a >>> 8) & 0xff00) | (a >>> 24), 8);
+const addr = (a: number): string => x(swab32(a), 8);
 const clock_t = (jiffies: number): number => Math.max(0, Math.floor(jiffies / PER_CLOCK_T));
 
 function line(n: number, entry: sock_common, st: number, rest: string): string {

@@ -25,6 +25,7 @@ import {
   type net,
   type packet_type,
 } from '../core/net_namespace.ts';
+import { proc_create_net } from '../core/net-procfs.ts';
 import { IFF_UP, type net_device } from '../core/netdevice.ts';
 import { skb_csum_unnecessary } from '../core/skb_checksum.ts';
 import {
@@ -519,8 +520,20 @@ function packet_create(net: net, sock_: socket, protocol: number): number {
   return 0;
 }
 
+/** /proc/net/packet (packet_seq_show). Programs are root's; there are no inodes. A running tap holds its socket, too. */
+function packet_seq_show(net: net): string {
+  const lines = sklist(net).map(sk => {
+    const runs = sk.prot_hook === null ? 0 : 1;
+    const what = `${String(sk.sk_type).padEnd(4)} ${sk.num.toString(16).padStart(4, '0')}`;
+    const columns = `${String(2 + runs).padEnd(6)} ${what}   ${String(sk.ifindex).padEnd(5)} ${runs}`;
+    return `${'0'.repeat(16)} ${columns} ${String(sk.sk_rmem_alloc).padEnd(6)} ${'0'.padEnd(6)} ${'0'.padEnd(6)}\n`;
+  });
+  return `sk               RefCnt Type Proto  Iface R Rmem   User   Inode\n${lines.join('')}`;
+}
+
 /** packet_init */
 export function packet_init(net: net): void {
+  proc_create_net(net, 'packet', packet_seq_show);
   sock_register(net, { family: AF_PACKET, create: packet_create });
   net.register_netdevice_notifier(packet_notifier);
 }

@@ -37,6 +37,11 @@ export class packet_rollover {
   num_failed = 0;
 }
 
+/** A group's tap knows its group. */
+interface fanout_hook extends packet_type {
+  readonly fanout: packet_fanout;
+}
+
 export class packet_fanout {
   readonly net: net;
   readonly id: number;
@@ -46,7 +51,7 @@ export class packet_fanout {
   /** All sockets that belong to it, those whose device is down included. */
   members = 0;
   rr_cur = 0;
-  readonly prot_hook: packet_type;
+  readonly prot_hook: fanout_hook;
   readonly random: RandomStream;
 
   constructor(net: net, id: number, type: number, flags: number, hook: packet_type) {
@@ -58,8 +63,9 @@ export class packet_fanout {
     this.prot_hook = {
       type: hook.type,
       dev: hook.dev,
-      func: (skb, dev, _pt, orig_dev) => packet_rcv_fanout(this, skb, dev, orig_dev),
+      func: packet_rcv_fanout,
       af_packet_priv: null,
+      fanout: this,
       // What a member has sent, no member of its group sees.
       id_match: sk => sk !== null && (sk as packet_sock).fanout === this,
     };
@@ -67,7 +73,8 @@ export class packet_fanout {
 }
 
 /** packet_rcv_fanout: to one of the group. Takes the skb. */
-function packet_rcv_fanout(f: packet_fanout, skb: sk_buff, dev: net_device, orig_dev: net_device): number {
+function packet_rcv_fanout(skb: sk_buff, dev: net_device, pt: packet_type, orig_dev: net_device): number {
+  const f = (pt as fanout_hook).fanout;
   const num = f.arr.length;
   if (num === 0 || ((f.flags & PACKET_FANOUT_FLAG_IGNORE_OUTGOING) !== 0 && skb.pkt_type === PACKET_OUTGOING)) {
     kfree_skb_reason(skb, SKB_DROP_REASON.CONSUMED);

@@ -8,6 +8,7 @@ import { skb_get_hash } from '../core/flow_dissector.ts';
 import { INET_ECN_set_ce } from '../core/inet_ecn.ts';
 import { SKB_DROP_REASON, type sk_buff, sk_buff_head } from '../core/skbuff.ts';
 import { type sock, TCP_CLOSE, TCP_LISTEN } from '../core/sock.ts';
+import { flow_list } from './flow_list.ts';
 import {
   make_qdisc_ops,
   NET_XMIT_SUCCESS,
@@ -94,30 +95,9 @@ class fq_flow {
   }
 }
 
-class flow_list {
-  first: fq_flow | null = null;
-  private last: fq_flow | null = null;
-
-  push(flow: fq_flow): void {
-    flow.listed = true;
-    flow.next = null;
-    if (this.last !== null) this.last.next = flow;
-    else this.first = flow;
-    this.last = flow;
-  }
-
-  shift(): void {
-    const flow = this.first as fq_flow;
-    this.first = flow.next;
-    if (this.first === null) this.last = null;
-    flow.next = null;
-    flow.listed = false;
-  }
-}
-
 class fq_band {
-  readonly new_flows = new flow_list();
-  readonly old_flows = new flow_list();
+  readonly new_flows = new flow_list<fq_flow>();
+  readonly old_flows = new flow_list<fq_flow>();
   credit = 0;
   quantum: number;
   packets = 0;

@@ -1,4 +1,5 @@
 /** fq_codel: a queue with CoDel for each flow, served in turn, new flows first (net/sched/sch_fq_codel.c, RFC 8290). */
+
 import { EINVAL } from '../../errno.ts';
 import { reciprocal_scale } from '../../lib/hash.ts';
 import { skb_get_hash } from '../core/flow_dissector.ts';
@@ -15,6 +16,7 @@ import {
   codel_to_us,
   codel_vars,
 } from './codel.ts';
+import { flow_list } from './flow_list.ts';
 import {
   make_qdisc_ops,
   NET_XMIT_CN,
@@ -73,39 +75,14 @@ class fq_codel_flow {
   }
 }
 
-class flow_list {
-  first: fq_codel_flow | null = null;
-  private last: fq_codel_flow | null = null;
-  length = 0;
-
-  push(flow: fq_codel_flow): void {
-    flow.listed = true;
-    flow.next = null;
-    if (this.last !== null) this.last.next = flow;
-    else this.first = flow;
-    this.last = flow;
-    this.length++;
-  }
-
-  shift(): fq_codel_flow {
-    const flow = this.first as fq_codel_flow;
-    this.first = flow.next;
-    if (this.first === null) this.last = null;
-    flow.next = null;
-    flow.listed = false;
-    this.length--;
-    return flow;
-  }
-}
-
 class fq_codel_sched_data implements codel_queue {
   readonly sch: Qdisc;
   readonly cparams = new codel_params();
   readonly cstats = new codel_stats();
   readonly flows: fq_codel_flow[];
   readonly backlogs: Int32Array;
-  readonly new_flows = new flow_list();
-  readonly old_flows = new flow_list();
+  readonly new_flows = new flow_list<fq_codel_flow>();
+  readonly old_flows = new flow_list<fq_codel_flow>();
   quantum: number;
   drop_batch = 64;
   memory_limit = 32 << 20;

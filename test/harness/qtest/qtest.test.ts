@@ -252,6 +252,11 @@ test('a socket left over by a server that died is taken over; one that is in use
   await expect(open()).rejects.toThrow(/somebody listens there already/);
 });
 
+test('a socket in a folder that is not there: said so', async () => {
+  const server = new QtestServer({ ...MACHINE, listen: { path: join(folder, 'no', 'q') }, once: false, log: () => {} });
+  await expect(server.open()).rejects.toThrow(/: no such file or folder$/);
+});
+
 test('addresses', () => {
   expect(parseAddress('unix:/tmp/q')).toEqual({ path: '/tmp/q' });
   expect(parseAddress('tcp:localhost:80')).toEqual({ host: 'localhost', port: 80 });
