@@ -158,8 +158,9 @@ export function playOursInTurn(script: readonly Step[], linux: readonly Entry[])
 /** As tcp_diff.ts's; but what our host does at once, Linux must do soon. */
 export function compareInTurn(linux: readonly Entry[], ours: readonly Entry[]): string[] {
   const found: string[] = [];
-  // A sample's rate and whether it counts hang on microseconds.
-  const plain = (text: string): string => text.replace(/ limited=\d/, '');
+  // A sample's rate and whether it counts hang on microseconds; an ephemeral port, on chance.
+  const plain = (text: string): string =>
+    text.replace(/ limited=\d/, '').replace(/^(\d{5})>/, (all, port) => (port < 32768 ? all : 'ephemeral>'));
   const steps = linux.filter(([, kind]) => kind === 'step').map(([ms]) => ms);
   const last = steps.at(-1) as number;
   const error = linux.find(([, kind]) => kind === 'error');
@@ -233,7 +234,8 @@ export function shrink(script: readonly Step[], found: readonly string[]): Step[
   let kept = [...script];
   for (let size = Math.ceil(kept.length / 2); size >= 1; ) {
     const without: Step[][] = [];
-    for (let at = 0; at < kept.length; at += size) without.push([...kept.slice(0, at), ...kept.slice(at + size)]);
+    for (let at = 0; at < kept.length && kept.length > size; at += size)
+      without.push([...kept.slice(0, at), ...kept.slice(at + size)]);
     const which = differencesInTurn(without).findIndex(each => kindOf(each) === kindOf(found));
     if (which >= 0) kept = without[which] as Step[];
     else if (size === 1) break;

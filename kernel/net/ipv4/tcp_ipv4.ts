@@ -44,7 +44,8 @@ import { inet_twsk_deschedule_put } from './inet_timewait_sock.ts';
 import { ip_icmp_error } from './ip_cmsg.ts';
 import { get16, get32, IP_DF, IPHDR_LEN, IPPROTO_TCP, iph_daddr, iph_saddr, iph_tos, iph_ttl } from './ip_header.ts';
 import { ip_dont_fragment, ip_first_hop, ip_queue_xmit } from './ip_output.ts';
-import { inet_iif, ip_route_output_key, RTCF_BROADCAST, RTCF_MULTICAST, RTN_LOCAL, type rtable } from './route.ts';
+import { inet_iif, RTCF_BROADCAST, RTCF_MULTICAST, RTN_LOCAL, type rtable } from './route.ts';
+import { inet_sk_flowi_flags, ip_route_connect } from './route_connect.ts';
 import { ip_sk_accept_pmtu } from './route_exception.ts';
 import { tcp_done_with_error, tcp_set_state } from './tcp.ts';
 import { cookie_v4_check, tcp_v4_conn_request, tcp_v4_syn_recv_sock } from './tcp_conn_request.ts';
@@ -396,7 +397,8 @@ export function tcp_v4_connect(sk_: sock, addr: sockaddr): number {
   fl4.mark = sk.sk_mark;
   fl4.proto = IPPROTO_TCP;
   if (sk.opts.sk_localroute) fl4.scope = RT_SCOPE_LINK;
-  const rt = ip_route_output_key(net, fl4);
+  fl4.flags = inet_sk_flowi_flags(sk);
+  const rt = ip_route_connect(net, fl4);
   if (typeof rt === 'number') {
     if (rt === -ENETUNREACH) mib.IpOutNoRoutes++;
     return rt;
@@ -404,8 +406,9 @@ export function tcp_v4_connect(sk_: sock, addr: sockaddr): number {
   if ((rt.rt_flags & (RTCF_MULTICAST | RTCF_BROADCAST)) !== 0) return -ENETUNREACH;
   const { saddr } = fl4;
   const daddr = source_route ? sin_addr | 0 : fl4.daddr;
-  if (sk.inet_saddr === 0) sk.inet_saddr = saddr;
-  if (sk.inet_rcv_saddr === 0) {
+  if (sk.inet_saddr === 0) {
+    // inet_bhash2_update_saddr: from here on it is bound to it, even if it was to a group.
+    sk.inet_saddr = saddr;
     sk.inet_rcv_saddr = saddr;
     tcp.hashinfo.bhash2_update_saddr(sk);
   }
