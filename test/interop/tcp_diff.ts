@@ -312,7 +312,7 @@ export function applySysctls(peer: TcpPeer, script: readonly Step[]): void {
     const given = value.map(word => (Number.isNaN(Number(word)) ? word : Number(word)));
     const bag = (option.includes('/') ? peer.net.core : peer.net.ipv4) as unknown as Record<string, unknown>;
     const key = option.split('/').at(-1) as string;
-    if (key in bag) bag[key] = given.length === 1 ? given[0] : given;
+    if (key in bag && !(bag[key] instanceof Set)) bag[key] = given.length === 1 ? given[0] : given;
     else if (peer.kernel.sysctl.write(`net.ipv4.${option}`, value.join(' ')) !== 0)
       throw new Error(`no sysctl ${option}`);
   }
