@@ -308,13 +308,11 @@ function ports_entry(ports: Set<number>): ctl_entry {
     },
     write(text) {
       const given: number[] = [];
-      for (const each of text.trim().replace(/,$/, '').split(',')) {
-        if (each === '' && text.trim() === '') break;
-        const match = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(each);
-        if (match === null) return -EINVAL;
-        const first = Number(match[1]);
-        const last = Number(match[2] ?? first);
-        if (last > 65535 || first > last) return -EINVAL;
+      const list = text.replace(/^\n+|\n+$/g, '').replace(/,$/, '');
+      for (const each of list === '' ? [] : list.split(',')) {
+        const ends = each.split('-').map(proc_get_long);
+        const [first = null, last = first] = ends;
+        if (first === null || last === null || ends.length > 2 || first > last || last > 65535) return -EINVAL;
         for (let port = first; port <= last; port++) given.push(port);
       }
       ports.clear();
