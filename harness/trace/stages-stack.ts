@@ -163,7 +163,7 @@ export const STACK_STAGES: readonly Stage[] = [
     section: 5,
     what: 'a segment that belongs to no connection is answered with a RST',
     slot: 'tcp_send_reset',
-    file: `${NET}ipv4/tcp_ipv4.ts`,
+    file: `${NET}ipv4/tcp_reply.ts`,
     test: `${T}ipv4/tcp_handshake.test.ts`,
     aliases: ['tcp_v4_send_reset'],
     drops: ['NO_SOCKET'],

@@ -24,6 +24,11 @@ PEER_ISN = 0x10000000
 LETTERS = [("F", 1), ("S", 2), ("R", 4), ("P", 8), (".", 16), ("U", 32), ("E", 64), ("W", 128)]
 HOST, PEER = "10.1.0.2", "10.1.0.1"
 CLONE_NEWNET = 0x40000000
+# What scripts call addresses.
+ADDRESSES = {
+    "any": "0.0.0.0", "host": HOST, "peer": PEER, "lo": "127.0.0.1", "lo2": "127.0.0.2", "bcast": "10.1.0.255",
+    "limited": "255.255.255.255", "group": "224.0.0.251", "far": "192.0.2.1",
+}  # fmt: skip
 OPTIONS = {
     "SO_ERROR": (1, 4), "SO_SNDBUF": (1, 7), "SO_RCVBUF": (1, 8), "SO_KEEPALIVE": (1, 9), "SO_OOBINLINE": (1, 10),
     "SO_RCVLOWAT": (1, 18), "IP_RECVERR": (0, 11), "SO_ACCEPTCONN": (1, 30),
@@ -34,6 +39,8 @@ OPTIONS = {
     "TCP_THIN_LINEAR_TIMEOUTS": (6, 16), "TCP_INQ": (6, 36), "TCP_TIMESTAMP": (6, 24), "TCP_SAVE_SYN": (6, 27),
     "TCP_FASTOPEN": (6, 23), "TCP_FASTOPEN_CONNECT": (6, 30), "TCP_FASTOPEN_NO_COOKIE": (6, 34),
     "IP_TOS": (0, 1), "IP_MTU": (0, 14), "IP_MTU_DISCOVER": (0, 10), "IP_TTL": (0, 2),
+    "SO_REUSEPORT": (1, 15), "SO_BINDTOIFINDEX": (1, 62), "IP_FREEBIND": (0, 15), "IP_TRANSPARENT": (0, 19),
+    "IP_BIND_ADDRESS_NO_PORT": (0, 24), "IP_LOCAL_PORT_RANGE": (0, 51),
 }  # fmt: skip
 MSG = {"OOB": 1, "PEEK": 2, "TRUNC": 0x20, "DONTWAIT": 0x40, "WAITALL": 0x100, "MORE": 0x8000, "NOSIGNAL": 0x4000,
        "FASTOPEN": 0x20000000, "ERRQUEUE": 0x2000}  # fmt: skip
@@ -270,7 +277,7 @@ class Runner:
                 sock.setsockopt(6, 13, b"cubic")
             self.names[args[0]] = sock
         elif name == "bind":
-            sock.bind((HOST if len(args) > 2 else "0.0.0.0", int(args[1])))
+            sock.bind((ADDRESSES[args[2]] if len(args) > 2 else "0.0.0.0", int(args[1])))
         elif name == "listen":
             sock.listen(int(args[1]))
         elif name in ("accept", "baccept"):
@@ -278,7 +285,7 @@ class Runner:
             child.setblocking(name == "baccept")
             self.names[args[1]] = child
         elif name == "connect":
-            sock.connect((PEER, int(args[1])))
+            sock.connect((ADDRESSES[args[2]] if len(args) > 2 else PEER, int(args[1])))
         elif name == "write":
             return sock.send(bytes(int(args[1])), sum(MSG[flag] for flag in args[2:]) | MSG["NOSIGNAL"])
         elif name == "sendto":
@@ -311,6 +318,10 @@ class Runner:
             result = ctypes.CDLL(None, use_errno=True).connect(sock.fileno(), bytes(16), 16)
             if result < 0:
                 raise OSError(ctypes.get_errno(), "connect")
+        elif name in ("name", "peername"):
+            address, port = sock.getsockname() if name == "name" else sock.getpeername()
+            # Which one of the ephemeral ports is chance.
+            return f"{address} {'ephemeral' if port >= 32768 else port}"
         elif name == "poll":
             poll = select.poll()
             poll.register(sock, 0x1 | 0x2 | 0x4 | 0x2000)

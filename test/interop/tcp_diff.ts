@@ -5,6 +5,7 @@
  * A script is lines of `[+MS] step`; a step comes MS (20 unless given) after the one before it. Steps:
  *
  *     socket F                 bsocket F (blocking)      bind F PORT           listen F N      accept L F      baccept L F
+ *     bind F PORT [ADDRESS]    connect F PORT [ADDRESS] name F                  peername F
  *     connect F PORT           write F N [FLAGS]         read F N [FLAGS]      close F         shutdown F RD|WR|RDWR
  *     set F OPTION N           get F OPTION              linger F ON SECONDS   disconnect F    poll F          pollfor F EVENTS MS
  *     epoll E                  epadd E F EVENTS          epwait E              inq|outq|outqnsd|atmark F       info F
@@ -19,6 +20,7 @@ import { findTool } from '../../harness/ci/tools.mjs';
 import { errno_name } from '../../kernel/errno.ts';
 import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, epoll_event } from '../../kernel/fs/eventpoll.ts';
 import { POLLIN, POLLOUT, POLLPRI, POLLRDHUP, pollfd } from '../../kernel/fs/select.ts';
+import { in_aton, inet_ntoa } from '../../kernel/net/ipv4/ip_header.ts';
 import { tcp_info_parse } from '../../kernel/net/ipv4/tcp_sockopt.ts';
 import {
   AF_INET,
@@ -56,10 +58,12 @@ const OPTIONS: { readonly [name: string]: readonly [level: number, name: number]
   SO_RCVBUF: [1, 8],
   SO_KEEPALIVE: [1, 9],
   SO_OOBINLINE: [1, 10],
+  SO_REUSEPORT: [1, 15],
   SO_RCVLOWAT: [1, 18],
   SO_RCVTIMEO: [1, 20],
   SO_SNDTIMEO: [1, 21],
   SO_ACCEPTCONN: [1, 30],
+  SO_BINDTOIFINDEX: [1, 62],
   TCP_NODELAY: [6, 1],
   TCP_MAXSEG: [6, 2],
   TCP_CORK: [6, 3],
@@ -85,6 +89,22 @@ const OPTIONS: { readonly [name: string]: readonly [level: number, name: number]
   IP_MTU_DISCOVER: [0, 10],
   IP_RECVERR: [0, 11],
   IP_MTU: [0, 14],
+  IP_FREEBIND: [0, 15],
+  IP_TRANSPARENT: [0, 19],
+  IP_BIND_ADDRESS_NO_PORT: [0, 24],
+  IP_LOCAL_PORT_RANGE: [0, 51],
+};
+/** What scripts call addresses, as in tcp-diff.py; ADDRESS left out: that of any host for bind, the peer's for connect. */
+const ADDRESSES: { readonly [name: string]: string } = {
+  any: '0.0.0.0',
+  host: '10.1.0.2',
+  peer: '10.1.0.1',
+  lo: '127.0.0.1',
+  lo2: '127.0.0.2',
+  bcast: '10.1.0.255',
+  limited: '255.255.255.255',
+  group: '224.0.0.251',
+  far: '192.0.2.1',
 };
 const FLAGS: { readonly [name: string]: number } = {
   OOB: MSG_OOB,
@@ -133,6 +153,8 @@ export function playLinux(scripts: readonly Step[][], ...options: string[]): Ent
   return JSON.parse(stdout) as Entry[][];
 }
 
+const address = (name: string): number => in_aton(ADDRESSES[name] as string);
+
 const POLLED = POLLIN | POLLPRI | POLLOUT | POLLRDHUP;
 
 /** The calls of a script, on our host; `fds` are its names for descriptors. */
@@ -150,7 +172,9 @@ export class OurRunner {
     const { opt, entry } = this;
     const shown = (result: number, text = String(result)): string => (result < 0 ? `-${errno_name(-result)}` : text);
     const done = (result: number): string => shown(result, 'ok');
-    const flags = name === 'sendto' ? 0 : more.reduce((sum, flag) => sum | (FLAGS[flag] as number), 0);
+    const flags = !['write', 'read'].includes(name as string)
+      ? 0
+      : more.reduce((sum, flag) => sum | (FLAGS[flag] as number), 0);
     switch (name) {
       case 'usocket':
         this.fds.set(first, yield* sys.socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0));
@@ -160,7 +184,7 @@ export class OurRunner {
         this.fds.set(first, yield* sys.socket(AF_INET, SOCK_STREAM | (name === 'socket' ? SOCK_NONBLOCK : 0), 0));
         return 'ok';
       case 'bind':
-        return done(yield* sys.bind(fd, new sockaddr_in(0, Number(second))));
+        return done(yield* sys.bind(fd, new sockaddr_in(address(more[0] ?? 'any'), Number(second))));
       case 'listen':
         return done(yield* sys.listen(fd, Number(second)));
       case 'accept':
@@ -170,7 +194,7 @@ export class OurRunner {
         return done(child);
       }
       case 'connect':
-        return done(yield* sys.connect(fd, new sockaddr_in(A, Number(second))));
+        return done(yield* sys.connect(fd, new sockaddr_in(address(more[0] ?? 'peer'), Number(second))));
       case 'disconnect':
         return done(yield* sys.connect(fd, new sockaddr(AF_UNSPEC)));
       case 'write': {
@@ -197,6 +221,15 @@ export class OurRunner {
         const ends = `${u8[at]} ${u8[at + Math.max(0, result - 1)]}`;
         sys.munmap(at);
         return shown(result, result > 0 && (flags & MSG_TRUNC) === 0 ? `${result} ${ends}` : String(result));
+      }
+      case 'name':
+      case 'peername': {
+        const addr = new sockaddr_in();
+        const result = name === 'name' ? yield* sys.getsockname(fd, addr) : yield* sys.getpeername(fd, addr);
+        return shown(
+          result,
+          `${inet_ntoa(addr.sin_addr)} ${addr.sin_port >= 32768 ? 'ephemeral' : String(addr.sin_port)}`,
+        );
       }
       case 'close':
         this.fds.delete(first);
@@ -279,7 +312,7 @@ export function applySysctls(peer: TcpPeer, script: readonly Step[]): void {
     const given = value.map(word => (Number.isNaN(Number(word)) ? word : Number(word)));
     const bag = (option.includes('/') ? peer.net.core : peer.net.ipv4) as unknown as Record<string, unknown>;
     const key = option.split('/').at(-1) as string;
-    if (key in bag) bag[key] = given.length === 1 ? given[0] : given;
+    if (key in bag && !(bag[key] instanceof Set)) bag[key] = given.length === 1 ? given[0] : given;
     else if (peer.kernel.sysctl.write(`net.ipv4.${option}`, value.join(' ')) !== 0)
       throw new Error(`no sysctl ${option}`);
   }

@@ -187,4 +187,85 @@ ${CONNECT}
 +5 bg epwait F 2 1000000
 +5 udp 7 9000 11
 +20 end`,
+  'bound to a group or to everybody: connect takes an address of the host for good': `
++5 socket S
++5 bind S 9000 bcast
++5 connect S 9001
++5 name S
++5 socket T
++5 bind T 9000 host
++5 socket L
++5 bind L 9001 host
++5 listen L 1
++5 socket U
++5 bind U 9002 group
++5 connect U 9001 host
++5 connect U 9001 lo
++5 name U
++20 end`,
+  'connect to the wildcard: the address found is looked up once more, from the device that the socket is bound to': `
++5 socket S
++5 set S SO_BINDTOIFINDEX 2
++5 bind S 9002 lo2
++5 connect S 9002 any
++5 usocket U
++5 set U SO_BINDTOIFINDEX 2
++5 bind U 9002 lo2
++5 connect U 9002 any
++20 end`,
+  'IP_TRANSPARENT: a connection from an address that is not the host’s': `
++5 socket S
++5 set S IP_TRANSPARENT 1
++5 bind S 9000 far
++5 connect S 9000 lo2
++5 name S
++20 end`,
+  'SO_REUSEPORT: a wildcard where one address has been let in beside others': `
++5 socket A
++5 bind A 9000 any
++5 connect A 9002 any
++5 socket B
++5 set B SO_REUSEPORT 1
++5 bind B 9000 host
++5 socket C
++5 set C SO_REUSEPORT 1
++5 bind C 9000 any
++5 listen A 5
++20 end`,
+  'what a socket of a device’s gets of what the host sends itself: by the device that has the address': `
++5 usocket U
++5 set U SO_BINDTOIFINDEX 2
++5 bind U 9000
++5 usocket S
++5 bind S 9001 lo2
++5 connect S 9000 host
++5 write S 10
++5 read S 100
++5 read U 100
++20 end`,
+  'IP_LOCAL_PORT_RANGE and reserved ports: for TCP, too': `
+sysctl ip_local_port_range 9000 9009
+sysctl ip_local_reserved_ports 9005
++5 socket L
++5 bind L 8080
++5 listen L 5
++5 socket S
++5 set S IP_LOCAL_PORT_RANGE ${(9004 << 16) | 9004}
++5 bind S 0 host
++5 name S
++5 socket T
++5 set T IP_LOCAL_PORT_RANGE ${(9004 << 16) | 9004}
++5 bind T 0 host
++5 socket U
++5 set U IP_LOCAL_PORT_RANGE ${(9005 << 16) | 9005}
++5 bind U 0 host
++5 connect U 8080 host
++5 socket V
++5 set V IP_LOCAL_PORT_RANGE ${(9006 << 16) | 9005}
++5 connect V 8080 host
++5 name V
++5 socket W
++5 set W IP_LOCAL_PORT_RANGE ${(9006 << 16) | 9005}
++5 connect W 8080 host
++20 end`,
 };

@@ -2,6 +2,7 @@
 import { expect } from 'vitest';
 import { testOnTap } from '../needs.ts';
 import { randomConnection } from './tcp_diff_random.ts';
+import { randomBinding } from './tcp_diff_random_bind.ts';
 import { randomPolling } from './tcp_diff_random_poll.ts';
 import { playSeeds } from './tcp_diff_turn.ts';
 
@@ -24,6 +25,14 @@ export function testRandomScripts(from: number, usual: number, timeout: number):
     { timeout },
     () => {
       expect(playSeeds(randomPolling, seeds(count / 2))).toEqual([]);
+    },
+  );
+
+  testOnTap()(
+    `${count} random sets of sockets from seed ${first} on: they may bind, listen and connect as on Linux`,
+    { timeout },
+    () => {
+      expect(playSeeds(randomBinding, seeds(count))).toEqual([]);
     },
   );
 }

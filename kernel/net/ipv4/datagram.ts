@@ -26,12 +26,13 @@ import {
   type sockaddr_in,
 } from '../msg.ts';
 import { ip_neigh_gw4 } from './arp.ts';
-import { FLOWI_FLAG_ANYSRC, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE } from './fib.ts';
+import { RT_SCOPE_LINK, RT_SCOPE_UNIVERSE } from './fib.ts';
 import { OPT_STRICTROUTE } from './inet_skb_parm.ts';
 import { csum_block_add, ip_generic_getfrag, type ipcm_cookie } from './ip_append.ts';
 import { ip_cmsg_send, ip_local_error } from './ip_cmsg.ts';
 import { IPHDR_LEN, IPTOS_TOS_MASK, ipv4_is_multicast } from './ip_header.ts';
 import { flowi4, ip_route_output_key, RTCF_BROADCAST, rt_nexthop, type rtable } from './route.ts';
+import { inet_sk_flowi_flags, ip_route_connect } from './route_connect.ts';
 
 /** IP_MTU_DISCOVER (linux/in.h). */
 export const IP_PMTUDISC_DONT = 0;
@@ -139,11 +140,6 @@ export function datagram_route(
   return rt;
 }
 
-/** inet_sk_flowi_flags: may it send from an address that is not ours? */
-function inet_sk_flowi_flags(sk: sock): number {
-  return sk.opts.transparent || sk.opts.hdrincl ? FLOWI_FLAG_ANYSRC : 0;
-}
-
 /** dst_confirm_neigh: the program knows that the other side is there. */
 function confirm_neigh(rt: rtable, daddr: number): void {
   const neigh = ip_neigh_gw4(rt.dev, rt_nexthop(rt, daddr));
@@ -213,7 +209,7 @@ export function ip4_datagram_connect(sk: sock, addr: sockaddr): number {
   fl4.flags = inet_sk_flowi_flags(sk);
   fl4.sport = sk.inet_sport;
   fl4.dport = usin.sin_port & 0xffff;
-  const rt = ip_route_output_key(net, fl4);
+  const rt = ip_route_connect(net, fl4);
   if (typeof rt === 'number') {
     if (rt === -ENETUNREACH) net.ipv4.mib.IpOutNoRoutes++;
     return rt;

@@ -12,17 +12,19 @@ import {
   type inet_bind_bucket,
   type inet_bind2_bucket,
 } from './inet_hashtables.ts';
+import { inet_is_local_reserved_port, inet_sk_get_local_port_range } from './inet_port.ts';
 import { IPPROTO_TCP } from './ip_header.ts';
 import { is_strictroute } from './ip_options.ts';
 import { ip_first_hop } from './ip_output.ts';
 import { fastopen_queue_renew, reqsk_queue_add, reqsk_queue_remove, request_sock_queue } from './request_sock.ts';
 import { flowi4, ip_route_output_key, type rtable } from './route.ts';
+import { inet_sk_flowi_flags } from './route_connect.ts';
 import { sk_setup_caps } from './tcp_route.ts';
 import type { tcp_request_sock, tcp_sock } from './tcp_sock.ts';
 
-/** Bytes that an address and its wildcard have in common (inet_rcv_saddr_equal for IPv4). */
-function rcv_saddr_equal(a: number, b: number, match_wildcard: boolean): boolean {
-  return a === b || (match_wildcard && (a === 0 || b === 0));
+/** inet_rcv_saddr_equal for IPv4, a wildcard being equal to all. */
+function rcv_saddr_equal(a: number, b: number): boolean {
+  return a === b || a === 0 || b === 0;
 }
 
 /** inet_bind_conflict: may `sk` not share the port with `sk2`? All sockets of a host belong to one user. */
@@ -62,7 +64,7 @@ function bhash2_conflict(
 function inet_csk_bind_conflict(sk: tcp_sock, tb: inet_bind_bucket, relax: boolean, reuseport_ok: boolean): boolean {
   const cb_ok = sk.sk_reuseport_cb === null;
   for (let tb2 = tb.bhash2; tb2 !== null; tb2 = tb2.next) {
-    if (!rcv_saddr_equal(sk.inet_rcv_saddr, tb2.addr, true)) continue;
+    if (!rcv_saddr_equal(sk.inet_rcv_saddr, tb2.addr)) continue;
     if (bhash2_conflict(sk, tb2, relax, cb_ok, reuseport_ok)) return true;
   }
   return false;
@@ -72,7 +74,8 @@ function inet_csk_bind_conflict(sk: tcp_sock, tb: inet_bind_bucket, relax: boole
 function sk_reuseport_match(tb: inet_bind_bucket, sk: tcp_sock): boolean {
   if (tb.fastreuseport <= 0 || !sk.sk_reuseport || sk.sk_reuseport_cb !== null) return false;
   if (tb.fastreuseport === FASTREUSEPORT_ANY) return true;
-  return rcv_saddr_equal(tb.fast_rcv_saddr, sk.inet_rcv_saddr, true);
+  // A wildcard overlaps with addresses that the one noted here says nothing about.
+  return tb.fast_rcv_saddr === 0 || tb.fast_rcv_saddr === sk.inet_rcv_saddr;
 }
 
 /** inet_csk_update_fastreuse */
@@ -98,11 +101,11 @@ function inet_csk_update_fastreuse(tb: inet_bind_bucket, sk: tcp_sock): void {
 function inet_csk_find_open_port(sk: tcp_sock): number {
   const { sk_net: net } = sk;
   const { hashinfo } = net.ipv4.tcp;
-  const range = net.ipv4.ip_local_port_range;
+  const range = inet_sk_get_local_port_range(sk);
   // SO_REUSEADDR: one half of the range is for those who may share.
   for (let attempt_half = sk.sk_reuse ? 1 : 0; ; attempt_half = 2) {
-    let low = range[0] as number;
-    let high = (range[1] as number) + 1;
+    let low = range & 0xffff;
+    let high = (range >>> 16) + 1;
     if (high - low < 4) attempt_half = 0;
     if (attempt_half !== 0) {
       const half = low + (((high - low) >> 2) << 1);
@@ -116,6 +119,7 @@ function inet_csk_find_open_port(sk: tcp_sock): number {
     for (let parity = 0; parity < 2; parity++, offset--) {
       for (let i = 0; i < remaining; i += 2) {
         const port = low + ((offset + i) % remaining);
+        if (inet_is_local_reserved_port(net, port)) continue;
         const tb = hashinfo.bind_bucket(port);
         if (tb === null || !inet_csk_bind_conflict(sk, tb, false, false)) return port;
       }
@@ -270,6 +274,7 @@ export function inet_csk_route_req(sk: tcp_sock, req: tcp_request_sock): rtable 
   fl4.tos = sk.tos;
   fl4.mark = req.ir_mark;
   fl4.proto = IPPROTO_TCP;
+  fl4.flags = inet_sk_flowi_flags(sk);
   const rt = ip_route_output_key(net, fl4);
   if (typeof rt !== 'number' && !(opt !== null && is_strictroute(opt) && rt.rt_uses_gateway)) return rt;
   net.ipv4.mib.IpOutNoRoutes++;
@@ -289,6 +294,7 @@ export function inet_sk_rebuild_header(sk: tcp_sock): rtable | number {
   fl4.tos = sk.tos;
   fl4.mark = sk.sk_mark;
   fl4.proto = IPPROTO_TCP;
+  fl4.flags = inet_sk_flowi_flags(sk);
   const rt = ip_route_output_key(net, fl4);
   if (typeof rt === 'number') return rt;
   sk_setup_caps(sk, rt);

@@ -18,6 +18,7 @@ import {
   reuseport_group,
   reuseport_select_sock,
 } from '../core/sock_reuseport.ts';
+import { inet_is_local_reserved_port, inet_sk_get_local_port_range } from './inet_port.ts';
 import { inet_twsk_deschedule_put } from './inet_timewait_sock.ts';
 import type { tcp_sock, tcp_timewait_sock } from './tcp_sock.ts';
 
@@ -426,21 +427,24 @@ export class inet_hashinfo {
     if (sk.inet_num !== 0) {
       return this.check_established(sk, sk.inet_num, false, unique) ? this.settle(sk, sk.inet_num) : -EADDRNOTAVAIL;
     }
-    const range = this.net.ipv4.ip_local_port_range;
-    const low = range[0] as number;
-    let remaining = (range[1] as number) + 1 - low;
-    const step = 2;
-    if (remaining > 1) remaining &= ~1;
+    const range = inet_sk_get_local_port_range(sk);
+    const low = range & 0xffff;
+    let remaining = (range >>> 16) + 1 - low;
+    // Who has a range of its own goes through it port by port.
+    const step = sk.opts.local_port_range !== 0 ? 1 : 2;
+    if (remaining > 1 && step === 2) remaining &= ~1;
     this.table_perturb ??= new Uint32Array(INET_TABLE_PERTURB_SIZE).map(() => this.random.u32());
     const perturb = this.table_perturb;
     const index = offset32 & (INET_TABLE_PERTURB_SIZE - 1);
     // Even distances first: bind(2) prefers the odd ones.
-    let offset = (((perturb[index] as number) + (offset32 >>> 16)) % remaining) & ~1;
-    for (let parity = 0; parity < (remaining > 1 ? 2 : 1); parity++, offset++) {
+    let offset = ((perturb[index] as number) + (offset32 >>> 16)) % remaining;
+    if (step === 2) offset &= ~1;
+    for (let parity = 0; parity < (remaining > 1 ? step : 1); parity++, offset++) {
       let port = low + offset - step;
       for (let i = 0; i < remaining; i += step) {
         port += step;
         if (port >= low + remaining) port -= remaining;
+        if (inet_is_local_reserved_port(this.net, port)) continue;
         const tb = this.bind_bucket(port);
         if (tb !== null) {
           // Those who have bound it chose it for themselves.

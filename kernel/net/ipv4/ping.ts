@@ -50,7 +50,7 @@ import { __ip_make_skb, ip_append_data, ip_flush_pending_frames, ipcm_cookie } f
 import { inet_cmsg_prepare, inet_cmsg_recv, inet_report_icmp_error } from './ip_cmsg.ts';
 import { get16, get32, IPPROTO_ICMP, iph_daddr, iph_saddr, put16 } from './ip_header.ts';
 import { ip_send_skb } from './ip_output.ts';
-import { flowi4, type rtable } from './route.ts';
+import { flowi4, inet_iif, type rtable } from './route.ts';
 
 /** Bytes of an echo's header: type, code, checksum, identifier, sequence number (RFC 792). */
 const ICMP_HLEN = 8;
@@ -148,7 +148,7 @@ function ping_lookup(net: net, ident: number, daddr: number, dif: number): sock 
 export function ping_rcv(skb: sk_buff): number {
   const net = skb.kernel.init_net;
   const icmph = skb.transport_header;
-  const sk = ping_lookup(net, get16(skb.ram, icmph + 4), iph_daddr(skb), skb.skb_iif);
+  const sk = ping_lookup(net, get16(skb.ram, icmph + 4), iph_daddr(skb), inet_iif(skb));
   if (sk === null) return SKB_DROP_REASON.NO_SOCKET;
   // The program gets the header too. The caller is done with the skb: it may be queued as it is.
   skb_push(skb, skb.data - icmph);
@@ -167,7 +167,7 @@ export function ping_err(skb: sk_buff, info: number): number {
   const quoted = iph + ((ram.u8[iph] as number) & 15) * 4;
   // Only what we can have sent: an echo request.
   if (ram.u8[quoted] !== ICMP_ECHO) return 0;
-  const sk = ping_lookup(kernel.init_net, get16(ram, quoted + 4), get32(ram, iph + 12), skb.skb_iif);
+  const sk = ping_lookup(kernel.init_net, get16(ram, quoted + 4), get32(ram, iph + 12), inet_iif(skb));
   if (sk === null) return -ENOENT;
   inet_report_icmp_error(sk, skb, info, 0, quoted);
   return 0;

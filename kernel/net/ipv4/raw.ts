@@ -96,7 +96,7 @@ import {
 import { ip_mc_sf_allow } from './ip_mc.ts';
 import { ip_send_skb, net_xmit_errno } from './ip_output.ts';
 import { ip_ra_control } from './ip_sockglue.ts';
-import { inet_addr_type, RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST, type rtable } from './route.ts';
+import { inet_addr_type, inet_iif, RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST, type rtable } from './route.ts';
 
 export const SOL_RAW = 255;
 /** Option of level SOL_RAW: ICMP types, as bits, that the socket does not want. */
@@ -170,7 +170,7 @@ function raw_local_deliver(skb: sk_buff, protocol: number): boolean {
   const group = ipv4_is_multicast(daddr);
   let delivered = false;
   for (; sk !== null; sk = sk.sk_next) {
-    if (!raw_v4_match(sk, protocol, saddr, daddr, skb.skb_iif)) continue;
+    if (!raw_v4_match(sk, protocol, saddr, daddr, inet_iif(skb))) continue;
     delivered = true;
     if (protocol === IPPROTO_ICMP && icmp_filter(sk, skb)) continue;
     if (group && !ip_mc_sf_allow(sk, daddr, saddr, skb.skb_iif)) continue;

@@ -292,6 +292,36 @@ function register_tcp_fastopen(sysctl: sysctl_table, net: net): void {
   });
 }
 
+/** proc_do_large_bitmap: ports as numbers and ranges with commas between; what is written takes the place of what was. */
+function ports_entry(ports: Set<number>): ctl_entry {
+  return {
+    read() {
+      const ranges: string[] = [];
+      const sorted = [...ports].sort((a, b) => a - b);
+      for (let i = 0; i < sorted.length; i++) {
+        const first = sorted[i] as number;
+        while (sorted[i + 1] === (sorted[i] as number) + 1) i++;
+        const last = sorted[i] as number;
+        ranges.push(first === last ? `${first}` : `${first}-${last}`);
+      }
+      return ranges.join(',');
+    },
+    write(text) {
+      const given: number[] = [];
+      const list = text.replace(/^\n+|\n+$/g, '').replace(/,$/, '');
+      for (const each of list === '' ? [] : list.split(',')) {
+        const ends = each.split('-').map(proc_get_long);
+        const [first = null, last = first] = ends;
+        if (first === null || last === null || ends.length > 2 || first > last || last > 65535) return -EINVAL;
+        for (let port = first; port <= last; port++) given.push(port);
+      }
+      ports.clear();
+      for (const port of given) ports.add(port);
+      return 0;
+    },
+  };
+}
+
 /** sysctl_ipv4_init: called when IPv4 and its transports are there. */
 export function sysctl_ipv4_init(net: net): void {
   const { ipv4 } = net;
@@ -308,6 +338,7 @@ export function sysctl_ipv4_init(net: net): void {
     'net.ipv4.ping_group_range',
     range_entry(ipv4.ping_group_range, 0, 0x7fffffff, () => 0),
   );
+  sysctl.register_entry('net.ipv4.ip_local_reserved_ports', ports_entry(ipv4.ip_local_reserved_ports));
   // ipv4_privileged_ports
   sysctl.register_entry('net.ipv4.ip_unprivileged_port_start', {
     read: () => String(ipv4.ip_unprivileged_port_start),

@@ -1,15 +1,13 @@
-/** TCP over IPv4 (net/ipv4/tcp_ipv4.c): receive, connect, answers without a sock, ICMP errors. */
+/** TCP over IPv4 (net/ipv4/tcp_ipv4.c): receive, connect, ICMP errors. */
 
-import { EAFNOSUPPORT, EHOSTUNREACH, EINVAL, EMSGSIZE, ENETUNREACH, ENOENT, ENOMEM, EPROTO } from '../../errno.ts';
-import { csum_fold, csum_from_partial, csum_tcpudp_nofold, put_csum } from '../../lib/checksum.ts';
-import { type dst_entry, dst_mtu } from '../core/dst.ts';
+import { EAFNOSUPPORT, EHOSTUNREACH, EINVAL, EMSGSIZE, ENETUNREACH, ENOENT, EPROTO } from '../../errno.ts';
+import { csum_fold, csum_from_partial, csum_tcpudp_nofold } from '../../lib/checksum.ts';
+import { dst_mtu } from '../core/dst.ts';
 import type { net } from '../core/net_namespace.ts';
 import { skb_checksum_ok, skb_csum_unnecessary } from '../core/skb_checksum.ts';
 import {
-  alloc_skb,
   CHECKSUM_COMPLETE,
   CHECKSUM_NONE,
-  CHECKSUM_PARTIAL,
   CHECKSUM_UNNECESSARY,
   kfree_skb_reason,
   nf_reset_ct,
@@ -17,8 +15,6 @@ import {
   pskb_may_pull,
   SKB_DROP_REASON,
   type sk_buff,
-  skb_put,
-  skb_reserve,
 } from '../core/skbuff.ts';
 import {
   SOCK_BINDADDR_LOCK,
@@ -43,45 +39,24 @@ import {
   ICMP_TIME_EXCEEDED,
   icmp_err_errno,
 } from './icmp.ts';
-import { inet_csk_reqsk_queue_drop, inet_csk_route_req, inet_sk_rebuild_header } from './inet_connection_sock.ts';
+import { inet_csk_reqsk_queue_drop, inet_sk_rebuild_header } from './inet_connection_sock.ts';
 import { inet_twsk_deschedule_put } from './inet_timewait_sock.ts';
 import { ip_icmp_error } from './ip_cmsg.ts';
-import {
-  get16,
-  get32,
-  INET_ECN_MASK,
-  IP_DF,
-  IPHDR_LEN,
-  IPPROTO_TCP,
-  iph_daddr,
-  iph_saddr,
-  iph_tos,
-  iph_ttl,
-  put16,
-  put32,
-} from './ip_header.ts';
-import {
-  ip_build_and_send_pkt,
-  ip_dont_fragment,
-  ip_first_hop,
-  ip_queue_xmit,
-  ip_send_unicast_reply,
-} from './ip_output.ts';
-import { inet_iif, ip_route_output_key, RTCF_BROADCAST, RTCF_MULTICAST, RTN_LOCAL, type rtable } from './route.ts';
+import { get16, get32, IP_DF, IPHDR_LEN, IPPROTO_TCP, iph_daddr, iph_saddr, iph_tos, iph_ttl } from './ip_header.ts';
+import { ip_dont_fragment, ip_first_hop, ip_queue_xmit } from './ip_output.ts';
+import { inet_iif, RTCF_BROADCAST, RTCF_MULTICAST, RTN_LOCAL, type rtable } from './route.ts';
+import { inet_sk_flowi_flags, ip_route_connect } from './route_connect.ts';
 import { ip_sk_accept_pmtu } from './route_exception.ts';
-import { cookie_init_timestamp } from './syncookies.ts';
 import { tcp_done_with_error, tcp_set_state } from './tcp.ts';
 import { cookie_v4_check, tcp_v4_conn_request, tcp_v4_syn_recv_sock } from './tcp_conn_request.ts';
-import { type tcp_fastopen_cookie, tcp_fastopen_defer_connect } from './tcp_fastopen.ts';
+import { tcp_fastopen_defer_connect } from './tcp_fastopen.ts';
 import { tcp_rcv_established, tcp_rcv_state_process } from './tcp_input.ts';
 import {
   tcp_inbound_hash,
   tcp_md5_do_lookup,
   type tcp_md5sig_key,
   tcp_v4_md5_hash_skb,
-  tcp_v4_md5_sign_hdr,
   tcp_v4_parse_md5_keys,
-  tcp_v4_reset_key,
 } from './tcp_md5.ts';
 import {
   TCP_TW_ACK,
@@ -89,30 +64,30 @@ import {
   TCP_TW_SYN,
   tcp_check_req,
   tcp_child_process,
-  tcp_rsk_tsval,
-  tcp_synack_window,
   tcp_timewait_state_process,
   tcp_twsk_unique,
 } from './tcp_minisocks.ts';
-import { tcp_connect, tcp_make_synack, tcp_sync_mss } from './tcp_output.ts';
+import { tcp_connect, tcp_sync_mss } from './tcp_output.ts';
 import { tcp_simple_retransmit } from './tcp_recovery.ts';
+import {
+  tcp_v4_reqsk_send_ack,
+  tcp_v4_send_reset,
+  tcp_v4_send_synack,
+  tcp_v4_timewait_ack,
+  v4_send_check,
+} from './tcp_reply.ts';
 import { inet_csk_update_pmtu, sk_setup_caps } from './tcp_route.ts';
 import { __tcp_set_rto } from './tcp_rtt.ts';
 import {
   between,
   ICSK_TIME_RETRANS,
   type inet_connection_sock_af_ops,
-  MAX_TCP_HEADER,
   own_slow,
   TCP_HLEN,
   TCP_MSS_DEFAULT,
   TCP_NEW_SYN_RECV,
   TCP_TIMEOUT_INIT,
-  TCPHDR_ACK,
-  TCPHDR_RST,
   TCPHDR_SYN,
-  TCPOLEN_MD5SIG_ALIGNED,
-  tcp_clock_ts,
   tcp_mstamp_refresh,
   type tcp_request_sock,
   type tcp_request_sock_ops,
@@ -124,15 +99,6 @@ import {
 import { inet_csk_reset_xmit_timer, tcp_retransmit_timer } from './tcp_timer.ts';
 
 // ---- checksum -------------------------------------------------------------------------------------------------------
-
-/** __tcp_v4_send_check: the pseudo header's sum; the device makes the rest, or validate_xmit_skb. `data` is at the header. */
-function v4_send_check(skb: sk_buff, saddr: number, daddr: number): void {
-  const th = skb.transport_header;
-  skb.ip_summed = CHECKSUM_PARTIAL;
-  skb.csum_start = th;
-  skb.csum_offset = 16;
-  put_csum(skb.ram, th + 16, csum_from_partial(csum_tcpudp_nofold(saddr, daddr, skb.len, IPPROTO_TCP)));
-}
 
 /** tcp_v4_send_check */
 function tcp_v4_send_check(sk: tcp_sock, skb: sk_buff): void {
@@ -410,155 +376,6 @@ function tcp_v4_rcv_timewait(net: net, tw: tcp_timewait_sock, skb: sk_buff): num
   return drop(skb, skb.cb0 !== 0 ? skb.cb0 : SKB_DROP_REASON.CONSUMED);
 }
 
-// ---- answers without a sock -----------------------------------------------------------------------------------------
-
-/**
- * A segment without data that answers `skb`: `seq`, `ack`, `flags` (TCPHDR_), `window`, and with `tsecr` not 0 the
- * timestamps option, with `key` not null a signature. Does not take the skb.
- */
-function tcp_v4_send_reply(
-  skb: sk_buff,
-  seq: number,
-  ack: number,
-  flags: number,
-  window: number,
-  tsval: number,
-  tsecr: number,
-  oif: number,
-  tos: number,
-  mark: number,
-  key: tcp_md5sig_key | null,
-): void {
-  const { kernel } = skb;
-  const net = kernel.init_net;
-  const signature = TCP_HLEN + (tsecr !== 0 ? 12 : 0);
-  const size = signature + (key !== null ? TCPOLEN_MD5SIG_ALIGNED : 0);
-  const reply = alloc_skb(kernel, MAX_TCP_HEADER + size);
-  if (reply === null) return;
-  reply.parent = skb.id;
-  skb_reserve(reply, MAX_TCP_HEADER);
-  const th = skb_put(reply, size);
-  reply.transport_header = th;
-  const { ram } = reply;
-  put32(ram, th, get16(skb.ram, skb.transport_header + 2) * 65536 + get16(skb.ram, skb.transport_header));
-  put32(ram, th + 4, seq);
-  put32(ram, th + 8, ack);
-  ram.u8[th + 12] = (size >> 2) << 4;
-  ram.u8[th + 13] = flags;
-  put16(ram, th + 14, window);
-  put32(ram, th + 16, 0);
-  if (tsecr !== 0) {
-    put32(ram, th + 20, 0x0101080a);
-    put32(ram, th + 24, tsval);
-    put32(ram, th + 28, tsecr);
-  }
-  if (key !== null) {
-    const { sigpool } = net.ipv4.tcp;
-    tcp_v4_md5_sign_hdr(sigpool, key, ram, th, size, th + signature, iph_daddr(skb), iph_saddr(skb));
-  }
-  v4_send_check(reply, iph_daddr(skb), iph_saddr(skb));
-  net.ipv4.mib.TcpOutSegs++;
-  ip_send_unicast_reply(net, skb, reply, IPPROTO_TCP, oif, tos, mark);
-}
-
-/** tcp_v4_send_reset: RFC 9293 3.10.7.1. Never in answer to a RST. Does not take the skb. */
-export function tcp_v4_send_reset(sk: tcp_sock | null, skb: sk_buff, tw: tcp_timewait_sock | null = null): void {
-  const flags = skb.tcp_flags;
-  if ((flags & TCPHDR_RST) !== 0) return;
-  // What was sent to a group is answered by nobody.
-  if (sk === null && (skb.dst as rtable).rt_type !== RTN_LOCAL) return;
-  const key = tcp_v4_reset_key(sk, tw, skb);
-  if (key === undefined) return;
-  skb.kernel.init_net.ipv4.mib.TcpOutRsts++;
-  const tp = skb.kernel.trace.tcp_send_reset;
-  if (tp !== null) tp(skb);
-  const bound = (sk ?? tw)?.sk_bound_dev_if ?? 0;
-  const mark = sk?.sk_mark ?? tw?.tw_mark ?? 0;
-  const tos = iph_tos(skb) & ~INET_ECN_MASK;
-  if ((flags & TCPHDR_ACK) !== 0) tcp_v4_send_reply(skb, skb.ack_seq, 0, TCPHDR_RST, 0, 0, 0, bound, tos, mark, key);
-  else tcp_v4_send_reply(skb, 0, skb.end_seq, TCPHDR_RST | TCPHDR_ACK, 0, 0, 0, bound, tos, mark, key);
-}
-
-/** tcp_v4_timewait_ack */
-function tcp_v4_timewait_ack(tw: tcp_timewait_sock, skb: sk_buff): void {
-  const tsval = (tcp_clock_ts(skb.kernel) + tw.tw_ts_offset) | 0;
-  const window = tw.tw_rcv_wnd >>> tw.tw_rcv_wscale;
-  const { tw_snd_nxt: seq, tw_rcv_nxt: ack, tw_ts_recent: tsecr } = tw;
-  tcp_v4_send_reply(
-    skb,
-    seq,
-    ack,
-    TCPHDR_ACK,
-    window,
-    tsval,
-    tsecr,
-    tw.sk_bound_dev_if,
-    tw.tw_tos,
-    tw.tw_mark,
-    tw.tw_md5_key,
-  );
-}
-
-/** tcp_v4_reqsk_send_ack */
-function tcp_v4_reqsk_send_ack(sk: tcp_sock, skb: sk_buff, req: tcp_request_sock): void {
-  // RFC 7323 2.3: only a SYN's window is not scaled.
-  const window = tcp_synack_window(req) >>> req.rcv_wscale;
-  const seq = (req.snt_isn + 1) | 0;
-  const { rcv_nxt, ts_recent } = req;
-  const tsval = tcp_rsk_tsval(req);
-  const key = sk.opts.md5sig_info === null ? null : tcp_md5_do_lookup(sk, iph_saddr(skb));
-  tcp_v4_send_reply(
-    skb,
-    seq,
-    rcv_nxt,
-    TCPHDR_ACK,
-    window,
-    tsval,
-    ts_recent,
-    0,
-    iph_tos(skb) & ~INET_ECN_MASK,
-    sk.sk_mark,
-    key,
-  );
-}
-
-/** tcp_v4_send_synack: 0 or a negative errno. */
-function tcp_v4_send_synack(
-  sk: tcp_sock,
-  dst: dst_entry | null,
-  req: tcp_request_sock,
-  _syn_skb: sk_buff | null,
-  foc: tcp_fastopen_cookie | null,
-): number {
-  const { sk_net: net, kernel } = sk;
-  const rt = (dst as rtable | null) ?? inet_csk_route_req(sk, req);
-  if (rt === null) return -EHOSTUNREACH;
-  let cookie_ts = 0;
-  if (req.syncookie !== 0 && req.tstamp_ok !== 0) {
-    cookie_ts = (cookie_init_timestamp(req, tcp_clock_ts(kernel)) + req.ts_off) | 0;
-  }
-  const skb = tcp_make_synack(sk, rt, req, cookie_ts, foc);
-  if (skb === null) return -ENOMEM;
-  v4_send_check(skb, req.ir_loc_addr, req.ir_rmt_addr);
-  const tos = net.ipv4.tcp_reflect_tos !== 0 ? req.syn_tos & ~3 : sk.tos & ~3;
-  const ttl = Math.max(sk.opts.uc_ttl, 0);
-  const df = ip_dont_fragment(sk, rt) ? IP_DF : 0;
-  // What may not be fragmented needs no identification.
-  return ip_build_and_send_pkt(
-    net,
-    skb,
-    rt,
-    req.ir_loc_addr,
-    req.ir_rmt_addr,
-    IPPROTO_TCP,
-    tos,
-    ttl,
-    df,
-    df !== 0 ? 0 : -1,
-    req.ireq_opt,
-  );
-}
-
 // ---- connect --------------------------------------------------------------------------------------------------------
 
 /** tcp_v4_connect: the first SYN. 0, or -EINVAL, -EAFNOSUPPORT, -ENETUNREACH, -EADDRNOTAVAIL, or what routing says. */
@@ -580,7 +397,8 @@ export function tcp_v4_connect(sk_: sock, addr: sockaddr): number {
   fl4.mark = sk.sk_mark;
   fl4.proto = IPPROTO_TCP;
   if (sk.opts.sk_localroute) fl4.scope = RT_SCOPE_LINK;
-  const rt = ip_route_output_key(net, fl4);
+  fl4.flags = inet_sk_flowi_flags(sk);
+  const rt = ip_route_connect(net, fl4);
   if (typeof rt === 'number') {
     if (rt === -ENETUNREACH) mib.IpOutNoRoutes++;
     return rt;
@@ -588,8 +406,9 @@ export function tcp_v4_connect(sk_: sock, addr: sockaddr): number {
   if ((rt.rt_flags & (RTCF_MULTICAST | RTCF_BROADCAST)) !== 0) return -ENETUNREACH;
   const { saddr } = fl4;
   const daddr = source_route ? sin_addr | 0 : fl4.daddr;
-  if (sk.inet_saddr === 0) sk.inet_saddr = saddr;
-  if (sk.inet_rcv_saddr === 0) {
+  if (sk.inet_saddr === 0) {
+    // inet_bhash2_update_saddr: from here on it is bound to it, even if it was to a group.
+    sk.inet_saddr = saddr;
     sk.inet_rcv_saddr = saddr;
     tcp.hashinfo.bhash2_update_saddr(sk);
   }

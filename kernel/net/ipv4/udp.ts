@@ -44,7 +44,7 @@ import { inet_cmsg_prepare, inet_cmsg_recv, inet_report_icmp_error } from './ip_
 import { get16, get32, IPPROTO_UDP, iph_daddr, iph_saddr, ipv4_is_multicast } from './ip_header.ts';
 import { ip_mc_sf_allow } from './ip_mc.ts';
 import { inet_add_protocol, type net_protocol } from './protocol.ts';
-import { RTCF_BROADCAST, RTCF_MULTICAST, type rtable } from './route.ts';
+import { inet_iif, RTCF_BROADCAST, RTCF_MULTICAST, type rtable } from './route.ts';
 import {
   __udp4_lib_lookup,
   udp_lib_rehash,
@@ -134,7 +134,7 @@ export function udp_rcv(skb: sk_buff): number {
         if (rt !== null && (rt.rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)) !== 0) {
           return __udp4_lib_mcast_deliver(net, skb, saddr, daddr);
         }
-        const sk = __udp4_lib_lookup(net, saddr, get16(ram, uh), daddr, get16(ram, uh + 2), skb.skb_iif, skb);
+        const sk = __udp4_lib_lookup(net, saddr, get16(ram, uh), daddr, get16(ram, uh + 2), inet_iif(skb), skb);
         if (sk !== null) {
           udp_queue_rcv_skb(sk, skb);
           return 0;
