@@ -545,11 +545,7 @@ export function tcp_ecn_rcv_synack(sk: tcp_sock, skb: sk_buff): void {
       }
       break;
     default:
-      // Who asked for RFC 3168's has no use for another answer.
-      if (!tcp_ecn_mode_pending(sk)) {
-        tcp_ecn_mode_set(sk, TCP_ECN_DISABLED);
-        break;
-      }
+      // Even if RFC 3168's was asked for.
       tcp_ecn_rcv_synack_accecn(sk, skb);
       if (marked && tcp_accecn_validate_syn_feedback(sk, ace, own_accecn(sk).syn_ect_snt)) count_marked_synack(sk);
   }
