@@ -358,7 +358,7 @@ class Runner:
             rmem, rcvbuf, _, sndbuf, _, wmem = struct.unpack("6I", sock.getsockopt(1, 55, 24))
             return f"{rmem} of {rcvbuf}, {wmem} of {sndbuf}"
         elif name == "info":
-            raw = sock.getsockopt(6, 11, 256)
+            raw = sock.getsockopt(6, 11, 280)
             fields = {key: struct.unpack_from("<" + code, raw, at)[0] for key, at, code in INFO}
             # Two fields in one byte.
             fields["fastopen_client_fail"] = fields["limited"] >> 1 & 3
