@@ -15,6 +15,8 @@ import { type Ipv4Read, parseIpv4Packet, pseudoHeader } from '../../../../harnes
 import { parseTcp, type TcpSegment, tcpChecksumOk } from '../../../../harness/packet/tcp.ts';
 import { NUD_PERMANENT, neigh_add } from '../../../../kernel/net/core/neighbour.ts';
 import { in_aton, inet_ntoa } from '../../../../kernel/net/ipv4/ip_header.ts';
+import type { tcp_sock } from '../../../../kernel/net/ipv4/tcp_sock.ts';
+import type { socket } from '../../../../kernel/net/socket.ts';
 import { ERESTARTSYS, TASK_INTERRUPTIBLE, type task_struct } from '../../../../kernel/sched/task.ts';
 import { type Syscalls, spawn } from '../../../../kernel/syscalls.ts';
 import { A, A_MAC, B, bytesOf, hex, ipFrame, Segment } from '../segment.ts';
@@ -156,6 +158,17 @@ export class TcpPeer extends Segment {
     call.restarted = true;
     if (result === -ERESTARTSYS) throw new Error(`${fn.name} would block`);
     return result;
+  }
+
+  /** The sock behind the calling program's descriptor. */
+  sockOf(fd: number): tcp_sock {
+    let found: tcp_sock | null = null;
+    this.call(task => {
+      found = (task.files.get(fd) as socket).sk as tcp_sock;
+      return 0;
+    });
+    if (found === null) throw new Error(`${fd} is no descriptor`);
+    return found;
   }
 
   /** Memory of that program's. */
