@@ -2,7 +2,6 @@
 import type { Ram } from '../../arch.ts';
 import type { net } from '../core/net_namespace.ts';
 import type { sk_buff } from '../core/skbuff.ts';
-import { TCP_SYN_RECV } from '../core/sock.ts';
 import { get16, get32, put16, put32 } from './ip_header.ts';
 import {
   TCP_ACCECN_CEB_INIT_OFFSET,
@@ -12,7 +11,6 @@ import {
   TCP_ACCECN_OPT_NOT_SEEN,
   TCP_ACCECN_OPTION_FULL,
   TCP_ACCECN_OPTION_PERSIST,
-  type tcp_accecn,
   tcp_accecn_option_beacon_check,
   tcp_ecn_mode_accecn,
 } from './tcp_ecn.ts';
@@ -262,6 +260,7 @@ export function tcp_options_fit_accecn(
 ): number {
   let nops = opts.num_sack_blocks > 0 ? 2 : 0;
   if (tp === null) {
+    if (remaining < TCPOLEN_ACCECN_BASE) return 0;
     // tcp_synack_options_combine_saving
     if ((opts.options & (OPTION_SACK_ADVERTISE | OPTION_TS)) === OPTION_SACK_ADVERTISE) nops = 2;
     else nops = (opts.options & OPTION_WSCALE) !== 0 ? 1 : 0;
@@ -292,7 +291,7 @@ function accecn_option_write(ram: Ram, at: number, tp: tcp_sock | null, fields: 
   const e1b = (tp === null ? 0 : tp.slow.received_e1_bytes) + TCP_ACCECN_E1B_INIT_OFFSET;
   const ceb = (tp === null ? 0 : tp.slow.received_ce_bytes) + TCP_ACCECN_CEB_INIT_OFFSET;
   const e0b = (tp === null ? 0 : tp.slow.received_e0_bytes) + TCP_ACCECN_E0B_INIT_OFFSET;
-  const accecn = tp === null || tp.sk_state === TCP_SYN_RECV ? null : tp.slow.accecn;
+  const accecn = tp === null ? null : tp.slow.accecn;
   if (tp !== null && accecn !== null) {
     accecn.accecn_minlen = 0;
     accecn.accecn_opt_tstamp = tp.tcp_mstamp;
@@ -408,8 +407,8 @@ export function tcp_established_options(tp: tcp_sock, skb: sk_buff | null, opts:
 /** The option of accurate ECN, when it is due, behind `size` bytes of options: bytes more. */
 function accecn_established_option(tp: tcp_sock, opts: tcp_out_options, size: number): number {
   const { tcp_ecn_option: mode } = tp.sk_net.ipv4;
-  const accecn = tp.slow.accecn as tcp_accecn;
-  if (mode === 0 || accecn.saw_accecn_opt === TCP_ACCECN_OPT_NOT_SEEN) return 0;
+  const { accecn } = tp.slow;
+  if (accecn === null || mode === 0 || accecn.saw_accecn_opt === TCP_ACCECN_OPT_NOT_SEEN) return 0;
   if (mode < TCP_ACCECN_OPTION_PERSIST && (accecn.accecn_fail_mode & TCP_ACCECN_OPT_FAIL_SEND) !== 0) return 0;
   const due =
     mode >= TCP_ACCECN_OPTION_FULL || accecn.accecn_opt_demand !== 0 || tcp_accecn_option_beacon_check(tp, accecn);

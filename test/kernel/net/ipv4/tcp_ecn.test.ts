@@ -1,5 +1,9 @@
 /** Accurate ECN (RFC 9768), segment by segment. What a client does is compared with Linux’s in test/interop/tcp_diff_ecn.ts. */
 import { describe, expect, test } from 'vitest';
+import type { Host } from '../../../../harness/machine/host.ts';
+import { tc } from '../../../../harness/shell/tc.ts';
+import { accept as acceptStream, connect, listen } from '../../../../harness/user/index.ts';
+import { tcp_sock } from '../../../../kernel/net/ipv4/tcp_sock.ts';
 import { tcp_get_info, type tcp_info } from '../../../../kernel/net/ipv4/tcp_sockopt.ts';
 import { AF_INET, SOCK_NONBLOCK, SOCK_STREAM, sockaddr_in } from '../../../../kernel/net/msg.ts';
 import {
@@ -10,6 +14,8 @@ import {
   sys_sendto,
   sys_socket,
 } from '../../../../kernel/net/socket.ts';
+import { spawn } from '../../../../kernel/syscalls.ts';
+import { pair } from '../../../pair.ts';
 import { A } from '../segment.ts';
 import { TcpPeer } from './tcp_peer.ts';
 
@@ -310,5 +316,59 @@ describe('an established connection', () => {
     expect(some).toBeGreaterThan(0);
     expect(always).toBeGreaterThan(some);
     expect([always, persistent]).toEqual([10, 12]);
+  });
+});
+
+describe('two hosts', () => {
+  /** tcp_info of the host's only connection. */
+  const only = (machine: Host): tcp_info => {
+    const socks = [...machine.kernel.init_net.ipv4.tcp.hashinfo.ehash.all()].filter(entry => entry instanceof tcp_sock);
+    expect(socks.length).toBe(1);
+    return tcp_get_info(socks[0] as tcp_sock);
+  };
+
+  test('a queue on the way marks: every mark comes back, once; nothing is sent twice; the window follows', () => {
+    const p = pair();
+    for (const { kernel } of [p.left, p.right]) kernel.init_net.ipv4.tcp_ecn = 3;
+    expect(tc([p.leftDev], 'qdisc add dev eth0 root netem limit 5000 delay 5ms loss 2% ecn').error).toBe(0);
+    const length = 3_000_000;
+    const infos: { sender?: tcp_info; receiver?: tcp_info } = {};
+    let got = 0;
+    p.right.kernel.exec(() =>
+      spawn(p.right.kernel, 'right', function* (sys) {
+        const fd = yield* listen(sys, 80);
+        const { stream } = yield* acceptStream(sys, fd);
+        while (got < length) got += (yield* stream.read()).length;
+        infos.receiver = only(p.right);
+        yield* stream.write(new Uint8Array(1));
+        yield* stream.readAll();
+        yield* stream.close();
+        yield* sys.close(fd);
+        return 0;
+      }),
+    );
+    p.left.kernel.exec(() =>
+      spawn(p.left.kernel, 'left', function* (sys) {
+        const stream = yield* connect(sys, { address: '10.0.0.2', port: 80 });
+        yield* stream.write(new Uint8Array(length));
+        yield* stream.read();
+        infos.sender = only(p.left);
+        yield* stream.close();
+        return 0;
+      }),
+    );
+    p.run(60e9);
+    const { sender, receiver } = infos as { sender: tcp_info; receiver: tcp_info };
+    expect(got).toBe(length);
+    expect(receiver.tcpi_received_ce).toBeGreaterThan(10);
+    expect(sender.tcpi_delivered_ce).toBe(receiver.tcpi_received_ce);
+    const bytes = receiver.tcpi_received_ce_bytes + receiver.tcpi_received_e0_bytes;
+    expect([bytes, receiver.tcpi_received_e1_bytes]).toEqual([length, 0]);
+    expect(sender.tcpi_delivered_ce_bytes).toBe(receiver.tcpi_received_ce_bytes);
+    expect(sender.tcpi_delivered_e0_bytes).toBe(receiver.tcpi_received_e0_bytes);
+    expect(sender.tcpi_bytes_retrans).toBe(0);
+    expect(sender.tcpi_snd_ssthresh).toBeLessThan(1000);
+    p.run(130e9);
+    expect(p.finish()).toEqual([]);
   });
 });
