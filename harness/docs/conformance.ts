@@ -8,10 +8,22 @@ import { RFC1812 } from './conformance/rfc1812.ts';
 import { RFC2385 } from './conformance/rfc2385.ts';
 import { RFC7413 } from './conformance/rfc7413.ts';
 import { RFC9293 } from './conformance/rfc9293.ts';
+import { RFC9768 } from './conformance/rfc9768.ts';
 import type { Rfc, Rule, Standing } from './conformance/rules.ts';
 import { table } from './datasheet.ts';
 
-export const RFCS: readonly Rfc[] = [RFC791, RFC792, RFC826, RFC768, RFC1122, RFC1812, RFC9293, RFC7413, RFC2385];
+export const RFCS: readonly Rfc[] = [
+  RFC791,
+  RFC792,
+  RFC826,
+  RFC768,
+  RFC1122,
+  RFC1812,
+  RFC9293,
+  RFC7413,
+  RFC2385,
+  RFC9768,
+];
 
 const WORDS: Readonly<Record<Standing, string>> = {
   yes: 'yes',

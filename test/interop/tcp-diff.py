@@ -21,7 +21,8 @@ import threading
 import time
 
 PEER_ISN = 0x10000000
-LETTERS = [("F", 1), ("S", 2), ("R", 4), ("P", 8), (".", 16), ("U", 32), ("E", 64), ("W", 128)]
+LETTERS = [("F", 1), ("S", 2), ("R", 4), ("P", 8), (".", 16), ("U", 32), ("E", 64), ("W", 128),
+           ("A", 256)]  # fmt: skip
 HOST, PEER = "10.1.0.2", "10.1.0.1"
 CLONE_NEWNET = 0x40000000
 # What scripts call addresses.
@@ -56,7 +57,10 @@ INFO = [
     ("data_segs_out", 156, "I"), ("delivered", 192, "I"), ("delivered_ce", 196, "I"), ("bytes_sent", 200, "Q"),
     ("bytes_retrans", 208, "Q"), ("dsack_dups", 216, "I"), ("reord_seen", 220, "I"), ("rcv_ooopack", 224, "I"),
     ("snd_wnd", 228, "I"), ("rcv_wnd", 232, "I"), ("rehash", 236, "I"), ("total_rto", 240, "H"),
-    ("total_rto_recoveries", 242, "H"),
+    ("total_rto_recoveries", 242, "H"), ("received_ce", 248, "I"), ("delivered_e1_bytes", 252, "I"),
+    ("delivered_e0_bytes", 256, "I"), ("delivered_ce_bytes", 260, "I"), ("received_e1_bytes", 264, "I"),
+    ("received_e0_bytes", 268, "I"), ("received_ce_bytes", 272, "I"), ("accecn_fail_mode", 276, "H"),
+    ("accecn_opt_seen", 278, "H"),
 ]  # fmt: skip
 
 
@@ -132,6 +136,11 @@ class Runner:
                 cookie = bytes.fromhex(words[1] if len(words) > 1 else "")
                 head = struct.pack(">BB", 34, 2) if kind == "FO" else struct.pack(">BBH", 254, 4, 0xF989)
                 out += head[:1] + bytes([head[1] + len(cookie)]) + head[2:] + cookie
+            elif kind == "ECN":
+                # Byte counts of accurate ECN; the first one says which of the two options it is.
+                out += bytes([172 if words[1] == "e0b" else 174, 2 + 3 * (len(words) // 2)])
+                for word in words[2::2]:
+                    out += struct.pack(">I", int(word))[1:]
             elif kind == "raw":
                 out += bytes(int(word, 16) for word in words[1:])
             else:
@@ -156,7 +165,7 @@ class Runner:
         opts = self.encode(options)
         data = bytes((seq + i) & 255 for i in range(length))
         head = struct.pack(">HHIIBBHHH", self.flow[0], self.flow[1], (PEER_ISN + seq) & 0xFFFFFFFF, ack,
-                           (5 + len(opts) // 4) << 4, flags, named.get("win", 0xFFFF), 0, named.get("urg", 0))  # fmt: skip
+                           ((5 + len(opts) // 4) << 4) | flags >> 8, flags & 255, named.get("win", 0xFFFF), 0, named.get("urg", 0))  # fmt: skip
         segment = head + opts + data
         pseudo = socket.inet_aton(PEER) + socket.inet_aton(HOST) + struct.pack(">BBH", 0, 6, len(segment))
         segment = segment[:16] + struct.pack(">H", checksum(pseudo + segment)) + segment[18:]
@@ -199,6 +208,7 @@ class Runner:
         tcp = packet[ihl:]
         sport, dport, seq, ack, off, flags, win, _, urg = struct.unpack(">HHIIBBHHH", tcp[:20])
         flow = (dport, sport)
+        flags |= (off & 1) << 8
         if flags & 2:
             self.isns[flow] = seq
         isn = self.isns.get(flow, 0)
@@ -239,6 +249,10 @@ class Runner:
                 self.ts.setdefault(flow, val)
                 self.last_ts[flow] = (val - self.ts[flow]) & 0xFFFFFFFF
                 names.append(f"TS val {(val - self.ts[flow]) & 0xFFFFFFFF} ecr {ecr}")
+            elif kind in (172, 174):
+                order = ("e0b", "ceb", "e1b") if kind == 172 else ("e1b", "ceb", "e0b")
+                counts = [int.from_bytes(body[at : at + 3], "big") for at in range(0, len(body), 3)]
+                names.append(" ".join(["ECN"] + [f"{name} {count}" for name, count in zip(order, counts)]))
             elif kind in (34, 254):
                 cookie = body.hex() if kind == 34 else body[2:].hex()
                 names.append(f"{'FO' if kind == 34 else 'FOEXP'} {cookie}".strip())
@@ -355,7 +369,7 @@ class Runner:
             rmem, rcvbuf, _, sndbuf, _, wmem = struct.unpack("6I", sock.getsockopt(1, 55, 24))
             return f"{rmem} of {rcvbuf}, {wmem} of {sndbuf}"
         elif name == "info":
-            raw = sock.getsockopt(6, 11, 256)
+            raw = sock.getsockopt(6, 11, 280)
             fields = {key: struct.unpack_from("<" + code, raw, at)[0] for key, at, code in INFO}
             # Two fields in one byte.
             fields["fastopen_client_fail"] = fields["limited"] >> 1 & 3

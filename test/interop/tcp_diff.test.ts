@@ -2,6 +2,7 @@
 import { expect } from 'vitest';
 import { testOnTap } from '../needs.ts';
 import { compare, parseScript, playLinux, playOurs } from './tcp_diff.ts';
+import { ECN_SCRIPTS } from './tcp_diff_ecn.ts';
 import { FASTOPEN_SCRIPTS } from './tcp_diff_fastopen.ts';
 import { SCRIPTS } from './tcp_diff_scripts.ts';
 
@@ -35,4 +36,8 @@ testOnTap()(
 
 testOnTap()('Fast Open: Linux and our host do the same, at the same times', { timeout: 120_000 }, () => {
   expect(differences(FASTOPEN_SCRIPTS, 50)).toEqual([]);
+});
+
+testOnTap()('accurate ECN: Linux and our host do the same, at the same times', { timeout: 120_000 }, () => {
+  expect(differences(ECN_SCRIPTS, 60)).toEqual([]);
 });

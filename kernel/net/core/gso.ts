@@ -41,8 +41,12 @@ const TCP_PSH = 0x08;
 const TCP_CWR = 0x80;
 const IP_MF_OFFSET = 0x3fff;
 
-/** net_gso_ok: can a device with these features cut this kind of packet itself? */
+/**
+ * net_gso_ok: can a device with these features cut this kind of packet itself? Devices know CWR as a mark of the first
+ * segment alone, so none cuts those in which it counts (NETIF_F_GSO_ACCECN).
+ */
 export function net_gso_ok(features: number, gso_type: number): boolean {
+  if ((gso_type & SKB_GSO_TCP_ACCECN) !== 0) return false;
   if ((gso_type & SKB_GSO_TCPV4) !== 0) return (features & NETIF_F_TSO) !== 0;
   if ((gso_type & SKB_GSO_UDP_L4) !== 0) return (features & NETIF_F_GSO_UDP_L4) !== 0;
   return false;
@@ -227,10 +231,10 @@ function finish_segments(
       u8[th + 6] = (seq >>> 8) & 255;
       u8[th + 7] = seq & 255;
       seq = (seq + tlen - thlen) | 0;
-      // FIN and PSH belong to the last byte, CWR to the first segment.
+      // FIN and PSH belong to the last byte, CWR to the first segment, unless it is part of a count.
       let kept = flags;
       if (seg.next !== null) kept &= ~(TCP_FIN | TCP_PSH);
-      if (seg !== segs) kept &= ~TCP_CWR;
+      if (seg !== segs && (skb.gso_type & SKB_GSO_TCP_ACCECN) === 0) kept &= ~TCP_CWR;
       u8[th + TCP_FLAGS] = kept;
     }
     if (!summed) continue;

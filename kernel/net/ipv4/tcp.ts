@@ -381,6 +381,7 @@ function tcp_reset_numbers(sk: tcp_sock): void {
   slow.received_e1_bytes = 0;
   slow.received_e0_bytes = 0;
   slow.received_ce_bytes = 0;
+  slow.accecn = null;
   slow.lost = 0;
   slow.total_retrans = 0;
   slow.tlp_high_seq = 0;

@@ -7,6 +7,7 @@ import { TCP_SYN_SENT } from '../core/sock.ts';
 import { tcp_send_challenge_ack } from './tcp_challenge.ts';
 import { tcp_set_ca_state } from './tcp_cong.ts';
 import { tcp_chrono_stop, tcp_slow_start_after_idle_check } from './tcp_cwnd.ts';
+import { tcp_accecn_process, tcp_ecn_accept_cwr, tcp_ecn_mode_accecn, tcp_ecn_mode_rfc3168 } from './tcp_ecn.ts';
 import {
   REXMIT_NEW,
   REXMIT_NONE,
@@ -38,6 +39,7 @@ import {
   FLAG_SLOWPATH,
   FLAG_SND_UNA_ADVANCED,
   FLAG_SYN_ACKED,
+  FLAG_TS_PROGRESS,
   FLAG_UPDATE_TS_RECENT,
   FLAG_WIN_UPDATE,
 } from './tcp_flags.ts';
@@ -46,7 +48,6 @@ import { tcp_mtup_probe_success } from './tcp_mtu_probe.ts';
 import { tcp_current_mss, tcp_sync_mss } from './tcp_output.ts';
 import { tcp_limit_pacing_rate, tcp_pacing_delay } from './tcp_pacing.ts';
 import { tcp_rate_gen, tcp_rate_skb_delivered } from './tcp_rate.ts';
-import { tcp_ecn_accept_cwr } from './tcp_rcvbuf.ts';
 import { tcp_rack_advance, tcp_rack_update_reo_wnd } from './tcp_recovery.ts';
 import { tcp_ack_update_rtt, tcp_rearm_rto } from './tcp_rtt.ts';
 import {
@@ -67,7 +68,6 @@ import {
   TCP_CA_CWR,
   TCP_CA_Open,
   TCP_CHRONO_BUSY,
-  TCP_ECN_OK,
   TCP_NAGLE_OFF,
   TCPCB_LOST,
   TCPCB_RETRANS,
@@ -145,10 +145,18 @@ function tcp_ack_update_window(sk: tcp_sock, skb: sk_buff, ack: number, ack_seq:
   return flag;
 }
 
+/** __tcp_replace_ts_recent: FLAG_TS_PROGRESS for a newer one. */
+export function __tcp_replace_ts_recent(sk: tcp_sock): number {
+  const { rx_opt } = sk;
+  const delta = (rx_opt.rcv_tsval - rx_opt.ts_recent) | 0;
+  tcp_store_ts_recent(sk);
+  return delta > 0 ? FLAG_TS_PROGRESS : 0;
+}
+
 /** tcp_replace_ts_recent: RFC 7323 4.3 (2). */
-function tcp_replace_ts_recent(sk: tcp_sock, seq: number): void {
-  if (sk.rx_opt.saw_tstamp === 0 || after(seq, sk.rcv_wup)) return;
-  if (tcp_paws_check(sk.rx_opt, 0, ktime_get_seconds(sk.kernel))) tcp_store_ts_recent(sk);
+function tcp_replace_ts_recent(sk: tcp_sock, seq: number): number {
+  if (sk.rx_opt.saw_tstamp === 0 || after(seq, sk.rcv_wup)) return 0;
+  return tcp_paws_check(sk.rx_opt, 0, ktime_get_seconds(sk.kernel)) ? __tcp_replace_ts_recent(sk) : 0;
 }
 
 /** tcp_ack_probe: the ACK of a window probe, or of nothing. */
@@ -265,6 +273,7 @@ function tcp_clean_rtx_queue(
   const rtt_update = tcp_ack_update_rtt(sk, flag, seq_rtt_us, sack_rtt_us, ca_rtt_us, rs);
   if ((flag & FLAG_ACKED) !== 0) {
     flag |= FLAG_SET_XMIT_TIMER;
+    state.delivered_bytes = ((skb === null ? sk.snd_una : skb.seq) - prior_snd_una) | 0;
     if (tcp_mtu_probe_out(sk) && !after(sk.slow.mtu_probe_seq_end, sk.snd_una)) tcp_mtup_probe_success(sk);
     if (tcp_is_reno(sk)) {
       tcp_remove_reno_sacks(sk, pkts_acked);
@@ -357,14 +366,20 @@ function tcp_xmit_recovery(sk: tcp_sock, rexmit: number): void {
   tcp_xmit_retransmit_queue(sk);
 }
 
-/** tcp_newly_delivered, tcp_count_delivered_ce: with ECE, what arrived has met congestion. */
-function tcp_newly_delivered(sk: tcp_sock, prior: number, flag: number): number {
+/**
+ * tcp_newly_delivered, tcp_count_delivered_ce: with RFC 3168's ECE all that arrived has met congestion, in accurate ECN
+ * `ecn_count` packets.
+ */
+function tcp_newly_delivered(sk: tcp_sock, prior: number, ecn_count: number, flag: number): number {
   const { mib } = sk.sk_net.ipv4;
   const delivered = sk.delivered - prior;
   mib.TcpExtTCPDelivered += delivered;
   if ((flag & FLAG_ECE) !== 0) {
-    own_slow(sk).delivered_ce += delivered;
-    mib.TcpExtTCPDeliveredCE += delivered;
+    if (tcp_ecn_mode_rfc3168(sk)) {
+      ecn_count = delivered;
+      own_slow(sk).delivered_ce += delivered;
+    }
+    mib.TcpExtTCPDeliveredCE += ecn_count;
   }
   return delivered;
 }
@@ -398,9 +413,11 @@ export function tcp_ack(sk: tcp_sock, skb: sk_buff, flag: number): number {
   const prior_packets = sk.packets_out;
   const prior_delivered = sk.delivered;
   const prior_lost = sk.slow.lost;
+  let ecn_count = 0;
   state.first_sackt = 0;
   state.last_sackt = 0;
   state.sack_delivered = 0;
+  state.delivered_bytes = 0;
   state.rexmit = REXMIT_NONE;
   reset_sample(rs);
 
@@ -413,9 +430,14 @@ export function tcp_ack(sk: tcp_sock, skb: sk_buff, flag: number): number {
     }
     if (skb.sacked !== 0) {
       // What it adds to sack_delivered, an old ACK does not count.
-      state.ack_flag = flag | tcp_sacktag_write_queue(sk, skb, prior_snd_una, state, rs);
+      flag |= tcp_sacktag_write_queue(sk, skb, prior_snd_una, state, rs);
+      if (tcp_ecn_mode_accecn(sk)) {
+        ecn_count = tcp_accecn_process(sk, skb, sk.delivered - prior_delivered, state.delivered_bytes, flag);
+        if (ecn_count > 0) flag |= FLAG_ECE;
+      }
+      state.ack_flag = flag;
       tcp_fastretrans_alert(sk, prior_snd_una, 0, state);
-      tcp_newly_delivered(sk, prior_delivered, flag);
+      tcp_newly_delivered(sk, prior_delivered, ecn_count, flag);
       tcp_xmit_recovery(sk, state.rexmit);
     }
     return 0;
@@ -431,7 +453,7 @@ export function tcp_ack(sk: tcp_sock, skb: sk_buff, flag: number): number {
   }
   const prior_fack = tcp_is_sack(sk) ? tcp_highest_sack_seq(sk) : sk.snd_una;
   rs.prior_in_flight = tcp_packets_in_flight(sk);
-  if ((flag & FLAG_UPDATE_TS_RECENT) !== 0) tcp_replace_ts_recent(sk, skb.seq);
+  if ((flag & FLAG_UPDATE_TS_RECENT) !== 0) flag |= tcp_replace_ts_recent(sk, skb.seq);
 
   if ((flag & (FLAG_SLOWPATH | FLAG_SND_UNA_ADVANCED)) === FLAG_SND_UNA_ADVANCED) {
     // The window is as it was.
@@ -448,7 +470,7 @@ export function tcp_ack(sk: tcp_sock, skb: sk_buff, flag: number): number {
       sk.delivered += state.sack_delivered;
     }
     const bits = tcp_flag_byte(skb);
-    if ((bits & (TCPHDR_ECE | TCPHDR_SYN)) === TCPHDR_ECE && (sk.ecn_flags & TCP_ECN_OK) !== 0) flag |= FLAG_ECE;
+    if ((bits & (TCPHDR_ECE | TCPHDR_SYN)) === TCPHDR_ECE && tcp_ecn_mode_rfc3168(sk)) flag |= FLAG_ECE;
   }
   tcp_ecn_accept_cwr(sk, skb);
   // Something gets through.
@@ -457,10 +479,14 @@ export function tcp_ack(sk: tcp_sock, skb: sk_buff, flag: number): number {
   sk.rcv_tstamp = tcp_jiffies(sk.kernel);
 
   if (prior_packets === 0) {
+    if (tcp_ecn_mode_accecn(sk)) {
+      ecn_count = tcp_accecn_process(sk, skb, sk.delivered - prior_delivered, state.delivered_bytes, flag);
+      if (ecn_count > 0) flag |= FLAG_ECE;
+    }
     if ((flag & FLAG_DSACKING_ACK) !== 0) {
       state.ack_flag = flag;
       tcp_fastretrans_alert(sk, prior_snd_una, 0, state);
-      tcp_newly_delivered(sk, prior_delivered, flag);
+      tcp_newly_delivered(sk, prior_delivered, ecn_count, flag);
     }
     tcp_ack_probe(sk);
     if (sk.slow.tlp_high_seq !== 0) tcp_process_tlp_ack(sk, ack, flag);
@@ -469,6 +495,10 @@ export function tcp_ack(sk: tcp_sock, skb: sk_buff, flag: number): number {
 
   flag |= tcp_clean_rtx_queue(sk, prior_fack, prior_snd_una, state, rs);
   tcp_rack_update_reo_wnd(sk, rs);
+  if (tcp_ecn_mode_accecn(sk)) {
+    ecn_count = tcp_accecn_process(sk, skb, sk.delivered - prior_delivered, state.delivered_bytes, flag);
+    if (ecn_count > 0) flag |= FLAG_ECE;
+  }
   if (sk.slow.tlp_high_seq !== 0) tcp_process_tlp_ack(sk, ack, flag);
   // tcp_ack_is_dubious
   if ((flag & FLAG_NOT_DUP) === 0 || (flag & FLAG_CA_ALERT) !== 0 || sk.icsk_ca_state !== TCP_CA_Open) {
@@ -482,7 +512,7 @@ export function tcp_ack(sk: tcp_sock, skb: sk_buff, flag: number): number {
   }
   // tcp_set_xmit_timer
   if ((flag & FLAG_SET_XMIT_TIMER) !== 0 && !tcp_schedule_loss_probe(sk, true)) tcp_rearm_rto(sk);
-  const delivered = tcp_newly_delivered(sk, prior_delivered, flag);
+  const delivered = tcp_newly_delivered(sk, prior_delivered, ecn_count, flag);
   rs.is_ack_delayed = (flag & FLAG_ACK_MAYBE_DELAYED) !== 0 ? 1 : 0;
   tcp_rate_gen(sk, delivered, sk.slow.lost - prior_lost, sk.slow.is_sack_reneg !== 0, rs);
   tcp_cong_control(sk, ack, delivered, flag, rs);

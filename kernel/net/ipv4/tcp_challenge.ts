@@ -2,7 +2,7 @@
 
 import { reciprocal_scale } from '../../lib/hash.ts';
 import type { sk_buff } from '../core/skbuff.ts';
-import { tcp_send_ack } from './tcp_output.ts';
+import { tcp_send_ack_reflect_ect } from './tcp_output.ts';
 import { own_slow, TCPHDR_SYN, tcp_flag_byte, tcp_jiffies, type tcp_sock } from './tcp_sock.ts';
 
 const NO_LIMIT = 0x7fffffff;
@@ -25,8 +25,11 @@ export function tcp_oow_rate_limited(sk: tcp_sock, skb: sk_buff): boolean {
   return __tcp_oow_rate_limited(sk);
 }
 
-/** tcp_send_challenge_ack: what came may be forged; who is there will answer this ACK as it must. */
-export function tcp_send_challenge_ack(sk: tcp_sock): void {
+/**
+ * tcp_send_challenge_ack: what came may be forged; who is there will answer this ACK as it must. `accecn_reflector`: it was a
+ * SYN/ACK of a connection with accurate ECN.
+ */
+export function tcp_send_challenge_ack(sk: tcp_sock, accecn_reflector = false): void {
   const { ipv4 } = sk.sk_net;
   const { mib } = ipv4;
   if (__tcp_oow_rate_limited(sk)) {
@@ -46,5 +49,5 @@ export function tcp_send_challenge_ack(sk: tcp_sock): void {
     ipv4.tcp_challenge_count--;
   }
   mib.TcpExtTCPChallengeACK++;
-  tcp_send_ack(sk);
+  tcp_send_ack_reflect_ect(sk, accecn_reflector);
 }

@@ -3,7 +3,7 @@
  * tcp_v4_syn_recv_sock; inet_connection_sock.c: reqsk_timer_handler; syncookies.c: cookie_v4_check).
  */
 import type { timer_list } from '../../time/timer.ts';
-import { type dst_entry, dst_metric, dst_mtu } from '../core/dst.ts';
+import { dst_metric, dst_mtu } from '../core/dst.ts';
 import type { sk_buff } from '../core/skbuff.ts';
 import {
   own_opts,
@@ -13,7 +13,7 @@ import {
   TCP_LISTEN,
   TCP_SYN_RECV,
 } from '../core/sock.ts';
-import { RTAX_FEATURE_ECN, RTAX_FEATURES, RTAX_INITRWND, RTAX_WINDOW } from './fib.ts';
+import { RTAX_INITRWND, RTAX_WINDOW } from './fib.ts';
 import {
   inet_csk_reqsk_queue_add,
   inet_csk_reqsk_queue_drop,
@@ -23,7 +23,7 @@ import {
   sk_acceptq_is_full,
 } from './inet_connection_sock.ts';
 import { IPCB_optlen } from './inet_skb_parm.ts';
-import { get16, iph_daddr, iph_saddr, iph_tos, iph_ttl } from './ip_header.ts';
+import { get16, iph_daddr, iph_saddr, iph_ttl } from './ip_header.ts';
 import { ip_options, ip_options_echo } from './ip_options.ts';
 import type { request_sock_queue } from './request_sock.ts';
 import { inet_iif, RTCF_BROADCAST, RTCF_MULTICAST, type rtable } from './route.ts';
@@ -35,6 +35,7 @@ import {
   tcp_synq_no_recent_overflow,
 } from './syncookies.ts';
 import { tcp_assign_congestion_control, tcp_ca_dst_init, tcp_set_ca_state } from './tcp_cong.ts';
+import { tcp_accecn_ace, tcp_accecn_synack_again, tcp_ecn_create_request } from './tcp_ecn.ts';
 import { tcp_try_fastopen } from './tcp_fastopen.ts';
 import { tcp_sk_alloc } from './tcp_init.ts';
 import { tcp_listendrop, tcp_request_sock_ipv4_ops } from './tcp_ipv4.ts';
@@ -48,8 +49,6 @@ import { sk_setup_caps } from './tcp_route.ts';
 import {
   TCP_CA_Open,
   TCPHDR_ACK,
-  TCPHDR_CWR,
-  TCPHDR_ECE,
   TCPHDR_RST,
   tcp_clear_options,
   tcp_full_space,
@@ -100,15 +99,6 @@ function tcp_v4_save_options(skb: sk_buff): ip_options | null {
   if (IPCB_optlen(skb) === 0) return null;
   const opt = new ip_options();
   return ip_options_echo(skb.kernel.init_net, opt, skb) === 0 ? opt : null;
-}
-
-/** tcp_ecn_create_request: RFC 3168 6.1.1; a SYN whose own IP header says ECT is not to be trusted. */
-function tcp_ecn_create_request(req: tcp_request_sock, skb: sk_buff, sk: tcp_sock, dst: dst_entry): void {
-  const ecn = TCPHDR_ECE | TCPHDR_CWR;
-  if ((skb.tcp_flags & ecn) !== ecn) return;
-  const wanted = (dst_metric(dst, RTAX_FEATURES) & RTAX_FEATURE_ECN) !== 0;
-  if (!wanted && sk.sk_net.ipv4.tcp_ecn === 0 && !sk.icsk_ca_ops.needs_ecn) return;
-  if ((iph_tos(skb) & 3) === 0 || sk.icsk_ca_ops.needs_ecn) req.ecn_ok = 1;
 }
 
 /** A request, not yet known to anybody. */
@@ -234,6 +224,7 @@ function reqsk_timer_handler(timer: timer_list): void {
   }
   ipv4.mib.TcpExtTCPTimeouts++;
   if (!expire && (!resend || req.rsk_ops.rtx_syn_ack(sk, req) === 0 || req.acked !== 0)) {
+    tcp_accecn_synack_again(req);
     if (req.num_timeout++ === 0) queue.young--;
     req.rsk_timer.mod(sk.kernel.timers.jiffies() + reqsk_timeout(req));
     return;
@@ -360,6 +351,8 @@ export function cookie_v4_check(sk: tcp_sock, skb: sk_buff): tcp_sock | null {
   req.rcv_nxt = skb.seq;
   req.snt_isn = cookie;
   req.ecn_ok = cookie_ecn_ok(net, opt) ? 1 : 0;
+  // RFC 9768 5.1: no plain segment of RFC 3168's says that after a handshake.
+  req.accecn_ok = req.ecn_ok !== 0 && tcp_accecn_ace(skb) > 1 ? 1 : 0;
   req.syn_tos = skb.ip_dsfield;
   req.txhash = tcp.hashinfo.random.u32() | 1;
   const full_space = tcp_full_space(sk);

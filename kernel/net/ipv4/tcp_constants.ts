@@ -49,6 +49,9 @@ export const TCPHDR_ACK = 0x10;
 export const TCPHDR_URG = 0x20;
 export const TCPHDR_ECE = 0x40;
 export const TCPHDR_CWR = 0x80;
+export const TCPHDR_AE = 0x100;
+/** The three flags of accurate ECN (RFC 9768). */
+export const TCPHDR_ACE = TCPHDR_ECE | TCPHDR_CWR | TCPHDR_AE;
 export const TCPHDR_SYN_ECN = TCPHDR_SYN | TCPHDR_ECE | TCPHDR_CWR;
 
 /** Option kinds and lengths. */
@@ -61,6 +64,9 @@ export const TCPOPT_SACK = 5;
 export const TCPOPT_TIMESTAMP = 8;
 export const TCPOPT_MD5SIG = 19;
 export const TCPOPT_FASTOPEN = 34;
+/** Accurate ECN: byte counts of ECT(0), CE, ECT(1), and in the other order. */
+export const TCPOPT_ACCECN0 = 172;
+export const TCPOPT_ACCECN1 = 174;
 /** RFC 6994: with a number that says whose experiment it is. */
 export const TCPOPT_EXP = 254;
 export const TCPOPT_FASTOPEN_MAGIC = 0xf989;
@@ -71,6 +77,9 @@ export const TCPOLEN_TIMESTAMP = 10;
 export const TCPOLEN_MD5SIG = 18;
 export const TCPOLEN_FASTOPEN_BASE = 2;
 export const TCPOLEN_EXP_FASTOPEN_BASE = 4;
+export const TCPOLEN_ACCECN_BASE = 2;
+export const TCPOLEN_ACCECN_PERFIELD = 3;
+export const TCP_ACCECN_NUMFIELDS = 3;
 export const TCPOLEN_TSTAMP_ALIGNED = 12;
 export const TCPOLEN_MD5SIG_ALIGNED = 20;
 export const TCPOLEN_WSCALE_ALIGNED = 4;
@@ -129,10 +138,15 @@ export const TCP_NAGLE_CORK = 2;
 export const TCP_NAGLE_PUSH = 4;
 
 /** tp.ecn_flags */
-export const TCP_ECN_OK = 1;
+export const TCP_ECN_MODE_RFC3168 = 1;
 export const TCP_ECN_QUEUE_CWR = 2;
 export const TCP_ECN_DEMAND_CWR = 4;
 export const TCP_ECN_SEEN = 8;
+export const TCP_ECN_MODE_ACCECN = 16;
+/** Modes are two bits: none, one of the two, or both while the answer to our SYN is awaited. */
+export const TCP_ECN_DISABLED = 0;
+export const TCP_ECN_MODE_ANY = TCP_ECN_MODE_RFC3168 | TCP_ECN_MODE_ACCECN;
+export const TCP_ECN_MODE_PENDING = TCP_ECN_MODE_ANY;
 
 /** tsq_flags */
 export const TSQ_THROTTLED = 1;

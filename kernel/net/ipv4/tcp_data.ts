@@ -34,13 +34,13 @@ import {
 import { get32 } from './ip_header.ts';
 import { TCP_URG_NOTYET, TCP_URG_VALID, tcp_done, tcp_epollin_ready, tcp_set_state } from './tcp.ts';
 import { tcp_ooo_try_coalesce, tcp_try_coalesce } from './tcp_coalesce.ts';
+import { tcp_accecn_spurious_retrans, tcp_data_ecn_check } from './tcp_ecn.ts';
 import { sk_forced_mem_schedule, sk_rmem_schedule, tcp_set_owner_r, tcp_under_memory_pressure } from './tcp_mem.ts';
 import { tcp_time_wait } from './tcp_minisocks.ts';
 import { tcp_ofo_find, tcp_ofo_link, tcp_ofo_rebuild, tcp_ofo_unlink } from './tcp_ofo_tree.ts';
 import { tcp_adjust_rcv_ssthresh, tcp_send_ack } from './tcp_output.ts';
 import {
   tcp_clamp_window,
-  tcp_data_ecn_check,
   tcp_enter_quickack_mode,
   tcp_event_data_recv,
   tcp_grow_window,
@@ -121,6 +121,7 @@ export function tcp_send_dupack(sk: tcp_sock, skb: sk_buff): void {
     ipv4.mib.TcpExtDelayedACKLost++;
     tcp_enter_quickack_mode(sk, TCP_MAX_QUICKACKS);
     if (tcp_is_sack(sk) && ipv4.tcp_dsack !== 0) {
+      tcp_accecn_spurious_retrans(sk, skb);
       tcp_dsack_set(sk, skb.seq, after(skb.end_seq, sk.rcv_nxt) ? sk.rcv_nxt : skb.end_seq);
     }
   }
@@ -388,6 +389,7 @@ export function tcp_data_queue(sk: tcp_sock, skb: sk_buff): void {
   if (skb.seq !== sk.rcv_nxt) {
     if (!after(skb.end_seq, sk.rcv_nxt)) {
       // A retransmission of what is here already.
+      tcp_accecn_spurious_retrans(sk, skb);
       mib.TcpExtDelayedACKLost++;
       tcp_dsack_set(sk, skb.seq, skb.end_seq);
       out_of_window(sk, skb, SKB_DROP_REASON.TCP_OLD_DATA);

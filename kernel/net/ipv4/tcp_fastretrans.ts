@@ -6,6 +6,7 @@
 import { TCP_SYN_SENT } from '../core/sock.ts';
 import { tcp_ca_event, tcp_set_ca_state } from './tcp_cong.ts';
 import { tcp_current_ssthresh } from './tcp_cwnd.ts';
+import { tcp_ecn_queue_cwr } from './tcp_ecn.ts';
 import {
   FLAG_DATA_SACKED,
   FLAG_ECE,
@@ -38,7 +39,6 @@ import {
   TCP_CA_Loss,
   TCP_CA_Open,
   TCP_CA_Recovery,
-  TCP_ECN_OK,
   TCP_ECN_QUEUE_CWR,
   TCP_INFINITE_SSTHRESH,
   TCPCB_EVER_RETRANS,
@@ -64,12 +64,6 @@ import { tcp_clear_all_retrans_hints } from './tcp_write_queue.ts';
 export const REXMIT_NONE = 0;
 export const REXMIT_LOST = 1;
 export const REXMIT_NEW = 2;
-
-// ---- ECN ------------------------------------------------------------------------------------------------------------
-
-function tcp_ecn_queue_cwr(tp: tcp_sock): void {
-  if ((tp.ecn_flags & TCP_ECN_OK) !== 0) tp.ecn_flags |= TCP_ECN_QUEUE_CWR;
-}
 
 // ---- without SACK ---------------------------------------------------------------------------------------------------
 

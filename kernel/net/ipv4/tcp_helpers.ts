@@ -11,6 +11,8 @@ import { get16 } from './ip_header.ts';
 import {
   ICSK_ACK_SCHED,
   MAX_TCP_HEADER,
+  TCP_ECN_MODE_ACCECN,
+  TCP_ECN_MODE_ANY,
   TCP_HLEN,
   TCP_PAWS_MSL,
   TCP_PAWS_WRAP,
@@ -325,8 +327,9 @@ export function tcp_store_ts_recent(tp: tcp_sock): void {
 
 /** __tcp_fast_path_on: header prediction for a window of `snd_wnd` (scaled down). */
 export function __tcp_fast_path_on(tp: tcp_sock, snd_wnd: number): void {
-  // Data offset and ACK flag in the upper half, the window in the lower.
-  tp.pred_flags = (tp.tcp_header_len << 26) | (TCPHDR_ACK << 16) | snd_wnd;
+  // Data offset and ACK flag in the upper half, the window in the lower; in accurate ECN the count as it is now.
+  const ace = (tp.ecn_flags & TCP_ECN_MODE_ANY) === TCP_ECN_MODE_ACCECN ? (tp.slow.delivered_ce + 5) & 7 : 0;
+  tp.pred_flags = (tp.tcp_header_len << 26) | (ace << 22) | (TCPHDR_ACK << 16) | snd_wnd;
 }
 
 export function tcp_fast_path_on(tp: tcp_sock): void {

@@ -21,10 +21,10 @@ import {
   TCP_SYN_SENT,
   TCP_TIME_WAIT,
 } from '../core/sock.ts';
-import { get32 } from './ip_header.ts';
+import { get32, INET_ECN_MASK } from './ip_header.ts';
 import { reqsk_fastopen_remove } from './request_sock.ts';
 import { tcp_done, tcp_set_state, tcp_shutdown } from './tcp.ts';
-import { tcp_ack, tcp_may_update_window, tcp_update_pacing_rate } from './tcp_ack.ts';
+import { __tcp_replace_ts_recent, tcp_ack, tcp_may_update_window, tcp_update_pacing_rate } from './tcp_ack.ts';
 import { tcp_oow_rate_limited, tcp_send_challenge_ack } from './tcp_challenge.ts';
 import { tcp_init_congestion_control } from './tcp_cong.ts';
 import { tcp_init_cwnd } from './tcp_cwnd.ts';
@@ -37,6 +37,16 @@ import {
   tcp_send_dupack,
   tcp_urg,
 } from './tcp_data.ts';
+import {
+  type tcp_accecn,
+  tcp_accecn_late_synack,
+  tcp_accecn_third_ack,
+  tcp_ecn_mode_accecn,
+  tcp_ecn_mode_any,
+  tcp_ecn_rcv_syn,
+  tcp_ecn_rcv_synack,
+  tcp_ecn_received_counters,
+} from './tcp_ecn.ts';
 import { tcp_rcv_fastopen_synack } from './tcp_fastopen.ts';
 import { tcp_retrans_stamp_cleanup, tcp_try_undo_recovery, tcp_update_rto_time } from './tcp_fastretrans.ts';
 import { FLAG_DATA, FLAG_NO_CHALLENGE_ACK, FLAG_SLOWPATH, FLAG_UPDATE_TS_RECENT } from './tcp_flags.ts';
@@ -45,12 +55,11 @@ import { sk_rmem_schedule } from './tcp_mem.ts';
 import { tcp_init_metrics, tcp_update_metrics } from './tcp_metrics.ts';
 import { tcp_check_req, tcp_time_wait } from './tcp_minisocks.ts';
 import { tcp_fast_parse_options, tcp_parse_aligned_timestamp, tcp_parse_options } from './tcp_options.ts';
-import { tcp_mtup_init, tcp_send_ack, tcp_send_synack, tcp_sync_mss } from './tcp_output.ts';
+import { tcp_mtup_init, tcp_send_ack_reflect_ect, tcp_send_synack, tcp_sync_mss } from './tcp_output.ts';
 import {
   __tcp_ack_snd_check,
   tcp_ack_snd_check,
   tcp_check_space,
-  tcp_ecn_received_counters,
   tcp_enter_quickack_mode,
   tcp_event_data_recv,
   tcp_init_buffer_space,
@@ -73,15 +82,13 @@ import {
   SELECTIVE_ACKS,
   TCP_CA_Loss,
   TCP_DELACK_MAX,
-  TCP_ECN_OK,
+  TCP_ECN_MODE_ACCECN,
   TCP_HLEN,
   TCP_MAX_QUICKACKS,
   TCP_PAWS_WINDOW,
   TCP_TIMEOUT_MIN,
   TCP_TIMEWAIT_LEN,
   TCPHDR_ACK,
-  TCPHDR_CWR,
-  TCPHDR_ECE,
   TCPHDR_FIN,
   TCPHDR_RST,
   TCPHDR_SYN,
@@ -106,7 +113,7 @@ import { inet_csk_reset_dack_timer, inet_csk_reset_keepalive_timer, inet_csk_res
 import { tcp_push_pending_frames } from './tcp_write_queue.ts';
 
 /** The bits of a header's fourth word that header prediction looks at (TCP_HP_BITS): not PSH, nor the reserved ones. */
-const TCP_HP_BITS = ~0x0f080000;
+const TCP_HP_BITS = ~0x0e080000;
 const TSTAMP_HLEN = TCP_HLEN + TCPOLEN_TSTAMP_ALIGNED;
 
 /** tcp_data_snd_check: an ACK may have made room. */
@@ -222,6 +229,8 @@ function tcp_validate_incoming(sk: tcp_sock, skb: sk_buff, syn_inerr: boolean): 
     return false;
   }
   if (syn) {
+    const accecn = tcp_ecn_mode_accecn(sk);
+    if (accecn) tcp_accecn_late_synack(sk, skb);
     // The SYN/ACK of a simultaneous open.
     const crossed =
       sk.sk_state === TCP_SYN_RECV &&
@@ -230,17 +239,17 @@ function tcp_validate_incoming(sk: tcp_sock, skb: sk_buff, syn_inerr: boolean): 
       ((skb.seq + 1) | 0) === skb.end_seq &&
       skb.end_seq === sk.rcv_nxt &&
       skb.ack_seq === sk.snd_nxt;
-    if (!crossed) return syn_challenge(sk, skb, syn_inerr);
+    if (!crossed) return syn_challenge(sk, skb, syn_inerr, accecn);
   }
   return true;
 }
 
-/** RFC 5961 4.2: a SYN in the middle of a connection. Takes the skb. */
-function syn_challenge(sk: tcp_sock, skb: sk_buff, syn_inerr: boolean): false {
+/** RFC 5961 4.2: a SYN in the middle of a connection; `accecn`: see tcp_send_challenge_ack. Takes the skb. */
+function syn_challenge(sk: tcp_sock, skb: sk_buff, syn_inerr: boolean, accecn = false): false {
   const { mib } = sk.sk_net.ipv4;
   if (syn_inerr) mib.TcpInErrs++;
   mib.TcpExtTCPSYNChallenge++;
-  tcp_send_challenge_ack(sk);
+  tcp_send_challenge_ack(sk, accecn);
   tcp_drop_reason(sk, skb, SKB_DROP_REASON.TCP_INVALID_SYN);
   return false;
 }
@@ -269,7 +278,7 @@ export function tcp_rcv_established(sk: tcp_sock, skb: sk_buff): void {
     return;
   }
   if (!tcp_validate_incoming(sk, skb, true)) return;
-  if ((skb.ip_dsfield & 3) !== 0) tcp_ecn_received_counters(sk, skb, skb.len - tcp_hdrlen(skb));
+  if (ecn_counts(sk, skb)) tcp_ecn_received_counters(sk, skb, skb.len - tcp_hdrlen(skb));
   const result = tcp_ack(sk, skb, FLAG_SLOWPATH | FLAG_UPDATE_TS_RECENT);
   if (result < 0) {
     tcp_drop_reason(sk, skb, -result);
@@ -280,6 +289,11 @@ export function tcp_rcv_established(sk: tcp_sock, skb: sk_buff): void {
   tcp_data_queue(sk, skb);
   tcp_data_snd_check(sk);
   tcp_ack_snd_check(sk);
+}
+
+/** Does how the segment has come have to be noted? In accurate ECN always, else where it came with ECT. */
+function ecn_counts(sk: tcp_sock, skb: sk_buff): boolean {
+  return ((skb.ip_dsfield & INET_ECN_MASK) | (sk.ecn_flags & TCP_ECN_MODE_ACCECN)) !== 0;
 }
 
 /** The short way. False: it is not for this segment, nothing was done. */
@@ -295,9 +309,9 @@ function fast_path(sk: tcp_sock, skb: sk_buff): boolean {
   if (len < header_len) return false;
   if (len === header_len) {
     // Nothing but an ACK: this side sends.
-    if (stamped && sk.rcv_nxt === sk.rcv_wup) tcp_store_ts_recent(sk);
-    if ((skb.ip_dsfield & 3) !== 0) tcp_ecn_received_counters(sk, skb, 0);
-    tcp_ack(sk, skb, 0);
+    const flag = stamped && sk.rcv_nxt === sk.rcv_wup ? __tcp_replace_ts_recent(sk) : 0;
+    if (ecn_counts(sk, skb)) tcp_ecn_received_counters(sk, skb, 0);
+    tcp_ack(sk, skb, flag);
     consume_skb(skb);
     tcp_data_snd_check(sk);
     sk.rcv_rtt_last_tsecr = rx_opt.rcv_tsecr;
@@ -313,16 +327,16 @@ function fast_path(sk: tcp_sock, skb: sk_buff): boolean {
     if (old !== 0 || sk.packets_out !== 0 || tcp_send_head(sk) !== null) return false;
     if (sk.sk_rmem_alloc > sk.sk_rcvbuf || !sk_rmem_schedule(sk, skb.truesize)) return false;
   }
-  if (stamped && sk.rcv_nxt === sk.rcv_wup) tcp_store_ts_recent(sk);
+  const flag = stamped && sk.rcv_nxt === sk.rcv_wup ? FLAG_DATA | __tcp_replace_ts_recent(sk) : FLAG_DATA;
   tcp_rcv_rtt_measure_ts(sk, skb);
   sk.sk_net.ipv4.mib.TcpExtTCPHPHits++;
-  if ((skb.ip_dsfield & 3) !== 0) tcp_ecn_received_counters(sk, skb, len - header_len);
+  if (ecn_counts(sk, skb)) tcp_ecn_received_counters(sk, skb, len - header_len);
   const { ack_seq, seq } = skb;
   skb_pull(skb, header_len);
   const eaten = tcp_queue_rcv(sk, skb);
   tcp_event_data_recv(sk, skb);
   if (ack_seq !== sk.snd_una) {
-    tcp_ack(sk, skb, FLAG_DATA);
+    tcp_ack(sk, skb, flag);
     tcp_data_snd_check(sk);
     if (inet_csk_ack_scheduled(sk)) __tcp_ack_snd_check(sk, false);
   } else {
@@ -431,10 +445,7 @@ function tcp_rcv_synsent_state_process(sk: tcp_sock, skb: sk_buff): number {
     tcp_drop_reason(sk, skb, SKB_DROP_REASON.TCP_FLAGS);
     return 0;
   }
-  // tcp_ecn_rcv_synack
-  if ((sk.ecn_flags & TCP_ECN_OK) !== 0 && (flags & (TCPHDR_ECE | TCPHDR_CWR)) !== TCPHDR_ECE) {
-    sk.ecn_flags &= ~TCP_ECN_OK;
-  }
+  if (tcp_ecn_mode_any(sk)) tcp_ecn_rcv_synack(sk, skb);
   sk.snd_wl1 = seq;
   tcp_try_undo_spurious_syn(sk);
   tcp_ack(sk, skb, FLAG_SLOWPATH);
@@ -465,7 +476,7 @@ function tcp_rcv_synsent_state_process(sk: tcp_sock, skb: sk_buff): number {
     consume_skb(skb);
     return 0;
   }
-  tcp_send_ack(sk);
+  tcp_send_ack_reflect_ect(sk, tcp_ecn_mode_accecn(sk));
   return -1;
 }
 
@@ -491,10 +502,7 @@ function synsent_without_ack(sk: tcp_sock, skb: sk_buff, saved_clamp: number): n
     sk.snd_wnd = th_window(skb);
     sk.snd_wl1 = seq;
     sk.max_window = sk.snd_wnd;
-    // tcp_ecn_rcv_syn
-    if ((sk.ecn_flags & TCP_ECN_OK) !== 0 && (flags & (TCPHDR_ECE | TCPHDR_CWR)) !== (TCPHDR_ECE | TCPHDR_CWR)) {
-      sk.ecn_flags &= ~TCP_ECN_OK;
-    }
+    if (tcp_ecn_mode_any(sk)) tcp_ecn_rcv_syn(sk, skb);
     tcp_mtup_init(sk);
     tcp_sync_mss(sk, sk.icsk_pmtu_cookie);
     tcp_initialize_rcv_mss(sk);
@@ -547,6 +555,7 @@ function syn_recv_to_established(sk: tcp_sock, skb: sk_buff): void {
   if (sk.icsk_ca_ops.cong_control === null) tcp_update_pacing_rate(sk);
   sk.lsndtime = tcp_jiffies(sk.kernel);
   tcp_initialize_rcv_mss(sk);
+  if (tcp_ecn_mode_accecn(sk)) tcp_accecn_third_ack(sk, skb, (sk.slow.accecn as tcp_accecn).syn_ect_snt);
   tcp_fast_path_on(sk);
   if ((sk.sk_shutdown & SEND_SHUTDOWN) !== 0) tcp_shutdown(sk, SEND_SHUTDOWN);
 }

@@ -16,6 +16,12 @@ import {
 import { reqsk_fastopen_remove } from './request_sock.ts';
 import { tcp_done } from './tcp.ts';
 import { tcp_reset } from './tcp_data.ts';
+import {
+  tcp_accecn_check_req,
+  tcp_accecn_syn_again,
+  tcp_accecn_synack_again,
+  tcp_ecn_openreq_child,
+} from './tcp_ecn.ts';
 import { tcp_rcv_state_process } from './tcp_input.ts';
 import { tcp_update_metrics } from './tcp_metrics.ts';
 import { tcp_parse_options } from './tcp_options.ts';
@@ -27,7 +33,6 @@ import {
   keepalive_time_when,
   ktime_get_seconds,
   own_slow,
-  TCP_ECN_OK,
   TCP_HLEN,
   TCP_MSS_DEFAULT,
   TCP_RTO_MAX,
@@ -263,6 +268,7 @@ export function tcp_check_req(sk: tcp_sock, skb: sk_buff, req: tcp_request_sock,
   let paws_reject = false;
   let tsecr_reject = false;
   opt.saw_tstamp = 0;
+  net.ipv4.tcp_rx_accecn = 0;
   // What it says has been taken note of.
   skb.cb0 = SKB_DROP_REASON.CONSUMED;
   if (tcp_hdrlen(skb) > TCP_HLEN) {
@@ -283,10 +289,15 @@ export function tcp_check_req(sk: tcp_sock, skb: sk_buff, req: tcp_request_sock,
 
   // The SYN again: our SYN/ACK again, and the time begins anew.
   if (skb.seq === req.rcv_isn && flags === TCPHDR_SYN && !paws_reject) {
-    if (oow_rate_limited(net, skb, req)) mib.TcpExtTCPACKSkippedSynRecv++;
-    // A child's own timer goes on as it is.
-    else if (req.rsk_ops.rtx_syn_ack(sk, req) === 0 && !fastopen && req.rsk_timer.pending()) {
-      req.rsk_timer.mod(kernel.timers.jiffies() + reqsk_timeout(req));
+    if (oow_rate_limited(net, skb, req)) {
+      mib.TcpExtTCPACKSkippedSynRecv++;
+      return null;
+    }
+    tcp_accecn_syn_again(req, skb);
+    if (req.rsk_ops.rtx_syn_ack(sk, req) === 0) {
+      tcp_accecn_synack_again(req);
+      // A child's own timer goes on as it is.
+      if (!fastopen && req.rsk_timer.pending()) req.rsk_timer.mod(kernel.timers.jiffies() + reqsk_timeout(req));
     }
     return null;
   }
@@ -339,6 +350,7 @@ export function tcp_check_req(sk: tcp_sock, skb: sk_buff, req: tcp_request_sock,
     return null;
   }
   if (fastopen) return sk;
+  if (req.accecn_ok !== 0) tcp_accecn_check_req(req, skb);
 
   // TCP_DEFER_ACCEPT: the third segment alone is none.
   if (req.num_timeout < sk.opts.defer_accept && skb.end_seq === ((req.rcv_isn + 1) | 0)) {
@@ -430,7 +442,7 @@ export function tcp_openreq_child_init(sk: tcp_sock, req: tcp_request_sock, skb:
   sk.tsoffset = req.ts_off;
   if (skb.len >= TCP_MSS_DEFAULT + sk.tcp_header_len) sk.icsk_ack_last_seg_size = skb.len - sk.tcp_header_len;
   rx_opt.mss_clamp = req.mss;
-  sk.ecn_flags = req.ecn_ok !== 0 ? TCP_ECN_OK : 0;
+  tcp_ecn_openreq_child(sk, req, skb);
   if (sk.opts.sk_keepopen) inet_csk_reset_keepalive_timer(sk, keepalive_time_when(sk));
   sk.sk_net.ipv4.mib.TcpPassiveOpens++;
 }

@@ -13,6 +13,8 @@ export class netns_ipv4_tcp {
   tcp_window_scaling = 1;
   tcp_ecn = 2;
   tcp_ecn_fallback = 1;
+  tcp_ecn_option = 2;
+  tcp_ecn_option_beacon = 3;
   tcp_early_retrans = 3;
   /** Bits: TCP_RACK_LOSS_DETECTION 1, TCP_RACK_STATIC_REO_WND 2, TCP_RACK_NO_DUPTHRESH 4. */
   tcp_recovery = 1;
@@ -108,6 +110,8 @@ export class netns_ipv4_tcp {
   tcp_rs!: rate_sample;
   tcp_ack_sample!: ack_sample;
   tcp_sack_state!: tcp_sacktag_state;
+  /** Where the header in hand has its option of accurate ECN (rx_opt.accecn), 0: nowhere; set with every parsing of options. */
+  tcp_rx_accecn = 0;
   /** Options of the header being written. */
   tcp_out_opts!: tcp_out_options;
   /** tcp_cong_list */

@@ -3,14 +3,28 @@ import type { Ram } from '../../arch.ts';
 import type { net } from '../core/net_namespace.ts';
 import type { sk_buff } from '../core/skbuff.ts';
 import { get16, get32, put16, put32 } from './ip_header.ts';
+import {
+  TCP_ACCECN_CEB_INIT_OFFSET,
+  TCP_ACCECN_E0B_INIT_OFFSET,
+  TCP_ACCECN_E1B_INIT_OFFSET,
+  TCP_ACCECN_OPT_FAIL_SEND,
+  TCP_ACCECN_OPT_NOT_SEEN,
+  TCP_ACCECN_OPTION_FULL,
+  TCP_ACCECN_OPTION_PERSIST,
+  tcp_accecn_option_beacon_check,
+  tcp_ecn_mode_accecn,
+} from './tcp_ecn.ts';
 import { TCP_FASTOPEN_COOKIE_MAX, TCP_FASTOPEN_COOKIE_MIN, type tcp_fastopen_cookie } from './tcp_fastopen.ts';
 import { tcp_md5_option_write } from './tcp_md5.ts';
 import {
   MAX_TCP_OPTION_SPACE,
+  TCP_ACCECN_NUMFIELDS,
   TCP_HLEN,
   TCP_MAX_WSCALE,
   TCP_NUM_SACKS,
   TCPHDR_SYN,
+  TCPOLEN_ACCECN_BASE,
+  TCPOLEN_ACCECN_PERFIELD,
   TCPOLEN_EXP_FASTOPEN_BASE,
   TCPOLEN_FASTOPEN_BASE,
   TCPOLEN_MD5SIG_ALIGNED,
@@ -24,6 +38,8 @@ import {
   TCPOLEN_TSTAMP_ALIGNED,
   TCPOLEN_WINDOW,
   TCPOLEN_WSCALE_ALIGNED,
+  TCPOPT_ACCECN0,
+  TCPOPT_ACCECN1,
   TCPOPT_EOL,
   TCPOPT_EXP,
   TCPOPT_FASTOPEN,
@@ -46,7 +62,8 @@ const TSTAMP_WORD = (TCPOPT_NOP << 24) | (TCPOPT_NOP << 16) | (TCPOPT_TIMESTAMP 
 
 /**
  * tcp_parse_options: what the header at transport_header says. Values that were known before stay where a segment says
- * nothing. With SACK blocks skb.sacked is the offset of that option from the header.
+ * nothing. With SACK blocks skb.sacked is the offset of that option from the header, net.ipv4.tcp_rx_accecn that of
+ * accurate ECN.
  *
  * @param estab 1 for a synchronised connection: SYN's options do not count, and those that were not agreed on neither
  * @param foc gets the Fast Open option of a SYN, the last one; null: nobody wants it
@@ -66,6 +83,7 @@ export function tcp_parse_options(
   const { ipv4 } = _net;
   let at = th + TCP_HLEN;
   opt.saw_tstamp = 0;
+  ipv4.tcp_rx_accecn = 0;
   while (at < end) {
     const kind = u8[at] as number;
     if (kind === TCPOPT_EOL) return;
@@ -117,6 +135,10 @@ export function tcp_parse_options(
           skb.sacked = at - th;
         }
         break;
+      case TCPOPT_ACCECN0:
+      case TCPOPT_ACCECN1:
+        ipv4.tcp_rx_accecn = at - th;
+        break;
       case TCPOPT_FASTOPEN:
         if (foc !== null && syn) tcp_parse_fastopen_option(ram, at + 2, size - TCPOLEN_FASTOPEN_BASE, foc, 0);
         break;
@@ -150,9 +172,11 @@ export function tcp_fast_parse_options(net: net, skb: sk_buff, tp: tcp_sock): bo
   const length = tcp_hdrlen(skb);
   if (length === TCP_HLEN) {
     opt.saw_tstamp = 0;
+    net.ipv4.tcp_rx_accecn = 0;
     return false;
   }
   if (opt.tstamp_ok !== 0 && length === TCP_HLEN + TCPOLEN_TSTAMP_ALIGNED && tcp_parse_aligned_timestamp(tp, skb)) {
+    net.ipv4.tcp_rx_accecn = 0;
     return true;
   }
   tcp_parse_options(net, skb, opt, 1);
@@ -180,6 +204,10 @@ export const OPTION_TS = 2;
 export const OPTION_MD5 = 4;
 export const OPTION_WSCALE = 8;
 export const OPTION_FAST_OPEN_COOKIE = 256;
+export const OPTION_ACCECN = 4096;
+
+/** Two NOPs. */
+const NOPS = (TCPOPT_NOP << 8) | TCPOPT_NOP;
 
 /** struct tcp_out_options: what the header in hand is to carry. One for all, as a context is atomic. */
 export class tcp_out_options {
@@ -187,6 +215,8 @@ export class tcp_out_options {
   mss = 0;
   ws = 0;
   num_sack_blocks = 0;
+  /** OPTION_ACCECN: its fields. */
+  num_accecn_fields = 0;
   /** Where in RAM the signature is to go (OPTION_MD5). */
   hash_location = 0;
   tsval = 0;
@@ -216,6 +246,66 @@ function fastopen_option_write(ram: Ram, at: number, foc: tcp_fastopen_cookie): 
   for (let i = len; (i & 3) !== 0; i++) u8[at + i] = TCPOPT_NOP;
 }
 
+/**
+ * tcp_options_fit_accecn: the option of accurate ECN (RFC 9768 3.2.3) with at least `required` fields, if it fits into
+ * `remaining` bytes. It may take the place of others' NOPs, and of SACK blocks behind the second. `tp`: null for a SYN/ACK.
+ *
+ * @returns bytes that it takes, less those that it frees
+ */
+export function tcp_options_fit_accecn(
+  opts: tcp_out_options,
+  required: number,
+  remaining: number,
+  tp: tcp_sock | null,
+): number {
+  let nops = opts.num_sack_blocks > 0 ? 2 : 0;
+  if (tp === null) {
+    if (remaining < TCPOLEN_ACCECN_BASE) return 0;
+    // tcp_synack_options_combine_saving
+    if ((opts.options & (OPTION_SACK_ADVERTISE | OPTION_TS)) === OPTION_SACK_ADVERTISE) nops = 2;
+    else nops = (opts.options & OPTION_WSCALE) !== 0 ? 1 : 0;
+  }
+  // Those without which it would be no news may push out SACK blocks; not if that does not help.
+  const most = required > 0 ? Math.max(opts.num_sack_blocks - 2, 0) : 0;
+  for (let dropped = 0; dropped <= most; dropped++) {
+    const room = remaining + dropped * TCPOLEN_SACK_PERBLOCK;
+    for (let fields = TCP_ACCECN_NUMFIELDS; fields >= required; fields--) {
+      const size = TCPOLEN_ACCECN_BASE + fields * TCPOLEN_ACCECN_PERFIELD;
+      const aligned = (size & 3) > nops ? (size + 3) & ~3 : size & ~3;
+      if (room < aligned) continue;
+      opts.num_sack_blocks -= dropped;
+      opts.num_accecn_fields = fields;
+      opts.options |= OPTION_ACCECN;
+      return aligned - dropped * TCPOLEN_SACK_PERBLOCK;
+    }
+  }
+  return 0;
+}
+
+/**
+ * The option of accurate ECN at `at`, its whole words (as many as it has fields); counts of a SYN/ACK (`tp` null) are as
+ * they begin. What does not fill a word is the answer: two bytes for the place of somebody's NOPs.
+ */
+function accecn_option_write(ram: Ram, at: number, tp: tcp_sock | null, fields: number): number {
+  const len = TCPOLEN_ACCECN_BASE + fields * TCPOLEN_ACCECN_PERFIELD;
+  const e1b = (tp === null ? 0 : tp.slow.received_e1_bytes) + TCP_ACCECN_E1B_INIT_OFFSET;
+  const ceb = (tp === null ? 0 : tp.slow.received_ce_bytes) + TCP_ACCECN_CEB_INIT_OFFSET;
+  const e0b = (tp === null ? 0 : tp.slow.received_e0_bytes) + TCP_ACCECN_E0B_INIT_OFFSET;
+  const accecn = tp === null ? null : tp.slow.accecn;
+  if (tp !== null && accecn !== null) {
+    accecn.accecn_minlen = 0;
+    accecn.accecn_opt_tstamp = tp.tcp_mstamp;
+    accecn.accecn_opt_sent_w_dsack = tp.rx_opt.dsack;
+    if (accecn.accecn_opt_demand > 0) accecn.accecn_opt_demand--;
+  }
+  if (fields === 0) return (TCPOPT_ACCECN1 << 8) | len;
+  put32(ram, at, (TCPOPT_ACCECN1 << 24) | (len << 16) | ((e1b >>> 8) & 0xffff));
+  if (fields === 1) return ((e1b & 0xff) << 8) | TCPOPT_NOP;
+  put32(ram, at + 4, ((e1b & 0xff) << 24) | (ceb & 0xffffff));
+  if (fields === 3) put32(ram, at + 8, ((e0b & 0xffffff) << 8) | TCPOPT_NOP);
+  return NOPS;
+}
+
 /** tcp_options_write: in Linux's order and padding, at `at`. */
 export function tcp_options_write(ram: Ram, at: number, tp: tcp_sock | null, opts: tcp_out_options): void {
   let { options } = opts;
@@ -243,17 +333,30 @@ export function tcp_options_write(ram: Ram, at: number, tp: tcp_sock | null, opt
     put32(ram, at + 8, opts.tsecr);
     at += TCPOLEN_TSTAMP_ALIGNED;
   }
+  // What the padding of the next options is: NOPs, or the end of an option.
+  let pad = NOPS;
+  if ((options & OPTION_ACCECN) !== 0) {
+    pad = accecn_option_write(ram, at, tp, opts.num_accecn_fields);
+    at += opts.num_accecn_fields * 4;
+  }
   if ((options & OPTION_SACK_ADVERTISE) !== 0) {
-    put32(ram, at, (TCPOPT_NOP << 24) | (TCPOPT_NOP << 16) | (TCPOPT_SACK_PERM << 8) | TCPOLEN_SACK_PERM);
+    put32(ram, at, (pad << 16) | (TCPOPT_SACK_PERM << 8) | TCPOLEN_SACK_PERM);
     at += TCPOLEN_SACKPERM_ALIGNED;
+    pad = NOPS;
   }
   if ((options & OPTION_WSCALE) !== 0) {
-    put32(ram, at, (TCPOPT_NOP << 24) | (TCPOPT_WINDOW << 16) | (TCPOLEN_WINDOW << 8) | opts.ws);
+    // It has one NOP to give away.
+    let nop = TCPOPT_NOP;
+    if (pad !== NOPS && (pad & 0xff) === TCPOPT_NOP) {
+      nop = pad >> 8;
+      pad = NOPS;
+    }
+    put32(ram, at, (nop << 24) | (TCPOPT_WINDOW << 16) | (TCPOLEN_WINDOW << 8) | opts.ws);
     at += TCPOLEN_WSCALE_ALIGNED;
   }
   const blocks = opts.num_sack_blocks;
   if (blocks !== 0 && tp !== null) {
-    put16(ram, at, (TCPOPT_NOP << 8) | TCPOPT_NOP);
+    put16(ram, at, pad);
     put16(ram, at + 2, (TCPOPT_SACK << 8) | (2 + blocks * TCPOLEN_SACK_PERBLOCK));
     at += TCPOLEN_SACK_BASE_ALIGNED;
     // The D-SACK, where there is one, lies in front of the others (RFC 2883 4).
@@ -263,6 +366,9 @@ export function tcp_options_write(ram: Ram, at: number, tp: tcp_sock | null, opt
       at += 4;
     }
     tp.rx_opt.dsack = 0;
+  } else if (pad !== NOPS) {
+    put32(ram, at, (pad << 16) | NOPS);
+    at += 4;
   }
   if ((options & OPTION_FAST_OPEN_COOKIE) !== 0) {
     fastopen_option_write(ram, at, opts.fastopen_cookie as tcp_fastopen_cookie);
@@ -289,9 +395,22 @@ export function tcp_established_options(tp: tcp_sock, skb: sk_buff | null, opts:
   const eff_sacks = rx_opt.num_sacks + rx_opt.dsack;
   if (eff_sacks !== 0) {
     const remaining = MAX_TCP_OPTION_SPACE - size;
-    if (remaining < TCPOLEN_SACK_BASE_ALIGNED + TCPOLEN_SACK_PERBLOCK) return size;
-    opts.num_sack_blocks = Math.min(eff_sacks, (remaining - TCPOLEN_SACK_BASE_ALIGNED) >> 3, TCP_NUM_SACKS);
-    size += TCPOLEN_SACK_BASE_ALIGNED + opts.num_sack_blocks * TCPOLEN_SACK_PERBLOCK;
+    if (remaining >= TCPOLEN_SACK_BASE_ALIGNED + TCPOLEN_SACK_PERBLOCK) {
+      opts.num_sack_blocks = Math.min(eff_sacks, (remaining - TCPOLEN_SACK_BASE_ALIGNED) >> 3, TCP_NUM_SACKS);
+      size += TCPOLEN_SACK_BASE_ALIGNED + opts.num_sack_blocks * TCPOLEN_SACK_PERBLOCK;
+    }
   }
+  if (tcp_ecn_mode_accecn(tp)) size += accecn_established_option(tp, opts, size);
   return size;
+}
+
+/** The option of accurate ECN, when it is due, behind `size` bytes of options: bytes more. */
+function accecn_established_option(tp: tcp_sock, opts: tcp_out_options, size: number): number {
+  const { tcp_ecn_option: mode } = tp.sk_net.ipv4;
+  const { accecn } = tp.slow;
+  if (accecn === null || mode === 0 || accecn.saw_accecn_opt === TCP_ACCECN_OPT_NOT_SEEN) return 0;
+  if (mode < TCP_ACCECN_OPTION_PERSIST && (accecn.accecn_fail_mode & TCP_ACCECN_OPT_FAIL_SEND) !== 0) return 0;
+  const due =
+    mode >= TCP_ACCECN_OPTION_FULL || accecn.accecn_opt_demand !== 0 || tcp_accecn_option_beacon_check(tp, accecn);
+  return due ? tcp_options_fit_accecn(opts, accecn.accecn_minlen, MAX_TCP_OPTION_SPACE - size, tp) : 0;
 }

@@ -5,7 +5,7 @@
 import { ECONNREFUSED, EHOSTUNREACH, ENOBUFS } from '../../errno.ts';
 import { NET_XMIT_CN } from '../core/dev.ts';
 import { type dst_entry, dst_metric, dst_mtu } from '../core/dst.ts';
-import { SKB_GSO_TCP_ECN, SKB_GSO_TCPV4 } from '../core/gso.ts';
+import { SKB_GSO_TCPV4 } from '../core/gso.ts';
 import type { net } from '../core/net_namespace.ts';
 import {
   alloc_skb,
@@ -18,9 +18,17 @@ import {
   skb_reset_transport_header,
 } from '../core/skbuff.ts';
 import { SOCK_RCVBUF_LOCK, TCP_CLOSE } from '../core/sock.ts';
-import { RTAX_FEATURE_ECN, RTAX_FEATURES, RTAX_INITRWND, RTAX_WINDOW } from './fib.ts';
+import { RTAX_INITRWND, RTAX_WINDOW } from './fib.ts';
 import { put16, put32 } from './ip_header.ts';
-import { tcp_ca_dst_init, tcp_ca_event, tcp_ca_needs_ecn } from './tcp_cong.ts';
+import { tcp_ca_dst_init, tcp_ca_event } from './tcp_cong.ts';
+import {
+  tcp_accecn_reflector_flags,
+  tcp_ecn_make_synack,
+  tcp_ecn_mode_accecn,
+  tcp_ecn_send,
+  tcp_ecn_send_syn,
+  tcp_ecn_send_synack,
+} from './tcp_ecn.ts';
 import { type tcp_fastopen_cookie, tcp_send_syn_data } from './tcp_fastopen.ts';
 import { tcp_enter_cwr } from './tcp_fastretrans.ts';
 import { tcp_finish_connect } from './tcp_input.ts';
@@ -40,6 +48,7 @@ import {
   OPTION_WSCALE,
   tcp_established_options,
   tcp_fastopen_option,
+  tcp_options_fit_accecn,
   tcp_options_write,
   tcp_out_options,
 } from './tcp_options.ts';
@@ -56,6 +65,7 @@ import {
   inet_csk_inc_pingpong_cnt,
   inet_csk_schedule_ack,
   MAX_TCP_HEADER,
+  MAX_TCP_OPTION_SPACE,
   MAX_TCP_WINDOW,
   own_rtx_queue,
   own_slow,
@@ -64,15 +74,11 @@ import {
   SK_PACING_NONE,
   TCP_ATO_MIN,
   TCP_DELACK_MAX,
-  TCP_ECN_DEMAND_CWR,
-  TCP_ECN_OK,
-  TCP_ECN_QUEUE_CWR,
+  TCP_ECN_MODE_ANY,
   TCP_HLEN,
   TCP_MAX_WSCALE,
   TCP_NAGLE_OFF,
   TCPHDR_ACK,
-  TCPHDR_CWR,
-  TCPHDR_ECE,
   TCPHDR_FIN,
   TCPHDR_PSH,
   TCPHDR_RST,
@@ -108,9 +114,6 @@ import {
 } from './tcp_timer.ts';
 import { tcp_tasklet_init, tsq_tasklet } from './tcp_tsq.ts';
 import { __tcp_push_pending_frames, tcp_tsq_handler, tcp_write_queue_purge } from './tcp_write_queue.ts';
-
-const IPTOS_ECN_MASK = 3;
-const INET_ECN_ECT_0 = 2;
 
 export * from './tcp_mss.ts';
 
@@ -234,42 +237,6 @@ export function tcp_select_window(sk: tcp_sock): number {
   return new_win;
 }
 
-// ---- explicit congestion notification -------------------------------------------------------------------------------
-
-/** tcp_ecn_send: ECT on new data, CWR once, ECE until the other side says CWR (RFC 3168 6.1). Returns flags to add. */
-function tcp_ecn_send(sk: tcp_sock, skb: sk_buff, has_data: boolean): number {
-  let flags = 0;
-  if (has_data && !before(skb.seq, sk.snd_nxt)) {
-    sk.tos = (sk.tos & ~IPTOS_ECN_MASK) | INET_ECN_ECT_0;
-    if ((sk.ecn_flags & TCP_ECN_QUEUE_CWR) !== 0) {
-      sk.ecn_flags &= ~TCP_ECN_QUEUE_CWR;
-      flags = TCPHDR_CWR;
-      if (skb.gso_type !== 0) skb.gso_type |= SKB_GSO_TCP_ECN;
-    }
-  } else if (!tcp_ca_needs_ecn(sk)) {
-    // Pure ACKs and retransmissions are not ECN-capable.
-    sk.tos &= ~IPTOS_ECN_MASK;
-  }
-  if ((sk.ecn_flags & TCP_ECN_DEMAND_CWR) !== 0) flags |= TCPHDR_ECE;
-  return flags;
-}
-
-/** tcp_ecn_send_syn */
-function tcp_ecn_send_syn(sk: tcp_sock, skb: sk_buff): void {
-  sk.ecn_flags = 0;
-  const dst = sk.sk_dst_cache;
-  const wanted = dst !== null && (dst_metric(dst, RTAX_FEATURES) & RTAX_FEATURE_ECN) !== 0;
-  if (wanted || sk.sk_net.ipv4.tcp_ecn === 1 || tcp_ca_needs_ecn(sk)) {
-    skb.tcp_flags |= TCPHDR_ECE | TCPHDR_CWR;
-    sk.ecn_flags = TCP_ECN_OK;
-  }
-}
-
-/** tcp_ecn_clear_syn: a retransmitted SYN asks for nothing, in case that was what did not get through. */
-export function tcp_ecn_clear_syn(sk: tcp_sock, skb: sk_buff): void {
-  if (sk.sk_net.ipv4.tcp_ecn_fallback !== 0) skb.tcp_flags &= ~(TCPHDR_ECE | TCPHDR_CWR);
-}
-
 // ---- one segment ----------------------------------------------------------------------------------------------------
 
 /** tcp_dec_quickack_mode */
@@ -305,8 +272,8 @@ function tcp_event_data_sent(sk: tcp_sock): void {
   if (now - sk.icsk_ack_lrcvtime < sk.icsk_ack_ato) inet_csk_inc_pingpong_cnt(sk);
 }
 
-/** tcp_syn_options */
-function tcp_syn_options(sk: tcp_sock, opts: tcp_out_options): number {
+/** tcp_syn_options: for a SYN with the other `flags`. */
+function tcp_syn_options(sk: tcp_sock, flags: number, opts: tcp_out_options): number {
   const { ipv4 } = sk.sk_net;
   let size = TCPOLEN_MSS_ALIGNED;
   opts.options = 0;
@@ -339,6 +306,10 @@ function tcp_syn_options(sk: tcp_sock, opts: tcp_out_options): number {
       own_slow(sk).syn_fastopen = 1;
       own_slow(sk).syn_fastopen_exp = cookie.exp;
     }
+  }
+  // A SYN has no option of accurate ECN, but the SYN/ACK of crossed ones; not for ever, as it may be what is in the way.
+  if ((flags & TCPHDR_ACK) !== 0 && tcp_ecn_mode_accecn(sk) && sk.icsk_retransmits < 2 && ipv4.tcp_ecn_option !== 0) {
+    size += tcp_options_fit_accecn(opts, 0, MAX_TCP_OPTION_SPACE - size, null);
   }
   return size;
 }
@@ -383,7 +354,7 @@ export function tcp_transmit_skb(sk: tcp_sock, skb: sk_buff, clone_it: boolean):
   let { tcp_flags: flags } = oskb;
   const syn = (flags & TCPHDR_SYN) !== 0;
   const payload = out.len;
-  const header_len = TCP_HLEN + (syn ? tcp_syn_options(sk, opts) : tcp_established_options(sk, oskb, opts));
+  const header_len = TCP_HLEN + (syn ? tcp_syn_options(sk, flags, opts) : tcp_established_options(sk, oskb, opts));
   const th = skb_push(out, header_len);
   skb_reset_transport_header(out);
   // Books of the send buffer: the clone counts there until the card has sent it.
@@ -426,12 +397,12 @@ export function tcp_transmit_skb(sk: tcp_sock, skb: sk_buff, clone_it: boolean):
     window = Math.min(sk.rcv_wnd, 65535);
   } else {
     window = tcp_select_window(sk);
-    if ((sk.ecn_flags & TCP_ECN_OK) !== 0) {
+    if ((sk.ecn_flags & TCP_ECN_MODE_ANY) !== 0) {
       out.seq = seq;
-      flags |= tcp_ecn_send(sk, out, payload !== 0);
+      flags |= tcp_ecn_send(sk, out, flags, payload !== 0);
     }
   }
-  u8[th + 12] = (header_len >> 2) << 4;
+  u8[th + 12] = ((header_len >> 2) << 4) | (flags >> 8);
   u8[th + 13] = flags & 0xff;
   put16(ram, th + 14, window);
   put16(ram, th + 16, 0);
@@ -531,8 +502,8 @@ function tcp_control_skb(sk: tcp_sock): sk_buff | null {
   return tcp_stream_alloc_skb(sk, 0);
 }
 
-/** tcp_send_ack, __tcp_send_ack: now. Without memory the delayed ACK timer tries again. */
-export function tcp_send_ack(sk: tcp_sock): void {
+/** tcp_send_ack, __tcp_send_ack: now, with more `flags`. Without memory the delayed ACK timer tries again. */
+export function tcp_send_ack(sk: tcp_sock, flags = 0): void {
   if (sk.sk_state === TCP_CLOSE) return;
   const skb = tcp_control_skb(sk);
   if (skb === null) {
@@ -545,8 +516,14 @@ export function tcp_send_ack(sk: tcp_sock): void {
   }
   // skb_set_tcp_pure_ack: hardly anything of the send buffer.
   skb.truesize = 2;
-  tcp_init_nondata_skb(skb, tcp_acceptable_seq(sk), TCPHDR_ACK);
+  tcp_init_nondata_skb(skb, tcp_acceptable_seq(sk), TCPHDR_ACK | flags);
   tcp_transmit_skb(sk, skb, false);
+}
+
+/** tcp_send_ack_reflect_ect: an ACK that answers a SYN/ACK says, in accurate ECN, how that came. */
+export function tcp_send_ack_reflect_ect(sk: tcp_sock, accecn_reflector: boolean): void {
+  const accecn = accecn_reflector ? sk.slow.accecn : null;
+  tcp_send_ack(sk, accecn !== null ? tcp_accecn_reflector_flags(accecn.syn_ect_rcv) : 0);
 }
 
 /** tcp_send_active_reset: the connection is aborted from this side. */
@@ -698,8 +675,7 @@ export function tcp_send_synack(sk: tcp_sock): number {
   if (skb === null || (skb.tcp_flags & TCPHDR_SYN) === 0) return -ENOBUFS;
   if ((skb.tcp_flags & TCPHDR_ACK) === 0) {
     skb.tcp_flags |= TCPHDR_ACK;
-    skb.tcp_flags &= ~TCPHDR_CWR;
-    if ((sk.ecn_flags & TCP_ECN_OK) === 0) skb.tcp_flags &= ~TCPHDR_ECE;
+    tcp_ecn_send_synack(sk, skb);
   }
   return tcp_transmit_skb(sk, skb, true);
 }
@@ -709,6 +685,7 @@ export function tcp_send_synack(sk: tcp_sock): number {
  *
  * @param cookie_ts what its timestamp shall say instead of the time (SYN cookies); 0: the time
  * @param foc the Fast Open option; null or a negative length: none
+ * @param again it is a retransmission
  */
 export function tcp_make_synack(
   sk: tcp_sock,
@@ -716,6 +693,7 @@ export function tcp_make_synack(
   req: tcp_request_sock,
   cookie_ts: number,
   foc: tcp_fastopen_cookie | null,
+  again: boolean,
 ): sk_buff | null {
   const { kernel } = sk;
   const skb = alloc_skb(kernel, MAX_TCP_HEADER);
@@ -754,6 +732,9 @@ export function tcp_make_synack(
     if (req.tstamp_ok === 0) size += TCPOLEN_SACKPERM_ALIGNED;
   }
   if (foc !== null && foc.len >= 0) size += tcp_fastopen_option(opts, foc, size);
+  if (req.accecn_ok !== 0 && !again && sk.sk_net.ipv4.tcp_ecn_option !== 0) {
+    size += tcp_options_fit_accecn(opts, 0, MAX_TCP_OPTION_SPACE - size, null);
+  }
   const th = skb_push(skb, TCP_HLEN + size);
   skb_reset_transport_header(skb);
   const { ram } = skb;
@@ -761,8 +742,9 @@ export function tcp_make_synack(
   put16(ram, th + 2, req.ir_rmt_port);
   put32(ram, th + 4, req.snt_isn);
   put32(ram, th + 8, req.rcv_nxt);
-  ram.u8[th + 12] = ((TCP_HLEN + size) >> 2) << 4;
-  ram.u8[th + 13] = TCPHDR_SYN | TCPHDR_ACK | (req.ecn_ok !== 0 ? TCPHDR_ECE : 0);
+  const flags = TCPHDR_SYN | TCPHDR_ACK | tcp_ecn_make_synack(req);
+  ram.u8[th + 12] = (((TCP_HLEN + size) >> 2) << 4) | (flags >> 8);
+  ram.u8[th + 13] = flags & 0xff;
   put16(ram, th + 14, Math.min(req.rsk_rcv_wnd, 65535));
   put32(ram, th + 16, 0);
   tcp_options_write(ram, th + TCP_HLEN, null, opts);

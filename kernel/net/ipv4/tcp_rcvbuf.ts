@@ -11,6 +11,7 @@ import type { sk_buff } from '../core/skbuff.ts';
 import { SOCK_MIN_RCVBUF, SOCK_RCVBUF_LOCK, SOCK_SNDBUF_LOCK, TCP_CLOSE } from '../core/sock.ts';
 import { RTAX_QUICKACK } from './fib.ts';
 import { tcp_chrono_stop } from './tcp_cwnd.ts';
+import { tcp_data_ecn_check } from './tcp_ecn.ts';
 import { tcp_under_memory_pressure } from './tcp_mem.ts';
 import { __tcp_select_window, tcp_adjust_rcv_ssthresh, tcp_send_ack } from './tcp_output.ts';
 import { tcp_rto_min, tcp_rtt_tsopt_us } from './tcp_rtt.ts';
@@ -31,16 +32,12 @@ import {
   TCP_CHRONO_SNDBUF_LIMITED,
   TCP_DELACK_MAX,
   TCP_DELACK_MIN,
-  TCP_ECN_DEMAND_CWR,
-  TCP_ECN_OK,
-  TCP_ECN_SEEN,
   TCP_FASTRETRANS_THRESH,
   TCP_HLEN,
   TCP_INIT_CWND,
   TCP_MAX_QUICKACKS,
   TCP_MIN_MSS,
   TCP_MSS_DEFAULT,
-  TCPHDR_CWR,
   TCPHDR_FIN,
   TCPHDR_PSH,
   TCPHDR_SYN,
@@ -60,8 +57,6 @@ import {
 import { inet_csk_start_dack_timer } from './tcp_timer.ts';
 
 const HALF_SECOND = 500;
-const INET_ECN_CE = 3;
-const INET_ECN_MASK = 3;
 
 // ---- the send buffer ------------------------------------------------------------------------------------------------
 
@@ -307,45 +302,6 @@ export function tcp_in_quickack_mode(sk: tcp_sock): boolean {
   if (sk.icsk_ack_quick !== 0 && !inet_csk_in_pingpong_mode(sk)) return true;
   const dst = sk.sk_dst_cache;
   return dst !== null && dst.metrics !== null && dst_metric(dst, RTAX_QUICKACK) !== 0;
-}
-
-/** tcp_ecn_check_ce, tcp_data_ecn_check: congestion on the way here is told to the sender (RFC 3168 6.1.3). */
-export function tcp_data_ecn_check(sk: tcp_sock, skb: sk_buff): void {
-  if ((sk.ecn_flags & TCP_ECN_OK) === 0) return;
-  const ecn = skb.ip_dsfield & INET_ECN_MASK;
-  if (ecn === 0) {
-    // Not ECT where it was before: a retransmission, so the window is small.
-    if ((sk.ecn_flags & TCP_ECN_SEEN) !== 0) tcp_enter_quickack_mode(sk, 2);
-    return;
-  }
-  if (ecn === INET_ECN_CE && (sk.ecn_flags & TCP_ECN_DEMAND_CWR) === 0) {
-    tcp_enter_quickack_mode(sk, 2);
-    sk.ecn_flags |= TCP_ECN_DEMAND_CWR;
-  }
-  sk.ecn_flags |= TCP_ECN_SEEN;
-}
-
-/** tcp_ecn_received_counters: what tcp_info tells of marks that have come. `len`: bytes of payload. */
-export function tcp_ecn_received_counters(sk: tcp_sock, skb: sk_buff, len: number): void {
-  const ecn = skb.ip_dsfield & INET_ECN_MASK;
-  // Of a connection with ECN, tcp_data_ecn_check sees to it, for data alone.
-  if ((sk.ecn_flags & TCP_ECN_OK) === 0) sk.ecn_flags |= TCP_ECN_SEEN;
-  if (ecn === INET_ECN_CE) {
-    const slow = own_slow(sk);
-    slow.received_ce += Math.max(1, skb.gso_segs);
-    slow.received_ce_bytes += len;
-  } else if (ecn === 1) {
-    own_slow(sk).received_e1_bytes += len;
-  } else {
-    own_slow(sk).received_e0_bytes += len;
-  }
-}
-
-/** tcp_ecn_accept_cwr */
-export function tcp_ecn_accept_cwr(sk: tcp_sock, skb: sk_buff): void {
-  if ((skb.tcp_flags & TCPHDR_CWR) === 0 || (sk.ecn_flags & TCP_ECN_OK) === 0) return;
-  sk.ecn_flags &= ~TCP_ECN_DEMAND_CWR;
-  if (skb.seq !== skb.end_seq) sk.icsk_ack_pending |= ICSK_ACK_NOW;
 }
 
 /** tcp_event_data_recv: data came in order. Adapts the delayed ACK's timer to how fast it comes. */

@@ -149,7 +149,7 @@ export function tcp_v4_send_synack(
   sk: tcp_sock,
   dst: dst_entry | null,
   req: tcp_request_sock,
-  _syn_skb: sk_buff | null,
+  syn_skb: sk_buff | null,
   foc: tcp_fastopen_cookie | null,
 ): number {
   const { sk_net: net, kernel } = sk;
@@ -159,7 +159,7 @@ export function tcp_v4_send_synack(
   if (req.syncookie !== 0 && req.tstamp_ok !== 0) {
     cookie_ts = (cookie_init_timestamp(req, tcp_clock_ts(kernel)) + req.ts_off) | 0;
   }
-  const skb = tcp_make_synack(sk, rt, req, cookie_ts, foc);
+  const skb = tcp_make_synack(sk, rt, req, cookie_ts, foc, syn_skb === null);
   if (skb === null) return -ENOMEM;
   v4_send_check(skb, req.ir_loc_addr, req.ir_rmt_addr);
   const tos = net.ipv4.tcp_reflect_tos !== 0 ? req.syn_tos & ~3 : sk.tos & ~3;

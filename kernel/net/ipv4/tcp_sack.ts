@@ -31,6 +31,8 @@ export class tcp_sacktag_state {
   last_sackt = 0;
   reord = 0;
   sack_delivered = 0;
+  /** Bytes newly SACKed, or, where the ACK itself has moved on, by how much that covers. */
+  delivered_bytes = 0;
   flag = 0;
   /** FLAG_ bits of the ACK, and what is to be sent after it (REXMIT_*): tcp_fastretrans_alert changes both. */
   ack_flag = 0;
@@ -210,6 +212,7 @@ export function tcp_sacktag_one(
     state.flag |= FLAG_DATA_SACKED;
     sk.sacked_out += pcount;
     state.sack_delivered += pcount;
+    state.delivered_bytes += (end_seq - seq) | 0;
   }
   if (dup_sack && (sacked & TCPCB_SACKED_RETRANS) !== 0) {
     sacked &= ~TCPCB_SACKED_RETRANS;

@@ -180,6 +180,12 @@ export class tcp_request_sock {
   ir_iif = 0;
   ir_mark = 0;
   ecn_ok = 0;
+  /** Accurate ECN (tcp_ecn.ts): agreed on; codepoints of the SYN/ACK and of the SYN; the peer's option; what went wrong. */
+  accecn_ok = 0;
+  syn_ect_snt = 0;
+  syn_ect_rcv = 0;
+  saw_accecn_opt = 0;
+  accecn_fail_mode = 0;
   tstamp_ok = 0;
   sack_ok = 0;
   wscale_ok = 0;

@@ -7,6 +7,7 @@ import type { hrtimer } from '../../time/hrtimer.ts';
 import { no_skbs, type sk_buff, sk_buff_head } from '../core/skbuff.ts';
 import { sock_opts } from '../core/sock.ts';
 import { SK_PACING_NONE, TCP_DELACK_MAX, TCP_RTO_MAX, TCP_RTO_MIN } from './tcp_constants.ts';
+import type { tcp_accecn } from './tcp_ecn.ts';
 import type { tcp_fastopen_request } from './tcp_fastopen.ts';
 import type { tcp_md5sig_key } from './tcp_md5.ts';
 import type { tcp_rtx_index } from './tcp_rtx_index.ts';
@@ -80,6 +81,8 @@ export class tcp_slow {
   received_e1_bytes = 0;
   received_e0_bytes = 0;
   received_ce_bytes = 0;
+  /** Accurate ECN, once it was asked for (tcp_ecn.ts). */
+  accecn: tcp_accecn | null = null;
 
   // Recovery.
   high_seq = 0;

@@ -43,7 +43,7 @@ import {
   TCP_CHRONO_BUSY,
   TCP_CHRONO_RWND_LIMITED,
   TCP_CHRONO_SNDBUF_LIMITED,
-  TCP_ECN_OK,
+  TCP_ECN_MODE_ANY,
   TCP_ECN_SEEN,
   TCP_FIN_TIMEOUT_MAX,
   TCP_MIN_MSS,
@@ -555,7 +555,7 @@ export function tcp_get_info(sk: tcp_sock): tcp_info {
     info.tcpi_options |= TCPI_OPT_WSCALE;
     info.tcpi_wscale = rx_opt.snd_wscale | (rx_opt.rcv_wscale << 4);
   }
-  if ((sk.ecn_flags & TCP_ECN_OK) !== 0) info.tcpi_options |= TCPI_OPT_ECN;
+  if ((sk.ecn_flags & TCP_ECN_MODE_ANY) !== 0) info.tcpi_options |= TCPI_OPT_ECN;
   if ((sk.ecn_flags & TCP_ECN_SEEN) !== 0) info.tcpi_options |= TCPI_OPT_ECN_SEEN;
   if (sk.slow.syn_data_acked !== 0) info.tcpi_options |= TCPI_OPT_SYN_DATA;
   if (sk.slow.syn_fastopen_child !== 0) info.tcpi_options |= TCPI_OPT_TFO_CHILD;
@@ -601,6 +601,14 @@ export function tcp_get_info(sk: tcp_sock): tcp_info {
   info.tcpi_received_e1_bytes = sk.slow.received_e1_bytes;
   info.tcpi_received_e0_bytes = sk.slow.received_e0_bytes;
   info.tcpi_received_ce_bytes = sk.slow.received_ce_bytes;
+  const { accecn } = sk.slow;
+  if (accecn !== null) {
+    info.tcpi_delivered_e1_bytes = accecn.delivered_ecn_bytes[0] as number;
+    info.tcpi_delivered_e0_bytes = accecn.delivered_ecn_bytes[1] as number;
+    info.tcpi_delivered_ce_bytes = accecn.delivered_ecn_bytes[2] as number;
+    info.tcpi_accecn_fail_mode = accecn.accecn_fail_mode;
+    info.tcpi_accecn_opt_seen = accecn.saw_accecn_opt;
+  }
   info.tcpi_bytes_sent = sk.bytes_sent;
   info.tcpi_bytes_retrans = sk.slow.bytes_retrans;
   info.tcpi_dsack_dups = sk.slow.dsack_dups;

@@ -7,6 +7,7 @@ import { ETIMEDOUT } from '../../errno.ts';
 import { timer_list } from '../../time/timer.ts';
 import { sk_dst_reset, sk_error_report, TCP_CLOSE, TCP_FIN_WAIT2, TCP_LISTEN, TCP_SYN_SENT } from '../core/sock.ts';
 import { tcp_check_oom, tcp_done } from './tcp.ts';
+import { tcp_accecn_synack_again } from './tcp_ecn.ts';
 import { tcp_fastopen_active_detect_blackhole } from './tcp_fastopen.ts';
 import { tcp_enter_loss } from './tcp_fastretrans.ts';
 import { tcp_time_wait } from './tcp_minisocks.ts';
@@ -348,6 +349,7 @@ function tcp_fastopen_synack_timer(sk: tcp_sock, req: tcp_request_sock): void {
   // As tcp_init_transfer does after a SYN/ACK that was repeated more than once.
   if (sk.icsk_retransmits === 1) tcp_enter_loss(sk);
   req.rsk_ops.rtx_syn_ack(sk, req);
+  tcp_accecn_synack_again(req);
   req.num_timeout++;
   tcp_update_rto_stats(sk);
   if (sk.retrans_stamp === 0) sk.retrans_stamp = tcp_stamp_ms(sk);

@@ -8,6 +8,7 @@ import { has_tx_tstamp } from '../core/skb_tstamp.ts';
 import { type sk_buff, skb_cloned, skb_pull, skb_put, skb_trim } from '../core/skbuff.ts';
 import { TCP_CLOSE } from '../core/sock.ts';
 import { tcp_chrono_start, tcp_chrono_stop, tcp_cwnd_validate } from './tcp_cwnd.ts';
+import { tcp_ecn_clear_syn } from './tcp_ecn.ts';
 import { tcp_grow_skb } from './tcp_grow_skb.ts';
 import {
   sk_forced_mem_schedule,
@@ -20,7 +21,6 @@ import {
 import { tcp_mtu_probe } from './tcp_mtu_probe.ts';
 import {
   tcp_current_mss,
-  tcp_ecn_clear_syn,
   tcp_init_nondata_skb,
   tcp_transmit_skb,
   tcp_tsorted_unlink,

@@ -26,7 +26,6 @@ import {
   user_msghdr,
 } from '../../../../kernel/net/msg.ts';
 import {
-  type socket,
   sys_accept4,
   sys_bind,
   sys_connect,
@@ -156,17 +155,6 @@ export class TcpFlow extends TcpPeer {
       ` [${sums.join(', ')}] window ${peer(wl1)} ${wnd} ${most} ${rcvWnd} ${peer(wup)}`
     );
   }
-
-  private sockOf(fd: number): tcp_sock {
-    this.call(task => {
-      const open = task.files.get(fd) as socket;
-      this.found = open.sk as tcp_sock;
-      return 0;
-    });
-    return this.found as tcp_sock;
-  }
-
-  private found: tcp_sock | null = null;
 
   write(length: number, flags = 0): number {
     return this.call(sys_sendto, this.fd, this.memoryAt, length, flags, null);

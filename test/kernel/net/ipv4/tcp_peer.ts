@@ -5,7 +5,7 @@
  *     S. 0:0(0) ack 1 win 65535 <mss 1460,sackOK,nop,wscale 7>
  *     P. 1:1001(1000) ack 1 win 257 <nop,nop,TS val 100 ecr 200>
  *
- * Flags: F S R P . (ACK) U E W (CWR), or - for none. Sequence numbers are relative: the peer's to PEER_ISN, the host's to
+ * Flags: F S R P . (ACK) U E W (CWR) A (AE), or - for none. Sequence numbers are relative: the peer's to PEER_ISN, the host's to
  * that of its first SYN. So are the host's timestamps, to its first one. In what is expected, `win` and the options may be
  * left out: then they may be anything.
  */
@@ -15,6 +15,8 @@ import { type Ipv4Read, parseIpv4Packet, pseudoHeader } from '../../../../harnes
 import { parseTcp, type TcpSegment, tcpChecksumOk } from '../../../../harness/packet/tcp.ts';
 import { NUD_PERMANENT, neigh_add } from '../../../../kernel/net/core/neighbour.ts';
 import { in_aton, inet_ntoa } from '../../../../kernel/net/ipv4/ip_header.ts';
+import type { tcp_sock } from '../../../../kernel/net/ipv4/tcp_sock.ts';
+import type { socket } from '../../../../kernel/net/socket.ts';
 import { ERESTARTSYS, TASK_INTERRUPTIBLE, type task_struct } from '../../../../kernel/sched/task.ts';
 import { type Syscalls, spawn } from '../../../../kernel/syscalls.ts';
 import { A, A_MAC, B, bytesOf, hex, ipFrame, Segment } from '../segment.ts';
@@ -32,6 +34,7 @@ const LETTERS: readonly (readonly [letter: string, bit: number])[] = [
   ['U', 32],
   ['E', 64],
   ['W', 128],
+  ['A', 256],
 ];
 
 export interface SentSegment extends TcpSegment {
@@ -88,7 +91,7 @@ interface Parsed {
 
 function parse(text: string): Parsed {
   const match =
-    /^([FSRP.UEW]+|-) (\d+)(?::(\d+)\((\d+)\))?(?: ack (\d+))?(?: win (\d+))?(?: urg (\d+))?(?: <([^>]*)>)?$/.exec(
+    /^([FSRP.UEWA]+|-) (\d+)(?::(\d+)\((\d+)\))?(?: ack (\d+))?(?: win (\d+))?(?: urg (\d+))?(?: <([^>]*)>)?$/.exec(
       text,
     );
   if (match === null) throw new Error(`"${text}" is no segment`);
@@ -157,6 +160,17 @@ export class TcpPeer extends Segment {
     return result;
   }
 
+  /** The sock behind the calling program's descriptor. */
+  sockOf(fd: number): tcp_sock {
+    let found: tcp_sock | null = null;
+    this.call(task => {
+      found = (task.files.get(fd) as socket).sk as tcp_sock;
+      return 0;
+    });
+    if (found === null) throw new Error(`${fd} is no descriptor`);
+    return found;
+  }
+
   /** Memory of that program's. */
   memory(length: number): number {
     return this.task.mm.mmap(length);
@@ -200,8 +214,8 @@ export class TcpPeer extends Segment {
       ...be16(flow.hostPort),
       ...be32((PEER_ISN + parsed.seq) >>> 0),
       ...be32(parsed.ack === null ? 0 : (this.hostIsn(flow) + parsed.ack) >>> 0),
-      ((20 + opts.length) / 4) << 4,
-      parsed.flags,
+      (((20 + opts.length) / 4) << 4) | (parsed.flags >> 8),
+      parsed.flags & 255,
       ...be16(parsed.win ?? 0xffff),
       0,
       0,
@@ -288,6 +302,11 @@ export class TcpPeer extends Segment {
           bytes.push(...head, ...cookie.map(digits => Number.parseInt(digits, 16)));
           break;
         }
+        case 'ECN':
+          // Byte counts of accurate ECN; the first one says which of the two options it is.
+          bytes.push(words[1] === 'e0b' ? 172 : 174, 2 + 3 * ((words.length - 1) / 2));
+          for (let i = 2; i < words.length; i += 2) bytes.push(...be32(number(i)).slice(1));
+          break;
         case 'md5':
           bytes.push(19, 18, ...new Array<number>(16).fill(0));
           break;
@@ -348,6 +367,16 @@ export class TcpPeer extends Segment {
           names.push(`TS val ${(val - (this.ts.get(key) as number)) >>> 0} ecr ${view.getUint32(i + 6)}`);
           break;
         }
+        case 172:
+        case 174: {
+          const order = kind === 172 ? ['e0b', 'ceb', 'e1b'] : ['e1b', 'ceb', 'e0b'];
+          const counts = order.slice(0, (size - 2) / 3).map((name, n) => {
+            const at = i + 2 + n * 3;
+            return ` ${name} ${(view.getUint8(at) << 16) | view.getUint16(at + 1)}`;
+          });
+          names.push(`ECN${counts.join('')}`);
+          break;
+        }
         case 19:
           names.push(this.decodeSignature(bytes, flow));
           break;
@@ -384,7 +413,8 @@ export class TcpPeer extends Segment {
       const key = this.key(flow);
       if ((segment.flags & 2) !== 0) this.isns.set(key, segment.sequence);
       const isn = this.isns.get(key) ?? 0;
-      const letters = LETTERS.filter(([, bit]) => (segment.flags & bit) !== 0).map(([letter]) => letter);
+      const flags = segment.flags | (((ip.payload[12] as number) & 1) << 8);
+      const letters = LETTERS.filter(([, bit]) => (flags & bit) !== 0).map(([letter]) => letter);
       // A reset that answers no ACK has no number to begin with.
       const seq = (segment.flags & 4) !== 0 && segment.sequence === 0 ? 0 : (segment.sequence - isn) >>> 0;
       const { length } = segment.payload;
