@@ -14,7 +14,8 @@ export function quad(what: string, address: string): number {
 /** @throws TypeError, RangeError */
 export function sockaddrOf(given: SocketAddress): sockaddr {
   const { address, port, family = AF_INET } = checkAddress(given);
-  const name = new sockaddr_in(quad('address', address), port & 0xffff);
+  if (port < 0 || port > 0xffff) throw new RangeError(`port ${port}: 0 to 65535 expected`);
+  const name = new sockaddr_in(quad('address', address), port);
   name.sa_family = family;
   return name;
 }

@@ -1,6 +1,7 @@
 /** Neighbours that we answer for in somebody else's place: proxy ARP (net/core/neighbour.c, its pneigh_ functions). */
 import { ENOENT } from '../../errno.ts';
-import type { neigh_parms, neigh_table } from './neighbour.ts';
+import type { neigh_parms } from './neigh_parms.ts';
+import type { neigh_table } from './neighbour.ts';
 import type { net_device } from './netdevice.ts';
 import { kfree_skb_reason, SKB_DROP_REASON, type sk_buff } from './skbuff.ts';
 

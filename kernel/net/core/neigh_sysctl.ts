@@ -1,7 +1,7 @@
 /** net.ipv4.neigh.*: the settings of neighbours by their names (neigh_sysctl_table in net/core/neighbour.c). */
 import { ENOENT } from '../../errno.ts';
 import { HZ } from '../../time/timer.ts';
-import type { neigh_parms, neigh_var } from './neighbour.ts';
+import type { neigh_parms, neigh_var } from './neigh_parms.ts';
 
 const GC_VARS = ['gc_thresh1', 'gc_thresh2', 'gc_thresh3'] as const;
 

@@ -2,6 +2,7 @@
 import { EINVAL } from '../../errno.ts';
 import { dev_queue_xmit, NET_RX_DROP, NET_RX_SUCCESS } from '../core/dev.ts';
 import { dst_link_failure } from '../core/dst.ts';
+import { neigh_parms } from '../core/neigh_parms.ts';
 import { LOCALLY_ENQUEUED, pneigh_enqueue, pneigh_ifdown, pneigh_lookup } from '../core/neigh_proxy.ts';
 import {
   NEIGH_UPDATE_F_OVERRIDE,
@@ -16,7 +17,6 @@ import {
   neigh_flush_dev,
   neigh_lookup,
   type neigh_ops,
-  neigh_parms,
   neigh_table,
   neigh_update,
   type neighbour,

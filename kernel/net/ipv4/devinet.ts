@@ -1,6 +1,6 @@
 /** IPv4 addresses of devices (net/ipv4/devinet.c), and the routes that follow from them (net/ipv4/fib_frontend.c). */
 import { EADDRNOTAVAIL, EEXIST, EINVAL, ENODEV } from '../../errno.ts';
-import type { neigh_parms } from '../core/neighbour.ts';
+import type { neigh_parms } from '../core/neigh_parms.ts';
 import {
   NETDEV_CHANGE,
   NETDEV_CHANGEADDR,

@@ -16,8 +16,8 @@ import {
   ulong,
   vector,
 } from '../../sysctl.ts';
+import type { neigh_parms } from '../core/neigh_parms.ts';
 import { neigh_sysctl_get, neigh_sysctl_names, neigh_sysctl_set } from '../core/neigh_sysctl.ts';
-import type { neigh_parms } from '../core/neighbour.ts';
 import type { net } from '../core/net_namespace.ts';
 import { devconf_names, devinet_conf_get, devinet_conf_set } from './devconf.ts';
 import type { netns_ipv4 } from './netns.ts';

@@ -72,6 +72,10 @@ describe('arguments', () => {
 
   test('no addresses, lists, packets: refused', () =>
     drill(host => {
+      // Not cut to sixteen bits: a wrong number would be another port.
+      for (const port of [-1, 65536]) {
+        expect(() => host.bind(3, { address: '0.0.0.0', port })).toThrow(`port ${port}: 0 to 65535 expected`);
+      }
       for (const wrong of [null, 5, 'x', [], { port: 1 }]) {
         expect(() => host.connect(3, wrong as unknown as SocketAddress)).toThrow(TypeError);
       }
