@@ -21,7 +21,7 @@ const SLOWER = 'RFC 9768 3.2.2.5: marks that are told of slow the sender down on
 const LARGE =
   'RFC 9768 3.2.2.5.2: an ACK that covers more than the count can tell: the option decides, else the worst is assumed';
 const DROPPED = 'RFC 9768 3.2.3.2.2: what is acknowledged with an option is sent a third time: no option from then on';
-const MODES = 'tcp_ecn_option 0 none, 1 when there is news, 2 always, 3 whatever happens';
+const MODES = 'tcp_ecn_option 0 none, 1 when there is news, 2 always, until it seems to be what does not get through';
 
 export const RFC9768: Rfc = {
   number: 9768,
