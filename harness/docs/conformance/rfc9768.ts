@@ -21,13 +21,13 @@ const SLOWER = 'RFC 9768 3.2.2.5: marks that are told of slow the sender down on
 const LARGE =
   'RFC 9768 3.2.2.5.2: an ACK that covers more than the count can tell: the option decides, else the worst is assumed';
 const DROPPED = 'RFC 9768 3.2.3.2.2: what is acknowledged with an option is sent a third time: no option from then on';
-const MODES = 'tcp_ecn_option 0 none, 1 when there is news, 2 always, 3 whatever happens';
+const MODES = 'tcp_ecn_option 0 none, 1 when there is news, 2 always, until it seems to be what does not get through';
 
 export const RFC9768: Rfc = {
   number: 9768,
   title: 'More accurate explicit congestion notification feedback in TCP',
   intro:
-    'Off, as in Linux, unless net.ipv4.tcp_ecn is 3 (asked for and agreed to), 4 or 5 (agreed to). Linux 6.18 has the code but refuses these values; 7.0 takes them, and is followed where the two differ. A client of Linux 6.18 with tcp_ecn 1 takes an answer of accurate ECN’s all the same, so that what an established connection does is compared with it segment by segment.',
+    'Off, as in Linux, unless net.ipv4.tcp_ecn is 3 (asked for and agreed to), 4 or 5 (agreed to). Linux 6.18 has the code but refuses these values; 7.0 takes them, and is followed where the two differ. A client of Linux 6.18 with tcp_ecn 1 takes an answer of accurate ECN’s all the same, so that what an established connection does is compared with it segment by segment; like Linux it sets ECT on ACKs and retransmissions, too, which RFC 3168 does not allow.',
   rules: [
     rule('3.1.1', 'a client asks with AE, CWR and ECE; the answer decides the mode', and(by(ECN, SYN), DIFF)),
     rule('3.1.2', 'a server takes any other combination than none and RFC 3168’s for that', by(ECN, LISTENER)),
@@ -62,17 +62,12 @@ export const RFC9768: Rfc = {
     rule('3.2.3.3', 'when the option is sent is the system’s to say', and(by(ECN, MODES), DIFF)),
     rule(
       '3.3',
-      'ACKs and retransmissions: ECT is not allowed by RFC 3168',
-      asLinux('They have ECT in accurate ECN.', DIFF),
-    ),
-    rule('5.1', 'SYN cookies: the third segment tells which mode it is', by(ECN, COOKIES)),
-    rule(
-      '3.2.2.3',
       'offloads: a card that cuts segments must keep the flags of each',
       noted(
         'No card is asked to: software cuts them (NETIF_F_GSO_ACCECN).',
         by(ECN, 'packets of several segments: CWR is part of a count, and stays in every segment'),
       ),
     ),
+    rule('5.1', 'SYN cookies: the third segment tells which mode it is', by(ECN, COOKIES)),
   ],
 };

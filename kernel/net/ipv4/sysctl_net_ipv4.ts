@@ -72,7 +72,7 @@ const ipv4_net_table: ctl_dir<netns_ipv4> = {
     tcp_early_retrans: int(0, 4),
     tcp_ecn: int(0, 5),
     tcp_ecn_fallback: bool,
-    tcp_ecn_option: int(0, 3),
+    tcp_ecn_option: int(0, 2),
     tcp_ecn_option_beacon: int(0, 3),
     tcp_fastopen: any,
     tcp_fin_timeout: seconds,

@@ -56,9 +56,8 @@ export const TCP_ECN_IN_ECN_OUT_ECN = 1;
 export const TCP_ECN_IN_ACCECN_OUT_ACCECN = 3;
 export const TCP_ECN_IN_ACCECN_OUT_ECN = 4;
 
-/** net.ipv4.tcp_ecn_option: when the option is sent: never, when something calls for it, always, even if it seems to be blocked. */
+/** net.ipv4.tcp_ecn_option: when the option is sent: never (0), when something calls for it (1), always. */
 export const TCP_ACCECN_OPTION_FULL = 2;
-export const TCP_ACCECN_OPTION_PERSIST = 3;
 
 /** accecn_fail_mode: the three flags, or the option, are mangled on their way there or back. */
 export const TCP_ACCECN_ACE_FAIL_SEND = 1;

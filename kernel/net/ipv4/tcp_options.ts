@@ -10,7 +10,6 @@ import {
   TCP_ACCECN_OPT_FAIL_SEND,
   TCP_ACCECN_OPT_NOT_SEEN,
   TCP_ACCECN_OPTION_FULL,
-  TCP_ACCECN_OPTION_PERSIST,
   tcp_accecn_option_beacon_check,
   tcp_ecn_mode_accecn,
 } from './tcp_ecn.ts';
@@ -409,7 +408,7 @@ function accecn_established_option(tp: tcp_sock, opts: tcp_out_options, size: nu
   const { tcp_ecn_option: mode } = tp.sk_net.ipv4;
   const { accecn } = tp.slow;
   if (accecn === null || mode === 0 || accecn.saw_accecn_opt === TCP_ACCECN_OPT_NOT_SEEN) return 0;
-  if (mode < TCP_ACCECN_OPTION_PERSIST && (accecn.accecn_fail_mode & TCP_ACCECN_OPT_FAIL_SEND) !== 0) return 0;
+  if ((accecn.accecn_fail_mode & TCP_ACCECN_OPT_FAIL_SEND) !== 0) return 0;
   const due =
     mode >= TCP_ACCECN_OPTION_FULL || accecn.accecn_opt_demand !== 0 || tcp_accecn_option_beacon_check(tp, accecn);
   return due ? tcp_options_fit_accecn(opts, accecn.accecn_minlen, MAX_TCP_OPTION_SPACE - size, tp) : 0;

@@ -290,7 +290,7 @@ describe('an established connection', () => {
     peer.finish();
   });
 
-  test('tcp_ecn_option 0 none, 1 when there is news, 2 always, 3 whatever happens', () => {
+  test('tcp_ecn_option 0 none, 1 when there is news, 2 always, until it seems to be what does not get through', () => {
     const count = (mode: number): number => {
       const peer = host(3, { tcp_ecn_option: mode, tcp_ecn_option_beacon: 0 });
       const fd = listener(peer);
@@ -311,11 +311,11 @@ describe('an established connection', () => {
       peer.finish();
       return options;
     };
-    const [none, some, always, persistent] = [0, 1, 2, 3].map(count) as [number, number, number, number];
+    const [none, some, always] = [0, 1, 2].map(count) as [number, number, number];
     expect(none).toBe(0);
     expect(some).toBeGreaterThan(0);
     expect(always).toBeGreaterThan(some);
-    expect([always, persistent]).toEqual([10, 12]);
+    expect(always).toBe(10);
   });
 });
 
