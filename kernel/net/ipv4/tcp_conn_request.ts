@@ -254,6 +254,8 @@ function tcp_create_openreq_child(sk: tcp_sock, req: tcp_request_sock, skb: sk_b
   child.sk_rcvbuf = sk.sk_rcvbuf;
   child.sk_sndbuf = sk.sk_sndbuf;
   child.sk_userlocks = sk.sk_userlocks & ~(SOCK_BINDADDR_LOCK | SOCK_BINDPORT_LOCK);
+  // shutdown before listen: its connections close their direction as soon as they are there.
+  child.sk_shutdown = sk.sk_shutdown;
   child.sk_reuse = sk.sk_reuse;
   child.sk_reuseport = sk.sk_reuseport;
   child.sk_mark = req.ir_mark;
