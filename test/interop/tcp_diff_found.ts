@@ -299,4 +299,14 @@ sysctl ip_local_reserved_ports 9005
 +5 write C 10
 +5 < F. 1:1(0) ack 2 win 257
 +20 end`,
+  'disconnect of a connection whose listener was bound to an address: it keeps the address': `
++5 socket L
++5 bind L 8080 host
++5 listen L 5
++5 < S 0:0(0) win 32792 <mss 1000>
++5 < . 1:1(0) ack 1 win 257
++5 accept L C
++5 disconnect C
++5 name C
++20 end`,
 };
