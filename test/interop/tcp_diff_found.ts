@@ -268,4 +268,45 @@ sysctl ip_local_reserved_ports 9005
 +5 set W IP_LOCAL_PORT_RANGE ${(9006 << 16) | 9005}
 +5 connect W 8080 host
 +20 end`,
+  'SO_REUSEADDR or SO_REUSEPORT taken back: counts, also of the only one that has the port': `
++5 socket A
++5 set A SO_REUSEADDR 1
++5 bind A 9000 any
++5 set A SO_REUSEADDR 0
++5 socket B
++5 set B SO_REUSEADDR 1
++5 bind B 9000 any
++5 socket C
++5 set C SO_REUSEPORT 1
++5 bind C 9001 host
++5 set C SO_REUSEPORT 0
++5 socket D
++5 set D SO_REUSEPORT 1
++5 bind D 9001 any
++5 socket E
++5 set E SO_REUSEPORT 1
++5 bind E 9001 host
++20 end`,
+  'shutdown before listen: each connection gets a FIN at once': `
++5 socket L
++5 bind L 8080
++5 shutdown L RDWR
++5 listen L 5
++5 < S 0:0(0) win 32792 <mss 1000>
++5 < . 1:1(0) ack 1 win 257
++5 accept L C
++5 read C 10
++5 write C 10
++5 < F. 1:1(0) ack 2 win 257
++20 end`,
+  'disconnect of a connection whose listener was bound to an address: it keeps the address': `
++5 socket L
++5 bind L 8080 host
++5 listen L 5
++5 < S 0:0(0) win 32792 <mss 1000>
++5 < . 1:1(0) ack 1 win 257
++5 accept L C
++5 disconnect C
++5 name C
++20 end`,
 };

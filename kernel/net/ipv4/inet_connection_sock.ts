@@ -7,7 +7,6 @@ import { sk_dst_check, type sock, sock_rcvtimeo, TCP_CLOSE, TCP_LISTEN } from '.
 import { reuseport_detach_sock } from '../core/sock_reuseport.ts';
 import {
   type bind_owner,
-  FASTREUSEPORT_ANY,
   FASTREUSEPORT_STRICT,
   type inet_bind_bucket,
   type inet_bind2_bucket,
@@ -73,21 +72,16 @@ function inet_csk_bind_conflict(sk: tcp_sock, tb: inet_bind_bucket, relax: boole
 /** sk_reuseport_match: is `sk` like all that have shared the port so far? */
 function sk_reuseport_match(tb: inet_bind_bucket, sk: tcp_sock): boolean {
   if (tb.fastreuseport <= 0 || !sk.sk_reuseport || sk.sk_reuseport_cb !== null) return false;
-  if (tb.fastreuseport === FASTREUSEPORT_ANY) return true;
   // A wildcard overlaps with addresses that the one noted here says nothing about.
   return tb.fast_rcv_saddr === 0 || tb.fast_rcv_saddr === sk.inet_rcv_saddr;
 }
 
-/** inet_csk_update_fastreuse */
+/**
+ * inet_csk_update_fastreuse. Linux (since 6.8) puts the sock's own bhash2 bucket there first, so that nobody finds the port
+ * without owners: what only the first one could note (fastreuse, FASTREUSEPORT_ANY) nobody notes, and each is looked at.
+ */
 function inet_csk_update_fastreuse(tb: inet_bind_bucket, sk: tcp_sock): void {
-  const reuse = sk.sk_reuse && sk.sk_state !== TCP_LISTEN;
-  if (tb.bhash2 === null) {
-    tb.fastreuse = reuse ? 1 : 0;
-    tb.fastreuseport = sk.sk_reuseport ? FASTREUSEPORT_ANY : 0;
-    tb.fast_rcv_saddr = sk.inet_rcv_saddr;
-    return;
-  }
-  if (!reuse) tb.fastreuse = 0;
+  if (!sk.sk_reuse || sk.sk_state === TCP_LISTEN) tb.fastreuse = 0;
   if (!sk.sk_reuseport) {
     tb.fastreuseport = 0;
   } else if (!sk_reuseport_match(tb, sk)) {
@@ -132,7 +126,6 @@ function inet_csk_find_open_port(sk: tcp_sock): number {
 export function inet_csk_get_port(sk_: sock, port: number): number {
   const sk = sk_ as tcp_sock;
   const { hashinfo } = sk.sk_net.ipv4.tcp;
-  const reuse = sk.sk_reuse && sk.sk_state !== TCP_LISTEN;
   let tb: inet_bind_bucket | null;
   if (port === 0) {
     port = inet_csk_find_open_port(sk);
@@ -140,9 +133,8 @@ export function inet_csk_get_port(sk_: sock, port: number): number {
     tb = hashinfo.bind_bucket(port);
   } else {
     tb = hashinfo.bind_bucket(port);
-    if (tb !== null && tb.bhash2 !== null) {
-      const fast = (tb.fastreuse > 0 && reuse) || sk_reuseport_match(tb, sk);
-      if (!fast && inet_csk_bind_conflict(sk, tb, true, true)) return -EADDRINUSE;
+    if (tb !== null && tb.bhash2 !== null && !sk_reuseport_match(tb, sk)) {
+      if (inet_csk_bind_conflict(sk, tb, true, true)) return -EADDRINUSE;
     }
   }
   tb ??= hashinfo.bind_bucket_create(port);

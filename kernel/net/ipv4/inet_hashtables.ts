@@ -179,7 +179,6 @@ export class inet_bind2_bucket {
   }
 }
 
-export const FASTREUSEPORT_ANY = 1;
 export const FASTREUSEPORT_STRICT = 2;
 
 /** A port that somebody holds (struct inet_bind_bucket). */

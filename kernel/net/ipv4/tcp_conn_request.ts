@@ -5,14 +5,7 @@
 import type { timer_list } from '../../time/timer.ts';
 import { dst_metric, dst_mtu } from '../core/dst.ts';
 import type { sk_buff } from '../core/skbuff.ts';
-import {
-  own_opts,
-  SOCK_BINDADDR_LOCK,
-  SOCK_BINDPORT_LOCK,
-  SOCK_RCVBUF_LOCK,
-  TCP_LISTEN,
-  TCP_SYN_RECV,
-} from '../core/sock.ts';
+import { own_opts, SOCK_BINDPORT_LOCK, SOCK_RCVBUF_LOCK, TCP_LISTEN, TCP_SYN_RECV } from '../core/sock.ts';
 import { RTAX_INITRWND, RTAX_WINDOW } from './fib.ts';
 import {
   inet_csk_reqsk_queue_add,
@@ -244,7 +237,9 @@ function tcp_create_openreq_child(sk: tcp_sock, req: tcp_request_sock, skb: sk_b
   if (sk.opts.defer_accept !== 0) own_opts(child).defer_accept = 0;
   child.sk_rcvbuf = sk.sk_rcvbuf;
   child.sk_sndbuf = sk.sk_sndbuf;
-  child.sk_userlocks = sk.sk_userlocks & ~(SOCK_BINDADDR_LOCK | SOCK_BINDPORT_LOCK);
+  child.sk_userlocks = sk.sk_userlocks & ~SOCK_BINDPORT_LOCK;
+  // shutdown before listen: its connections close their direction as soon as they are there.
+  child.sk_shutdown = sk.sk_shutdown;
   child.sk_reuse = sk.sk_reuse;
   child.sk_reuseport = sk.sk_reuseport;
   child.sk_mark = req.ir_mark;

@@ -74,9 +74,9 @@ export function tcp_clock_ts(kernel: Kernel): number {
   return Math.floor(kernel.clock.now / 1e6) | 0;
 }
 
-/** Whole seconds (ktime_get_seconds). */
+/** Seconds (ktime_get_seconds), from 1 on: a stamp of 0 is none, and no machine is up so early, but for ours. */
 export function ktime_get_seconds(kernel: Kernel): number {
-  return Math.floor(kernel.clock.now / 1e9);
+  return Math.floor(kernel.clock.now / 1e9) + 1;
 }
 
 /** usecs_to_jiffies: rounded up. */
