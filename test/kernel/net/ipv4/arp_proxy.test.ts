@@ -115,7 +115,7 @@ describe('the neighbour table', () => {
     expect(said.length).toBeLessThan(20);
     router.wait(10);
     router.finish();
-  });
+  }, 60_000);
 
   it('net.ipv4.neigh: a device starts with the defaults, and follows them until it has a value of its own', () => {
     const router = new Router();
