@@ -64,7 +64,7 @@ export function warmUp(runs: number, work: () => void): void {
 const TURNS = 8;
 
 /**
- * Costs of several subjects, in one run of `count` units of work each: in short turns, one after the other, so that what
+ * Costs of several subjects, in one run of `count` units of work each: in turns, one after the other, so that what
  * the machine does meanwhile hits all of them. Gives the least seconds a unit of each.
  */
 export function alternately<T>(

@@ -151,6 +151,17 @@ export class BulkPath extends TcpPath {
   }
 }
 
+interface RoundTripOptions {
+  /** MiB of each host. */
+  memory?: number;
+  /** The server waits for requests on all of the connections; else they are only open. */
+  watched?: boolean;
+  /** Opens all of them; else `open` does, and after the first one the client pauses. */
+  now?: boolean;
+  /** The client acknowledges each answer at once. */
+  quickack?: boolean;
+}
+
 /** Requests and responses of one byte over connections taken at random; that many are open. */
 export class RoundTripPath extends TcpPath {
   readonly count: number;
@@ -161,12 +172,7 @@ export class RoundTripPath extends TcpPath {
   private ready = false;
   private readonly pauses: boolean;
 
-  /**
-   * @param watched the server waits for requests on all of them; else they are only open
-   * @param now opens all of them; else `open` does, and after the first one the client pauses
-   * @param quickack the client acknowledges each answer at once
-   */
-  constructor(count: number, memory?: number, watched = true, now = true, quickack = false) {
+  constructor(count: number, { memory, watched = true, now = true, quickack = false }: RoundTripOptions = {}) {
     super(false, memory);
     if (quickack) this.quickack();
     this.count = count;
@@ -389,7 +395,7 @@ export function benchTcpConnect(runs: number, count = 5000): Result[] {
 
 /** Bytes of an idle connection, both ends with their files: JavaScript's heap and buffers, and the hosts' RAM. */
 export function benchTcpIdle(count = 10_000): Result[] {
-  const path = new RoundTripPath(count, 64, false, false);
+  const path = new RoundTripPath(count, { memory: 64, watched: false, now: false });
   // What two hosts, and the programs' first connection, are: the arenas that hold them may come from an earlier run.
   path.openFirst();
   const before = heapUsed() + ram(path);
@@ -406,7 +412,7 @@ function ram(path: TcpPath): number {
 
 /** Seconds that a simulated hour takes in which `count` connections are open and nobody says anything. */
 export function benchTcpHour(runs: number, count = 100_000): Result[] {
-  const path = new RoundTripPath(count, 128, false);
+  const path = new RoundTripPath(count, { memory: 128, watched: false });
   const { sim } = path.world;
   // What opening them has left behind, timers and neighbours, runs out.
   sim.run(sim.time + HOUR_NS);
@@ -425,7 +431,7 @@ const LOOKUP_COUNTS = [1, 1000, 100_000] as const;
  */
 export function benchTcpLookup(runs: number, counts: readonly number[] = LOOKUP_COUNTS, trips = 40_000): Result[] {
   // Each connection's last answer waits for its ACK in a buffer of 4 KiB.
-  const paths = counts.map(count => new RoundTripPath(count, count > 10_000 ? 512 : 32, true, true, true));
+  const paths = counts.map(count => new RoundTripPath(count, { memory: count > 10_000 ? 512 : 32, quickack: true }));
   for (const path of paths) warmUp(runs, () => path.feed(Math.ceil(trips / WARM_PART)));
   const times = quietRuns(runs, 0, () => alternately(paths, trips, (path, count) => path.feed(count)));
   for (const path of paths) path.world.finish();

@@ -468,7 +468,7 @@ export const RECEIVE_STAGES: readonly Stage[] = [
     what: 'to taps, filters and the network layer, by its EtherType',
     slot: 'netif_receive_skb',
     file: `${CORE}dev_rcv.ts`,
-    test: `${T}core/dev.test.ts`,
+    test: `${T}core/dev_rcv.test.ts`,
     aliases: ['__netif_receive_skb_core', 'netif_receive_skb_list_internal', 'deliver_skb'],
     drops: ['UNHANDLED_PROTO', 'PKT_TOO_SMALL', 'NOMEM'],
     at: ['__netif_receive_skb_core', 'skb_vlan_untag'],

@@ -21,7 +21,7 @@ import {
   type rx_handler_func_t,
 } from './netdevice.ts';
 import { enqueue_to_backlog, get_rps_cpu, netif_rx_internal } from './rps.ts';
-import { consume_skb, kfree_skb_reason, SKB_DROP_REASON, type sk_buff, skb_get, skb_share_check } from './skbuff.ts';
+import { kfree_skb_reason, SKB_DROP_REASON, type sk_buff, skb_get, skb_share_check } from './skbuff.ts';
 
 /** netif_rx: the old way in, for drivers without NAPI and the loopback: a CPU's backlog. Takes the skb. */
 export function netif_rx(skb: sk_buff): number {
@@ -225,9 +225,4 @@ export function netdev_rx_drop(dev: net_device, address: number, reason: number)
   dev.nd_net.count_drop(reason);
   const tp = dev.kernel.trace.netdev_rx_drop;
   if (tp !== null) tp(dev, address, reason);
-}
-
-/** dev_kfree_skb_any for a transmitted skb in a NAPI poll. */
-export function napi_consume_skb(skb: sk_buff, _budget: number): void {
-  consume_skb(skb);
 }

@@ -453,3 +453,8 @@ function dev_queue_xmit_nit(net: net, skb: sk_buff, dev: net_device): void {
     pt.func(clone, dev, pt, dev);
   }
 }
+
+/** dev_kfree_skb_any for a transmitted skb in a NAPI poll. */
+export function napi_consume_skb(skb: sk_buff, _budget: number): void {
+  consume_skb(skb);
+}

@@ -67,10 +67,6 @@ export const ip_packet_type: packet_type = {
 
 /** ip_rcv: takes the skb. `data` and `network_header` are at the IP header. */
 export function ip_rcv(skb: sk_buff, dev: net_device): number {
-  const { kernel } = skb;
-  kernel.clock.now += kernel.cost.ip_rcv;
-  const tp = kernel.trace.ip_rcv;
-  if (tp !== null) tp(skb);
   const own = ip_rcv_core(skb, dev.nd_net);
   if (own === null) return NET_RX_DROP;
   if (nf_ip_hook_free(dev.nd_net, NF_INET_PRE_ROUTING)) return ip_rcv_finish(dev.nd_net, own);
@@ -84,10 +80,6 @@ export function ip_list_rcv(list: sk_buff[], length: number): void {
   for (let i = 0; i < length; i++) {
     const skb = list[i] as sk_buff;
     const dev = skb.dev as net_device;
-    const { kernel } = skb;
-    kernel.clock.now += kernel.cost.ip_rcv;
-    const tp = kernel.trace.ip_rcv;
-    if (tp !== null) tp(skb);
     const own = ip_rcv_core(skb, dev.nd_net);
     if (own === null) continue;
     if (dev !== curr_dev) {
@@ -111,6 +103,10 @@ function ip_sublist_rcv(list: sk_buff[], length: number, dev: net_device): void 
 
 /** ip_rcv_core: is it an IP packet, and whole? The skb, ours alone and without padding, or null. */
 function ip_rcv_core(skb: sk_buff, net: net): sk_buff | null {
+  const { kernel } = skb;
+  kernel.clock.now += kernel.cost.ip_rcv;
+  const tp = kernel.trace.ip_rcv;
+  if (tp !== null) tp(skb);
   // What only a promiscuous card shows us is nobody's business here.
   if (skb.pkt_type === PACKET_OTHERHOST) {
     (skb.dev as net_device).stats.rx_otherhost_dropped++;

@@ -66,7 +66,7 @@ test('idle connections: some bytes each, and no event', () => {
   const [idle] = benchTcpIdle(500);
   expect(idle?.median).toBeGreaterThan(1000);
   expect(idle?.median).toBeLessThan(12_000);
-  const path = new RoundTripPath(500, 32, false);
+  const path = new RoundTripPath(500, { watched: false });
   const { sim } = path.world;
   // Connection timers have run out; an hour of nothing but what the hosts do by themselves follows.
   sim.run(sim.time + 10e9);
