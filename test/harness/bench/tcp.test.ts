@@ -85,3 +85,14 @@ test('look-up: one figure for each number of connections', () => {
   const names = benchTcpLookup(1, [1, 20], 100).map(({ name }) => name);
   expect(names).toEqual(['tcp-rr1', 'tcp-rr20', 'tcp-rr20.multiple']);
 });
+
+test.each([1, 20])('look-ups among %i connections: request, answer and its ACK in each trip', count => {
+  const path = new RoundTripPath(count, { quickack: true });
+  const sent = (): number =>
+    path.client.kernel.init_net.ipv4.mib.TcpOutSegs + path.server.kernel.init_net.ipv4.mib.TcpOutSegs;
+  path.feed(200);
+  const before = sent();
+  path.feed(200);
+  expect(sent() - before).toBe(600);
+  path.world.finish();
+});
